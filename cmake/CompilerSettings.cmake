@@ -1,0 +1,43 @@
+# One interface target with the settings of all our own code; third-party headers come in as SYSTEM.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  # A precompiled header is cached only when ccache is told not to mistrust its macros and times.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
+endif()
+
+add_library(clip_hpc_settings INTERFACE)
+target_include_directories(clip_hpc_settings INTERFACE ${CMAKE_SOURCE_DIR}/include)
+target_compile_options(clip_hpc_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                       -Wold-style-cast -Wcast-qual -fno-math-errno -fno-trapping-math
+                       $<$<BOOL:${CLIP_HPC_WERROR}>:-Werror> $<$<BOOL:${CLIP_HPC_NATIVE}>:-march=native>
+                       $<$<BOOL:${CCACHE_PROGRAM}>:-fpch-preprocess>)
+if(CLIP_HPC_SANITIZE)
+  target_compile_options(clip_hpc_settings INTERFACE -fsanitize=${CLIP_HPC_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(clip_hpc_settings INTERFACE -fsanitize=${CLIP_HPC_SANITIZE})
+endif()
+
+# All sources of the named rooms: src/<room>/*.cpp.
+function(clip_hpc_room_sources out)
+  set(all "")
+  foreach(room IN LISTS ARGN)
+    file(GLOB found CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${room}/*.cpp)
+    list(APPEND all ${found})
+  endforeach()
+  set(${out} ${all} PARENT_SCOPE)
+endfunction()
+
+# The program's version: project version and the commit it was built from, refreshed by every build.
+add_custom_target(clip_hpc_version_file BYPRODUCTS ${CMAKE_BINARY_DIR}/generated/version.cpp
+  COMMAND ${CMAKE_COMMAND} -DOUT=${CMAKE_BINARY_DIR}/generated/version.cpp -DSOURCE=${CMAKE_SOURCE_DIR}
+          -DVERSION=${PROJECT_VERSION} -P ${CMAKE_SOURCE_DIR}/cmake/Version.cmake)

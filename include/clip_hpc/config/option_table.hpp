@@ -1,0 +1,56 @@
+// One table of all options. Each room declares its own struct and adds its fields here; the table parses INI files and
+// --set through Boost.Program_options, checks ranges, dumps the resolved configuration and writes docs/config.md.
+// Precedence: --set, then files (the last wins), then defaults. An unknown key names the nearest known one.
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace clip_hpc {
+
+template <class T>
+using Check = std::function<void(const std::string& name, const T& value)>;  // throws Error{input}
+
+Check<double> in_range(double low, double high);      // low <= value <= high, and finite
+Check<double> above(double low);                      // value > low, and finite
+Check<std::int64_t> at_least(std::int64_t low);
+Check<std::int64_t> in_range(std::int64_t low, std::int64_t high);
+Check<std::string> one_of(std::vector<std::string> words);
+
+class OptionTable {
+ public:
+  // T: std::string, bool, std::int64_t, double or std::vector<std::string> (a repeatable key). `field` holds the
+  // default and receives the value; it must outlive the table.
+  template <class T>
+  void add(const std::string& name, T& field, const std::string& help, std::type_identity_t<Check<T>> check = {});
+
+  // Reads `files` (INI) and `overrides` ("section.key=value") into the fields. Throws Error{input}.
+  void parse(const std::vector<std::filesystem::path>& files, const std::vector<std::string>& overrides);
+
+  std::string dump() const;      // resolved INI: every key, parseable again to the same values
+  std::string markdown() const;  // the body of docs/config.md
+  std::string help() const;      // for --help
+  std::vector<std::string> names() const;
+
+ private:
+  struct Row {
+    std::string name;
+    std::string help;
+    std::string default_text;
+    std::string type;
+    std::function<std::vector<std::string>()> values;  // current values as INI text, one an assignment
+    std::function<void()> check;
+    bool repeatable = false;
+  };
+  boost::program_options::options_description description_{"configuration"};
+  std::vector<Row> rows_;
+};
+
+std::string nearest_word(const std::string& word, const std::vector<std::string>& known);  // least edit distance
+
+}  // namespace clip_hpc

@@ -1,0 +1,61 @@
+// Two towers and a logit scale, with open_clip's parameter names, shapes and arithmetic, over one ParameterArena.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <optional>
+
+#include "clip_hpc/model/arena.hpp"
+#include "clip_hpc/model/config.hpp"
+#include "clip_hpc/model/transformer.hpp"
+
+namespace clip_hpc {
+
+class ClipModel {
+ public:
+  // Declares and allocates the parameters; weights are zero until initialise() or a restore.
+  ClipModel(const ModelConfig& config, at::ScalarType compute, at::Device device = at::kCPU);
+
+  // `scheme`: open_clip or clip_hpc (init.hpp). A parameter's values depend on its name and the seed alone.
+  void initialise(const std::string& scheme, std::uint64_t seed);
+
+  // pixels [batch, 3, size, size], normalised, compute type -> features [batch, embed_dim], not normalised.
+  // `kept`: [batch, n] int64, indices of the patches that are encoded (FLIP); all patches without it.
+  at::Tensor encode_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept = std::nullopt) const;
+
+  // ids [batch, tokens] int64, tokens <= context_length -> features [batch, embed_dim], not normalised.
+  at::Tensor encode_text(const at::Tensor& ids) const;
+
+  at::Tensor logit_scale() const { return arena_.parameter(logit_scale_); }  // scalar: ln of the scale
+  std::size_t logit_scale_index() const { return logit_scale_; }
+  const ModelConfig& config() const { return config_; }
+  ParameterArena& arena() { return arena_; }
+  const ParameterArena& arena() const { return arena_; }
+
+ private:
+  ModelConfig config_;
+  ParameterArena arena_;
+  // Image tower.
+  std::size_t class_embedding_, image_positions_, patch_weight_, image_projection_;
+  std::optional<LayerNorm> ln_pre_;
+  LayerNorm ln_post_;
+  Transformer image_blocks_;
+  // Text tower.
+  std::size_t token_embedding_, text_positions_, text_projection_;
+  LayerNorm ln_final_;
+  Transformer text_blocks_;
+  std::size_t logit_scale_;
+};
+
+// Features of unit length, fp32. [n, embed_dim] -> [n, embed_dim]
+at::Tensor normalise_features(const at::Tensor& features);
+
+// pixels uint8 [batch, 3, size, size] -> (x / 255 - mean) / std in the compute type.
+struct PixelNorm {
+  std::array<double, 3> mean{0.48145466, 0.4578275, 0.40821073};
+  std::array<double, 3> std{0.26862954, 0.26130258, 0.27577711};
+};
+at::Tensor normalise_pixels(const at::Tensor& pixels, const PixelNorm& norm, at::ScalarType compute);
+
+}  // namespace clip_hpc

@@ -1,0 +1,55 @@
+// results.json: an array of evaluations with the fields of CLIP_benchmark, so that its tools read them, plus study
+// axes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace clip_hpc {
+
+inline constexpr const char* kTaskZeroshot = "zeroshot_classification";
+inline constexpr const char* kTaskRetrieval = "zeroshot_retrieval";
+
+// What the model said about one test picture.
+struct Prediction {
+  std::string picture;  // PNG or JPEG thumbnail, relative to the run folder
+  std::string truth;
+  std::vector<std::string> names;  // the best names, best first (three, as a rule)
+  std::vector<double> scores;      // one a name
+};
+
+struct Result {
+  // CLIP_benchmark's fields
+  std::string dataset;
+  std::string model;
+  std::string pretrained;
+  std::string task = kTaskZeroshot;
+  std::map<std::string, double> metrics;  // shares 0..1: acc1, acc5, mean_per_class_recall, image_retrieval_recall@1 …
+  std::string language = "en";
+  // study axes
+  std::string run;
+  std::int64_t step = 0;
+  std::int64_t samples_seen = 0;
+  std::int64_t n = 0;              // test samples
+  std::int64_t classes = 0;        // 0: not a classification
+  std::optional<double> chance;    // 0..1: accuracy of guessing
+  std::optional<double> baseline;  // 0..1: accuracy of a peer that never saw a caption
+  std::string baseline_name;
+  std::string label;  // tells apart evaluations of one step on one dataset, for example "ema"
+  std::vector<Prediction> predictions;
+};
+
+// acc1 of a classification, image_retrieval_recall@1 of a retrieval, else the first metric. Empty when there is none.
+std::string main_metric(const Result& result);
+
+std::vector<Result> read_results(const std::filesystem::path& file);  // throws storage, naming the file and the entry
+
+// Reads, changes and writes atomically; an entry of the same (dataset, task, step, label) is replaced in its place.
+// Creates the file. One writer at a time: rank 0.
+void append_result(const std::filesystem::path& file, const Result& result);
+
+}  // namespace clip_hpc

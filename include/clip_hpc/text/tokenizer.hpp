@@ -1,0 +1,60 @@
+// SentencePiece captions → token ids: the paper's text input (paper.md 1: pad or truncate to a fixed context, end token
+// always kept, padding = end token).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sentencepiece {
+class SentencePieceProcessor;
+}
+
+namespace clip_hpc {
+
+inline constexpr const char* kTokenizerFileName = "tokenizer.model";  // inside a packed set's folder
+
+struct TokenBatch {
+  std::vector<std::int32_t> ids;      // [captions, context]
+  std::vector<std::int32_t> lengths;  // [captions]: tokens with the first end token, padding left out
+};
+
+class SentencePieceTokenizer {
+ public:
+  // lower_case changes ASCII letters only, as the peer (big_vision) does; models of train_sentencepiece fold the case
+  // of every script themselves. Throws storage when the file cannot be read, input when it is no usable model.
+  static SentencePieceTokenizer load(const std::filesystem::path& path, bool lower_case = true);
+  SentencePieceTokenizer(SentencePieceTokenizer&&) noexcept;
+  SentencePieceTokenizer& operator=(SentencePieceTokenizer&&) noexcept;
+  ~SentencePieceTokenizer();
+
+  // Exactly `context` ids: the caption's tokens, cut to context - 1, then the end token up to the end.
+  std::vector<std::int32_t> encode(std::string_view caption, int context) const;
+  TokenBatch encode_batch(std::span<const std::string> captions, int context) const;
+  // Tokens of one encoded caption, the first end token counted.
+  int length(std::span<const std::int32_t> ids) const;
+  std::string decode(std::span<const std::int32_t> ids) const;  // up to the end token
+
+  int vocab_size() const;
+  int eos_id() const { return eos_id_; }
+  int pad_id() const { return eos_id_; }
+
+ private:
+  SentencePieceTokenizer(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor, int eos_id, bool lower_case);
+  int encode_into(std::string_view caption, std::span<std::int32_t> ids) const;  // returns the length
+
+  std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+  int eos_id_ = 0;
+  bool lower_case_ = true;
+};
+
+// Trains a unigram model with byte fallback (any input can be encoded) and writes it atomically. vocab_size is an upper
+// bound: a small corpus yields fewer pieces. The same captions give the same bytes. Lines of one caption string
+// (several captions joined by '\n') count as captions of their own.
+void train_sentencepiece(std::span<const std::string> captions, int vocab_size, const std::filesystem::path& out);
+
+}  // namespace clip_hpc

@@ -1,0 +1,192 @@
+#include "clip_hpc/config/option_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <numeric>
+#include <set>
+
+#include "clip_hpc/base/error.hpp"
+
+namespace po = boost::program_options;
+
+namespace clip_hpc {
+namespace {
+
+std::string text_of(const std::string& value) { return value; }
+std::string text_of(bool value) { return value ? "true" : "false"; }
+std::string text_of(std::int64_t value) { return std::to_string(value); }
+std::string text_of(double value) { return fmt::format("{}", value); }  // shortest text that reads back equal
+
+template <class T>
+std::vector<std::string> texts_of(const T& value) {
+  return {text_of(value)};
+}
+std::vector<std::string> texts_of(const std::vector<std::string>& value) { return value; }
+
+template <class T>
+const char* type_name() {
+  if constexpr (std::is_same_v<T, bool>) return "on/off";
+  if constexpr (std::is_same_v<T, std::int64_t>) return "integer";
+  if constexpr (std::is_same_v<T, double>) return "number";
+  if constexpr (std::is_same_v<T, std::vector<std::string>>) return "text, repeatable";
+  return "text";
+}
+
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string nearest_word(const std::string& word, const std::vector<std::string>& known) {
+  if (known.empty()) return "";
+  return *std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
+    return edit_distance(word, a) < edit_distance(word, b);
+  });
+}
+
+Check<double> in_range(double low, double high) {
+  return [low, high](const std::string& name, const double& value) {
+    if (!(value >= low && value <= high)) {  // written so that NaN fails
+      throw input_error("{} must lie in [{}, {}], got {}", name, low, high, value);
+    }
+  };
+}
+
+Check<double> above(double low) {
+  return [low](const std::string& name, const double& value) {
+    if (!(value > low) || !std::isfinite(value)) throw input_error("{} must be above {}, got {}", name, low, value);
+  };
+}
+
+Check<std::int64_t> at_least(std::int64_t low) {
+  return [low](const std::string& name, const std::int64_t& value) {
+    if (value < low) throw input_error("{} must be at least {}, got {}", name, low, value);
+  };
+}
+
+Check<std::int64_t> in_range(std::int64_t low, std::int64_t high) {
+  return [low, high](const std::string& name, const std::int64_t& value) {
+    if (value < low || value > high) throw input_error("{} must lie in [{}, {}], got {}", name, low, high, value);
+  };
+}
+
+Check<std::string> one_of(std::vector<std::string> words) {
+  return [words = std::move(words)](const std::string& name, const std::string& value) {
+    if (std::find(words.begin(), words.end(), value) == words.end()) {
+      throw input_error("{} must be one of: {}; got \"{}\"", name, fmt::join(words, ", "), value);
+    }
+  };
+}
+
+template <class T>
+void OptionTable::add(const std::string& name, T& field, const std::string& help,
+                      std::type_identity_t<Check<T>> check) {
+  const auto current = texts_of(field);
+  Row row{name, help, fmt::format("{}", fmt::join(current, ", ")), type_name<T>(), [&field] { return texts_of(field); },
+          [] {}, std::is_same_v<T, std::vector<std::string>>};
+  if (check) row.check = [name, &field, check = std::move(check)] { check(name, field); };
+  rows_.push_back(std::move(row));
+  auto* value = po::value<T>(&field);
+  if constexpr (!std::is_same_v<T, std::vector<std::string>>) value->default_value(field, text_of(field));
+  description_.add_options()(name.c_str(), value, help.c_str());
+}
+
+template void OptionTable::add(const std::string&, std::string&, const std::string&, Check<std::string>);
+template void OptionTable::add(const std::string&, bool&, const std::string&, Check<bool>);
+template void OptionTable::add(const std::string&, std::int64_t&, const std::string&, Check<std::int64_t>);
+template void OptionTable::add(const std::string&, double&, const std::string&, Check<double>);
+template void OptionTable::add(const std::string&, std::vector<std::string>&, const std::string&,
+                               Check<std::vector<std::string>>);
+
+void OptionTable::parse(const std::vector<std::filesystem::path>& files, const std::vector<std::string>& overrides) {
+  po::variables_map map;
+  try {
+    std::vector<std::string> arguments;
+    for (const std::string& text : overrides) {
+      if (text.find('=') == std::string::npos) {
+        throw input_error("--set takes section.key=value, got \"{}\"", text);
+      }
+      arguments.push_back("--" + text);
+    }
+    // The first value stored wins: overrides, then files from the last to the first.
+    po::store(po::command_line_parser(arguments)
+                  .options(description_)
+                  .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
+                  .run(),
+              map);
+    for (auto file = files.rbegin(); file != files.rend(); ++file) {
+      std::ifstream stream(*file);
+      if (!stream) throw input_error("cannot open the configuration {}: check --config", file->native());
+      po::store(po::parse_config_file(stream, description_), map);
+    }
+    po::notify(map);
+  } catch (const po::unknown_option& problem) {
+    std::string word = problem.get_option_name();
+    word.erase(0, word.find_first_not_of('-'));
+    throw input_error("unknown key \"{}\"; did you mean \"{}\"? All keys are in docs/config.md", word,
+                      nearest_word(word, names()));
+  } catch (const po::error& problem) {
+    throw input_error("configuration: {}", problem.what());
+  }
+  for (const Row& row : rows_) row.check();
+}
+
+std::vector<std::string> OptionTable::names() const {
+  std::vector<std::string> all;
+  for (const Row& row : rows_) all.push_back(row.name);
+  return all;
+}
+
+std::string OptionTable::dump() const {
+  std::string text;
+  std::string section;
+  for (const Row& row : rows_) {
+    const auto dot = row.name.find('.');
+    const std::string here = row.name.substr(0, dot);
+    if (here != section) {
+      text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", here);
+      section = here;
+    }
+    for (const std::string& value : row.values()) text += fmt::format("{} = {}\n", row.name.substr(dot + 1), value);
+  }
+  return text;
+}
+
+std::string OptionTable::markdown() const {
+  std::string text;
+  std::string section;
+  for (const Row& row : rows_) {
+    const auto dot = row.name.find('.');
+    if (row.name.substr(0, dot) != section) {
+      section = row.name.substr(0, dot);
+      text += fmt::format("\n## [{}]\n\n| key | type | default | meaning |\n|---|---|---|---|\n", section);
+    }
+    const std::string shown = row.default_text.empty() ? "" : "`" + row.default_text + "`";
+    text += fmt::format("| `{}` | {} | {} | {} |\n", row.name.substr(dot + 1), row.type, shown, row.help);
+  }
+  return text;
+}
+
+std::string OptionTable::help() const {
+  std::string text;
+  for (const Row& row : rows_) {
+    text += fmt::format("  {:<26} {}{}\n", row.name, row.help,
+                        row.default_text.empty() ? "" : " [" + row.default_text + "]");
+  }
+  return text;
+}
+
+}  // namespace clip_hpc

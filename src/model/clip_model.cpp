@@ -1,0 +1,106 @@
+#include "clip_hpc/model/clip_model.hpp"
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/model/init.hpp"
+
+namespace clip_hpc {
+namespace {
+
+// pixels [batch, 3, size, size] -> patches [batch, grid * grid, 3 * patch * patch], in the order of conv1's weight.
+at::Tensor to_patches(const at::Tensor& pixels, std::int64_t patch) {
+  const std::int64_t batch = pixels.size(0);
+  const std::int64_t grid = pixels.size(2) / patch;
+  return pixels.view({batch, 3, grid, patch, grid, patch})
+      .permute({0, 2, 4, 1, 3, 5})
+      .reshape({batch, grid * grid, 3 * patch * patch});
+}
+
+}  // namespace
+
+ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Device device) : config_(config) {
+  const VisionConfig& v = config.vision;
+  const TextConfig& t = config.text;
+  // Text first and image last: backward runs the other way, and the larger image tower finishes its slices first.
+  text_positions_ = arena_.declare("positional_embedding", {t.context_length, t.width}, false);
+  token_embedding_ = arena_.declare("token_embedding.weight", {t.vocab_size, t.width}, true);
+  text_blocks_ = declare_transformer(arena_, "transformer", t.width, t.layers, t.heads, t.mlp_width(),
+                                     config.quick_gelu);
+  ln_final_ = declare_layer_norm(arena_, "ln_final", t.width);
+  text_projection_ = arena_.declare("text_projection", {t.width, config.embed_dim}, true);
+
+  class_embedding_ = arena_.declare("visual.class_embedding", {v.width}, false);
+  image_positions_ = arena_.declare("visual.positional_embedding", {v.patches() + 1, v.width}, false);
+  patch_weight_ = arena_.declare("visual.conv1.weight", {v.width, 3, v.patch_size, v.patch_size}, true);
+  if (!v.no_ln_pre) ln_pre_ = declare_layer_norm(arena_, "visual.ln_pre", v.width);
+  image_blocks_ = declare_transformer(arena_, "visual.transformer", v.width, v.layers, v.heads(), v.mlp_width(),
+                                      config.quick_gelu);
+  ln_post_ = declare_layer_norm(arena_, "visual.ln_post", v.width);
+  image_projection_ = arena_.declare("visual.proj", {v.width, config.embed_dim}, true);
+  logit_scale_ = arena_.declare("logit_scale", {}, false);
+  arena_.allocate(compute, device);
+}
+
+void ClipModel::initialise(const std::string& scheme, std::uint64_t seed) {
+  initialise_weights(arena_, config_, scheme, seed);
+}
+
+at::Tensor ClipModel::encode_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept) const {
+  const VisionConfig& v = config_.vision;
+  const std::int64_t batch = pixels.size(0);
+  at::Tensor patches = to_patches(pixels, v.patch_size);  // [batch, patches, 3 * patch * patch]
+  at::Tensor positions = arena_.parameter(image_positions_);
+  at::Tensor patch_positions = positions.slice(0, 1).unsqueeze(0);  // [1, patches, width]
+  if (kept) {  // dropped patches cost nothing: they leave before the first GEMM
+    const std::int64_t n = kept->size(1);
+    patches = patches.gather(1, kept->unsqueeze(-1).expand({batch, n, patches.size(2)}));
+    patch_positions = at::embedding(positions.slice(0, 1), *kept);  // [batch, n, width]
+  }
+  at::Tensor x = at::linear(patches, arena_.parameter(patch_weight_).view({v.width, -1})) + patch_positions;
+  const at::Tensor first = (arena_.parameter(class_embedding_) + positions.select(0, 0)).expand({batch, 1, v.width});
+  x = at::cat({first, x}, 1);  // [batch, 1 + kept, width]
+  if (ln_pre_) x = (*ln_pre_)(arena_, x);
+  x = image_blocks_.forward(arena_, x, false);
+  // Pool, then normalise: the same result as normalising every token for the class token, and open_clip's order for avg
+  // is normalise first.
+  const at::Tensor pooled = v.pool_type == "tok" ? ln_post_(arena_, x.select(1, 0)) : ln_post_(arena_, x).slice(1, 1).mean(1);
+  return at::matmul(pooled, arena_.parameter(image_projection_));
+}
+
+at::Tensor ClipModel::encode_text(const at::Tensor& ids) const {
+  const TextConfig& t = config_.text;
+  const std::int64_t tokens = ids.size(1);
+  if (tokens > t.context_length) {
+    throw internal_error("{} text tokens, the context holds {}", tokens, t.context_length);
+  }
+  at::Tensor x = at::embedding(arena_.parameter(token_embedding_), ids) +
+                 arena_.parameter(text_positions_).slice(0, 0, tokens);  // [batch, tokens, width]
+  x = text_blocks_.forward(arena_, x, !t.no_causal_mask);
+  at::Tensor pooled;
+  if (t.pool_type == "last") {
+    pooled = x.select(1, tokens - 1);
+  } else {
+    // The first position that holds the end token (the largest id for argmax) carries the sentence.
+    const at::Tensor end = t.pool_type == "argmax" ? ids.argmax(1) : ids.eq(t.eos_id).to(at::kInt).argmax(1);
+    pooled = x.gather(1, end.view({-1, 1, 1}).expand({x.size(0), 1, x.size(2)})).squeeze(1);
+  }
+  return at::matmul(ln_final_(arena_, pooled), arena_.parameter(text_projection_));
+}
+
+at::Tensor normalise_features(const at::Tensor& features) {
+  const at::Tensor x = features.to(at::kFloat);
+  return x / x.norm(2, {-1}, true).clamp_min(1e-12);
+}
+
+at::Tensor normalise_pixels(const at::Tensor& pixels, const PixelNorm& norm, at::ScalarType compute) {
+  const auto options = at::TensorOptions().dtype(at::kFloat).device(pixels.device());
+  at::Tensor scale = at::empty({1, 3, 1, 1}, options);
+  at::Tensor shift = at::empty({1, 3, 1, 1}, options);
+  for (std::int64_t c = 0; c < 3; ++c) {
+    const auto i = static_cast<std::size_t>(c);
+    scale.select(1, c).fill_(1.0 / (255.0 * norm.std[i]));
+    shift.select(1, c).fill_(-norm.mean[i] / norm.std[i]);
+  }
+  return at::addcmul(shift, pixels.to(at::kFloat), scale).to(compute);
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,110 @@
+#include "clip_hpc/model/clip_model.hpp"
+
+#include <gtest/gtest.h>
+
+#include "clip_hpc/base/error.hpp"
+
+namespace clip_hpc {
+namespace {
+
+ModelConfig tiny() {
+  return parse_model_config(Json::parse(R"({"embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16},
+    "text_cfg": {"context_length": 12, "vocab_size": 50, "width": 24, "heads": 2, "layers": 2}})"),
+                            "tiny");
+}
+
+at::Tensor pixels(std::int64_t batch) {
+  return at::linspace(-1, 1, batch * 3 * 32 * 32, at::kFloat).sin().view({batch, 3, 32, 32});
+}
+
+at::Tensor captions() {  // end token 49 at positions 3 and 5
+  return at::tensor({48, 1, 2, 49, 0, 0, 0, 48, 7, 8, 9, 10, 49, 0}, at::kLong).view({2, 7});
+}
+
+TEST(ClipModel, SizesOfViTB32AreOpenClips) {
+  const std::string source = std::getenv("CLIP_HPC_SOURCE_DIR");
+  const ClipModel model(read_model_config(source + "/configs/models/ViT-B-32.json"), at::kFloat);
+  EXPECT_EQ(model.arena().specs().size(), 302U);
+  EXPECT_EQ(model.arena().numel(), 151277313);
+}
+
+TEST(ClipModel, KeepingAllPatchesInAnyOrderChangesNothing) {
+  ClipModel model(tiny(), at::kFloat);
+  model.initialise("clip_hpc", 1);
+  const at::Tensor full = model.encode_image(pixels(3));
+  const at::Tensor order = at::arange(15, -1, -1, at::kLong).unsqueeze(0).repeat({3, 1});
+  EXPECT_TRUE(at::allclose(full, model.encode_image(pixels(3), order), 1e-4, 1e-5));
+  EXPECT_FALSE(at::allclose(full, model.encode_image(pixels(3), order.slice(1, 0, 8)), 1e-4, 1e-5));
+}
+
+TEST(ClipModel, TokensAfterTheEndChangeNothingUnderACausalMask) {
+  ClipModel model(tiny(), at::kFloat);
+  model.initialise("open_clip", 1);
+  const at::Tensor ids = captions();
+  const at::Tensor longer = at::cat({ids, at::full({2, 5}, 3, at::kLong)}, 1);
+  EXPECT_TRUE(at::allclose(model.encode_text(ids), model.encode_text(longer), 1e-5, 1e-6));
+  EXPECT_THROW(model.encode_text(at::cat({longer, longer}, 1)), Error);
+}
+
+TEST(ClipModel, GradientsLandInTheArenaAndMatchFiniteDifferences) {
+  ClipModel model(tiny(), at::kFloat);
+  model.initialise("clip_hpc", 2);
+  ParameterArena& arena = model.arena();
+  const auto loss = [&] {
+    const at::Tensor image = normalise_features(model.encode_image(pixels(2)));
+    const at::Tensor text = normalise_features(model.encode_text(captions()));
+    return (model.logit_scale().exp() * (image * text).sum(-1)).sum();
+  };
+  arena.zero_gradients();
+  loss().backward();
+  EXPECT_EQ(arena.parameter(0).grad().data_ptr(), arena.gradient_view(0).data_ptr());
+  const at::Tensor direction = arena.gradients() / arena.gradients().norm();
+  const at::Tensor start = arena.master().clone();
+  const double slope = arena.gradients().norm().item<double>();
+  const double h = 1e-3;
+  const at::NoGradGuard no_grad;
+  arena.master().copy_(start + h * direction);
+  const double above = loss().item<double>();
+  arena.master().copy_(start - h * direction);
+  const double below = loss().item<double>();
+  EXPECT_NEAR((above - below) / (2 * h), slope, 0.02 * slope);
+}
+
+TEST(ClipModel, InitialisationDependsOnSeedAndNameAlone) {
+  ClipModel a(tiny(), at::kFloat), b(tiny(), at::kFloat), c(tiny(), at::kFloat);
+  a.initialise("open_clip", 1);
+  b.initialise("open_clip", 1);
+  c.initialise("open_clip", 2);
+  EXPECT_TRUE(at::equal(a.arena().master(), b.arena().master()));
+  EXPECT_FALSE(at::equal(a.arena().master(), c.arena().master()));
+}
+
+TEST(ClipModel, LowPrecisionWeightsFollowTheMaster) {
+  ClipModel model(tiny(), at::kBFloat16);
+  model.initialise("open_clip", 1);
+  EXPECT_EQ(model.arena().weights().scalar_type(), at::kBFloat16);
+  const at::Tensor low = model.encode_image(pixels(2).to(at::kBFloat16)).to(at::kFloat);
+  ClipModel exact(tiny(), at::kFloat);
+  exact.initialise("open_clip", 1);
+  EXPECT_LT((low - exact.encode_image(pixels(2))).norm().item<double>(), 0.05 * low.norm().item<double>());
+}
+
+TEST(ModelConfig, UnknownAndBadKeysAreRefused) {
+  const auto parse = [](const char* text) { return parse_model_config(Json::parse(text), "bad"); };
+  EXPECT_THROW(parse(R"({"embed_dim": 8})"), Error);
+  EXPECT_THROW(parse(R"({"embed_dim": 8, "vision_cfg": {"patchsize": 3}, "text_cfg": {}})"), Error);
+  EXPECT_THROW(parse(R"({"vision_cfg": {"image_size": 30, "patch_size": 8}, "text_cfg": {}})"), Error);
+}
+
+TEST(ModelConfig, MacsOfThePapersB32Pair) {  // paper's axis: 5.8 G with a text tower of width 768 and 16 tokens
+  ModelConfig config = tiny();
+  config.embed_dim = 768;
+  config.vision = {.image_size = 224, .patch_size = 32, .width = 768, .layers = 12};
+  config.text.width = 768;
+  config.text.layers = 12;
+  EXPECT_NEAR(forward_macs(config, 49, 16) / 1e9, 5.79, 0.06);
+}
+
+}  // namespace
+}  // namespace clip_hpc
