@@ -10,7 +10,8 @@ arrows_point_down() {  # root folder
     room=${order[i]}
     for ((j = i + 1; j < ${#order[@]}; j++)); do
       later=${order[j]}
-      if grep -rn "#include \"clip_hpc/$later/" "$1/include/clip_hpc/$room" "$1/src/$room" 2>/dev/null; then bad=1; fi
+      # Judged by what grep finds: its exit code is 2 as soon as one of the folders is missing.
+      [[ -z $(grep -rn "#include \"clip_hpc/$later/" "$1/include/clip_hpc/$room" "$1/src/$room" 2>/dev/null | tee /dev/stderr) ]] || bad=1
     done
   done
   return $bad
@@ -18,7 +19,7 @@ arrows_point_down() {  # root folder
 light_rooms_are_light() {
   local room bad=0
   for room in base config run study; do
-    if grep -rnE '#include <(ATen|torch|c10|mpi|hdf5)' "$1/include/clip_hpc/$room" "$1/src/$room" 2>/dev/null; then bad=1; fi
+    [[ -z $(grep -rnE '#include <(ATen|torch|c10|mpi|hdf5)' "$1/include/clip_hpc/$room" "$1/src/$room" 2>/dev/null | tee /dev/stderr) ]] || bad=1
   done
   return $bad
 }
@@ -27,7 +28,7 @@ trap 'rm -rf "$planted"' EXIT
 mkdir -p "$planted/src/base"
 echo '#include "clip_hpc/model/arena.hpp"' >"$planted/src/base/bad.cpp"
 echo '#include <ATen/ATen.h>' >>"$planted/src/base/bad.cpp"
-plant_is_found() { ! arrows_point_down "$planted" >/dev/null && ! light_rooms_are_light "$planted" >/dev/null; }
+plant_is_found() { ! arrows_point_down "$planted" 2>/dev/null && ! light_rooms_are_light "$planted" 2>/dev/null; }
 check 'arrows point down' arrows_point_down "$CLIP_HPC_SOURCE_DIR"
 check 'light rooms are light' light_rooms_are_light "$CLIP_HPC_SOURCE_DIR"
 check 'a planted include is found' plant_is_found
