@@ -22,6 +22,10 @@ target_compile_options(clip_hpc_settings INTERFACE -Wall -Wextra -Wpedantic -Wsh
                        -Wold-style-cast -Wcast-qual -fno-math-errno -fno-trapping-math
                        $<$<BOOL:${CLIP_HPC_WERROR}>:-Werror> $<$<BOOL:${CLIP_HPC_NATIVE}>:-march=native>
                        $<$<BOOL:${CCACHE_PROGRAM}>:-fpch-preprocess>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12 sees overflows in inlined std::string that are not there (GCC bugs 105329, 105651).
+  target_compile_options(clip_hpc_settings INTERFACE -Wno-restrict -Wno-stringop-overflow)
+endif()
 if(CLIP_HPC_SANITIZE)
   target_compile_options(clip_hpc_settings INTERFACE -fsanitize=${CLIP_HPC_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(clip_hpc_settings INTERFACE -fsanitize=${CLIP_HPC_SANITIZE})

@@ -1,44 +1,191 @@
 #!/usr/bin/env bash
-# Installs what clip_hpc needs: Debian packages and LibTorch (from the PyTorch wheel, into .deps/venv).
-#   jobs/setup.sh            programs only         jobs/setup.sh --print   only say what would be installed
-# A LibTorch of your own: set LIBTORCH to the folder that holds include/ATen and lib/libtorch_cpu.so.
+# Fetches everything that the build needs. Safe to run again: what is there already is left alone.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-packages=(g++ cmake ninja-build ccache pkg-config git python3 python3-venv openmpi-bin libopenmpi-dev libhdf5-dev
-  libboost-program-options-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libturbojpeg0-dev libjpeg-dev libwebp-dev
-  libpng-dev libarchive-dev libxxhash-dev libfreetype-dev libharfbuzz-dev libsentencepiece-dev libgtest-dev
-  shellcheck)
-missing=()
-for package in "${packages[@]}"; do
-  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+usage() {
+  cat <<'TEXT'
+usage: jobs/setup.sh [--tests] [--print] [--offline DIR]
+
+  --tests        also what the tests need: a local Slurm, shellcheck, and the Python peers that results are compared with
+  --print        change nothing, print the exact commands for what is missing
+  --offline DIR  take Debian packages (*.deb) and Python wheels (*.whl) from DIR; the network is not used
+
+LibTorch is looked for in $LIBTORCH and in each folder of $CMAKE_PREFIX_PATH before it is downloaded into .deps/venv.
+
+examples:
+  jobs/setup.sh
+  LIBTORCH=/opt/libtorch jobs/setup.sh
+  jobs/setup.sh --tests --offline /media/packages
+
+exit codes: 0 ready, 1 a command failed, 2 packages are missing and this user cannot install them (or bad arguments)
+TEXT
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+torch_version=2.11.0
+build_packages=(g++ cmake ninja-build ccache pkg-config git python3 python3-venv
+  openmpi-bin libopenmpi-dev libhdf5-dev libboost-program-options-dev nlohmann-json3-dev libspdlog-dev libfmt-dev
+  libturbojpeg0-dev libjpeg-dev libwebp-dev libpng-dev libarchive-dev libxxhash-dev libfreetype-dev libharfbuzz-dev
+  libsentencepiece-dev libgtest-dev gnuplot-nox fonts-noto-color-emoji fonts-symbola unicode-data fonts-noto-core
+  fonts-dejavu-core fonts-dejavu-extra)
+test_packages=(slurm-wlm slurm-wlm-basic-plugins munge iproute2 shellcheck)
+# libtorch_cpu itself loads only these two libraries of CUDA, with or without a GPU.
+torch_wheels=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
+peer_wheels=("torch==$torch_version" torchvision open_clip_torch timm safetensors numpy scikit-learn)
+
+with_tests=0 print_only=0 offline=""
+while [ $# -gt 0 ]; do
+  case $1 in
+    --tests) with_tests=1 ;;
+    --print) print_only=1 ;;
+    --offline) [ $# -ge 2 ] || { usage >&2; exit 2; }; offline=$2; shift ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "setup: unknown option '$1'" >&2; usage >&2; exit 2 ;;
+  esac
+  shift
 done
-install=(apt-get install -y --no-install-recommends "${missing[@]}")
-if [[ ${1:-} == --print ]]; then
-  printf 'Debian packages missing: %s\n' "${missing[*]:-none}"
-  exit 0
+if [ -n "$offline" ]; then
+  [ -d "$offline" ] || { echo "setup: --offline: '$offline' is not a folder" >&2; exit 2; }
+  offline=$(cd "$offline" && pwd)
 fi
-if ((${#missing[@]})); then
-  echo "Installing ${#missing[@]} Debian packages: ${missing[*]}"
-  if [[ $(id -u) == 0 ]]; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${install[@]}" >/dev/null
-  elif sudo -n true 2>/dev/null; then
-    sudo apt-get update -qq
-    sudo DEBIAN_FRONTEND=noninteractive "${install[@]}" >/dev/null
+
+say() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
+
+# Runs a command, or prints it under --print.
+run() {
+  if [ $print_only = 1 ]; then
+    printf '%q ' "$@"
+    echo
   else
-    echo "Please have an administrator run:  ${install[*]}" >&2
+    "$@"
+  fi
+}
+
+missing_packages() {
+  local name
+  for name in "$@"; do
+    dpkg-query -W -f='${db:Status-Status}\n' "$name" 2>/dev/null | grep -qx installed || echo "$name"
+  done
+}
+
+# --- Debian packages -------------------------------------------------------------------------------------------------
+install_packages() {
+  local wanted=("${build_packages[@]}") missing debs as_root=()
+  [ $with_tests = 0 ] || wanted+=("${test_packages[@]}")
+  if ! command -v dpkg-query >/dev/null; then
+    say "not a Debian system: INSTALL.md lists the libraries to load or install by other means"
+    return
+  fi
+  mapfile -t missing < <(missing_packages "${wanted[@]}")
+  if [ ${#missing[@]} = 0 ]; then
+    say "Debian packages: all ${#wanted[@]} are installed"
+    return
+  fi
+  local line=(apt-get install -y --no-install-recommends "${missing[@]}")
+  if [ -n "$offline" ]; then
+    # The emoji names come out of unicode-cldr-core, which need not be installed for that.
+    mapfile -t debs < <(compgen -G "$offline/*.deb" | grep -v /unicode-cldr-core_)
+    [ ${#debs[@]} -gt 0 ] || { echo "setup: $offline holds no .deb; missing: ${missing[*]}" >&2; exit 2; }
+    line=(apt-get install -y --no-install-recommends --no-download "${debs[@]}")
+  fi
+  if [ "$(id -u)" != 0 ]; then
+    if sudo -n true 2>/dev/null; then
+      as_root=(sudo -n)
+    elif [ $print_only = 0 ]; then
+      {
+        echo "setup: ${#missing[@]} packages are missing and this user cannot install them. Ask the administrator to run:"
+        echo "  ${line[*]}"
+        echo "On a cluster, load the site's modules instead: see INSTALL.md."
+      } >&2
+      exit 2
+    fi
+  fi
+  say "Debian packages: installing ${#missing[@]} of ${#wanted[@]}: ${missing[*]}"
+  [ -n "$offline" ] || run "${as_root[@]}" apt-get update -qq
+  run "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${line[@]}"
+}
+
+# --- emoji names: two files out of a package of 230 MB ---------------------------------------------------------------
+install_emoji_names() {
+  local target=$root/.deps/cldr deb folder
+  if [ -s "$target/annotations/en.xml" ] && [ -s "$target/annotationsDerived/en.xml" ]; then
+    say "emoji names: present"
+    return
+  fi
+  if [ $print_only = 1 ]; then
+    # shellcheck disable=SC2016
+    echo '(cd "$(mktemp -d)" && apt-get download unicode-cldr-core && dpkg-deb -x unicode-cldr-core_*.deb .)'
+    echo "# then copy usr/share/unicode/cldr/common/annotations{,Derived}/en.xml to .deps/cldr/annotations{,Derived}/en.xml"
+    return
+  fi
+  say "emoji names: fetching the English annotations of Unicode CLDR"
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  if [ -n "$offline" ]; then
+    deb=$(compgen -G "$offline/unicode-cldr-core_*.deb" | head -n1 || true)
+  else
+    (cd "$scratch" && apt-get download -qq unicode-cldr-core 2>/dev/null) || true
+    deb=$(compgen -G "$scratch/unicode-cldr-core_*.deb" | head -n1 || true)
+  fi
+  if [ -z "$deb" ]; then
+    say "emoji names: unicode-cldr-core could not be had; emoji captions will be their Unicode names, without keywords"
+    return
+  fi
+  for folder in annotations annotationsDerived; do
+    mkdir -p "$target/$folder"
+    dpkg-deb --fsys-tarfile "$deb" |
+      tar -xO --wildcards "*/cldr/common/$folder/en.xml" >"$target/$folder/en.xml.new"
+    mv "$target/$folder/en.xml.new" "$target/$folder/en.xml"
+  done
+}
+
+# --- LibTorch --------------------------------------------------------------------------------------------------------
+is_libtorch() { [ -n "$1" ] && [ -f "$1/include/ATen/ATen.h" ] && [ -f "$1/lib/libtorch_cpu.so" ]; }
+
+installed_libtorch() {
+  local folder folders
+  IFS=':;' read -ra folders <<<"${LIBTORCH:-}:${CMAKE_PREFIX_PATH:-}"
+  for folder in "${folders[@]}" "$root"/.deps/venv/lib/python3*/site-packages/torch "$root/.deps/libtorch"; do
+    if is_libtorch "$folder"; then echo "$folder"; return; fi
+  done
+}
+
+install_wheels() {
+  local source=()
+  [ -z "$offline" ] || source=(--no-index --find-links "$offline")
+  [ -x "$root/.deps/venv/bin/python3" ] || run python3 -m venv "$root/.deps/venv"
+  run "$root/.deps/venv/bin/python3" -m pip install --disable-pip-version-check --progress-bar off --quiet \
+    "${source[@]}" "$@"
+}
+
+install_libtorch() {
+  local found
+  if [ -n "${LIBTORCH:-}" ] && ! is_libtorch "$LIBTORCH"; then
+    echo "setup: \$LIBTORCH is '$LIBTORCH', which lacks include/ATen or lib/libtorch_cpu.so" >&2
     exit 2
   fi
-fi
+  found=$(installed_libtorch)
+  if [ -n "$found" ]; then
+    say "LibTorch: ${found/#$root\//}"
+    return
+  fi
+  say "LibTorch $torch_version: downloading the PyTorch wheel (about 0.6 GB)"
+  install_wheels --no-deps "${torch_wheels[@]}"
+}
 
-if [[ -n ${LIBTORCH:-} ]]; then
-  [[ -f $LIBTORCH/lib/libtorch_cpu.so ]] || { echo "LIBTORCH=$LIBTORCH holds no lib/libtorch_cpu.so" >&2; exit 2; }
-elif ! compgen -G '.deps/venv/lib/python3*/site-packages/torch/lib/libtorch_cpu.so' >/dev/null; then
-  echo 'Fetching LibTorch 2.11.0 (0.55 GB)'
-  python3 -m venv .deps/venv
-  # libtorch_cpu itself needs only these two CUDA libraries, so the other 2.5 GB stay away.
-  .deps/venv/bin/pip install --quiet --disable-pip-version-check --no-deps torch==2.11.0 \
-    'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*'
-fi
-echo 'Setup: done'
+install_peers() {
+  if "$root/.deps/venv/bin/python3" -c 'import importlib.util as u, sys
+need = ["torch", "torchvision", "open_clip", "timm", "safetensors", "numpy", "sklearn", "nvidia.cudnn"]
+sys.exit(any(u.find_spec(name) is None for name in need))' 2>/dev/null; then
+    say "Python peers: present"
+    return
+  fi
+  say "Python peers: downloading PyTorch $torch_version with its dependencies (about 3 GB), open_clip and timm"
+  install_wheels "${peer_wheels[@]}"
+}
+
+install_packages
+install_emoji_names
+[ $with_tests = 0 ] || install_peers
+install_libtorch
+[ $print_only = 1 ] || say "ready: cmake --preset release && cmake --build --preset release"

@@ -8,8 +8,10 @@
 #include <limits>
 #include <numeric>
 #include <string_view>
+#include <thread>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/timer.hpp"
 #include "mpi_check.hpp"
 
 namespace clip_hpc {
@@ -55,6 +57,7 @@ std::optional<std::string> launch_problem(int world_size, const std::function<co
 
 struct World::Mpi {
   MPI_Comm comm = mpi::null_comm();  // our own: nobody else's messages can match ours
+  MPI_Comm failures = mpi::null_comm();  // used by all_failed alone
   MPI_Request flags_request = mpi::null_request();
   ControlFlags flags{};
   bool flags_started = false;
@@ -64,16 +67,21 @@ World::World() : mpi_(std::make_unique<Mpi>()) {
   int is_up = 0;
   MPI_Initialized(&is_up);
   if (is_up != 0) throw internal_error("World is made once a process: MPI is already up");
+  // Asked before MPI starts: a process that starts alone gets the variables of a launcher from MPI_Init itself.
+  const auto problem = launch_problem(1, [](const char* key) -> const char* { return std::getenv(key); });
   int provided = 0;
   mpi_check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   try {
-    if (provided < MPI_THREAD_FUNNELED) throw comm_error("this MPI library offers no thread support (MPI_THREAD_FUNNELED)");
+    if (provided < MPI_THREAD_FUNNELED)
+      throw comm_error("this MPI library offers no thread support (MPI_THREAD_FUNNELED)");
     mpi_check(MPI_Comm_dup(mpi::world_comm(), &mpi_->comm), "MPI_Comm_dup");
     mpi_check(MPI_Comm_set_errhandler(mpi_->comm, mpi::errors_return()), "MPI_Comm_set_errhandler");
+    mpi_check(MPI_Comm_dup(mpi::world_comm(), &mpi_->failures), "MPI_Comm_dup");
     mpi_check(MPI_Comm_rank(mpi_->comm, &rank_), "MPI_Comm_rank");
     mpi_check(MPI_Comm_size(mpi_->comm, &size_), "MPI_Comm_size");
     MPI_Comm node = mpi::null_comm();
-    mpi_check(MPI_Comm_split_type(mpi_->comm, MPI_COMM_TYPE_SHARED, rank_, mpi::no_info(), &node), "MPI_Comm_split_type");
+    mpi_check(MPI_Comm_split_type(mpi_->comm, MPI_COMM_TYPE_SHARED, rank_, mpi::no_info(), &node),
+              "MPI_Comm_split_type");
     MPI_Comm_rank(node, &local_rank_);
     MPI_Comm_size(node, &local_size_);
     MPI_Comm_free(&node);
@@ -81,9 +89,7 @@ World::World() : mpi_(std::make_unique<Mpi>()) {
     int length = 0;
     mpi_check(MPI_Get_processor_name(name, &length), "MPI_Get_processor_name");
     host_name_.assign(name, static_cast<std::size_t>(length));
-    if (const auto problem = launch_problem(size_, [](const char* key) -> const char* { return std::getenv(key); })) {
-      throw comm_error("{}", *problem);
-    }
+    if (size_ == 1 && problem) throw comm_error("{}", *problem);
   } catch (...) {
     MPI_Finalize();  // the destructor does not run for a constructor that throws
     throw;
@@ -95,11 +101,12 @@ World::~World() {
   MPI_Finalized(&is_down);
   if (is_down != 0) return;
   if (mpi_->flags_started) MPI_Wait(&mpi_->flags_request, mpi::no_status());
+  MPI_Comm_free(&mpi_->failures);
   MPI_Comm_free(&mpi_->comm);
   MPI_Finalize();
 }
 
-std::string World::mpi_version() const {
+std::string World::mpi_version() {
   char text[MPI_MAX_LIBRARY_VERSION_STRING] = {};
   int length = 0;
   mpi_check(MPI_Get_library_version(text, &length), "MPI_Get_library_version");
@@ -227,6 +234,18 @@ World::ControlFlags World::wait_flags() {
 }
 
 bool World::flags_started() const { return mpi_->flags_started; }
+
+bool World::all_failed(double seconds) {
+  MPI_Request request = mpi::null_request();
+  if (MPI_Ibarrier(mpi_->failures, &request) != MPI_SUCCESS) return false;
+  const Timer timer;
+  int done = 0;
+  do {
+    if (MPI_Test(&request, &done, mpi::no_status()) != MPI_SUCCESS) return false;
+    if (done == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  } while (done == 0 && timer.seconds() < seconds);
+  return done != 0;
+}
 
 void World::abort(int code) {
   std::fflush(nullptr);

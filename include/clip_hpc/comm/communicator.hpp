@@ -1,5 +1,6 @@
 // Collectives on tensors: one interface, three bodies (one rank, MPI, NCCL). Every rank calls every operation in the
-// same order with the same shapes. Tensors are contiguous; float32, float64, bfloat16, float16, int32, int64, uint8, bool.
+// same order with the same shapes. Tensors are contiguous; float32, float64, bfloat16, float16, int32, int64, uint8,
+// bool.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -52,12 +53,12 @@ class Communicator {
   int size() const { return size_; }
   virtual std::string_view name() const = 0;  // self, mpi, nccl
 
-  void all_reduce(const at::Tensor& tensor, ReduceOp op);                                   // in place
-  void all_gather(const at::Tensor& out, const at::Tensor& in);                             // out [size * n ...], in [n ...]
-  void reduce_scatter(const at::Tensor& out, const at::Tensor& in, ReduceOp op);            // out [n ...], in [size * n ...]
-  void broadcast(const at::Tensor& tensor, int root = 0);                                   // in place
+  void all_reduce(const at::Tensor& tensor, ReduceOp op);                         // in place
+  void all_gather(const at::Tensor& out, const at::Tensor& in);                   // out [size * n ...], in [n ...]
+  void reduce_scatter(const at::Tensor& out, const at::Tensor& in, ReduceOp op);  // out [n ...], in [size * n ...]
+  void broadcast(const at::Tensor& tensor, int root = 0);                         // in place
   void barrier();
-  [[nodiscard]] Work start_all_reduce(const at::Tensor& tensor, ReduceOp op);               // in place
+  [[nodiscard]] Work start_all_reduce(const at::Tensor& tensor, ReduceOp op);  // in place
 
   virtual void progress() = 0;  // lets the library move what is on its way: call it between pieces of work
   double wait_s() const { return *wait_s_; }  // time the caller spent blocked in here

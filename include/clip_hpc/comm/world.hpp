@@ -1,5 +1,5 @@
-// All processes of a run. Owns MPI (FUNNELED: main thread only), so it exists once, in main, and is passed by reference.
-// Its collectives are for small control data on the host; tensors go through a Communicator.
+// All processes of a run. Owns MPI (FUNNELED: main thread only), so it exists once, in main, and is passed by
+// reference. Its collectives are for small control data on the host; tensors go through a Communicator.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@ class World {
   int local_rank() const { return local_rank_; }  // among the ranks of this node: chooses the device
   int local_size() const { return local_size_; }
   const std::string& host_name() const { return host_name_; }
-  std::string mpi_version() const;  // MPI_Get_library_version, one line
+  static std::string mpi_version();  // MPI_Get_library_version, one line; needs no World
 
   // Collectives: every rank calls them, in the same order.
   void barrier();
@@ -47,6 +47,10 @@ class World {
   void start_flags(const ControlFlags& mine);
   ControlFlags wait_flags();
   bool flags_started() const;
+
+  // For ranks that failed: true when all ranks came here within `seconds`, so that they may still talk to each other.
+  // After false only abort() is left.
+  bool all_failed(double seconds);
 
   // Ends all ranks at once; the exit code reaches the shell. For failures of one rank only.
   [[noreturn]] void abort(int code);

@@ -1,0 +1,53 @@
+// A checkpoint is a folder: state.h5 (fp32 buffers, each rank writes its slice), model.safetensors (weights under
+// open_clip's names), manifest.json last. It is written beside, synced and renamed: a folder without a valid manifest
+// does not exist for resume. Slices do not depend on the reader: any number of ranks can restore.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "clip_hpc/base/json.hpp"
+#include "clip_hpc/checkpoint/safetensors.hpp"
+#include "clip_hpc/comm/world.hpp"
+#include "clip_hpc/config/option_table.hpp"
+
+namespace clip_hpc {
+
+struct CheckpointOptions {
+  std::int64_t every_steps = 0;   // 0: not by steps
+  double every_minutes = 10;      // 0: not by time
+  std::int64_t keep = 2;
+  std::int64_t keep_every = 0;    // steps that are kept for ever; 0: none
+};
+void describe(OptionTable& table, CheckpointOptions& options);
+
+struct TrainState {
+  std::vector<std::pair<std::string, at::Tensor>> buffers;  // master, m, v: [numel] fp32, views that are read or filled
+  NamedTensors weights;                                     // open_clip's names
+  Json about;  // step, samples_seen, applied, skipped, config_hash, model, layout: returned as it was given
+};
+
+// Collective. Either all ranks return or all throw storage.
+void save_checkpoint(World& world, const std::filesystem::path& folder, const TrainState& state);
+
+// Each rank reads everything and checks every slice. Throws storage, naming the file, when something does not add up.
+// Fills state.buffers in place and returns what `about` was.
+Json restore_checkpoint(const std::filesystem::path& folder, TrainState& state);
+
+// The manifest's `about` when the folder is complete (sizes right, manifest readable), else the reason it is not.
+struct CheckpointInfo {
+  std::optional<Json> about;
+  std::string problem;
+};
+CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder);
+
+// Which steps may be deleted: all but the newest `keep` and multiples of `keep_every`.
+std::vector<std::int64_t> expired_checkpoints(std::vector<std::int64_t> steps, const CheckpointOptions& options);
+
+}  // namespace clip_hpc

@@ -1,0 +1,30 @@
+// How fast this machine feeds a rank: reading alone, and whole batches. The sets are made on the spot.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace clip_hpc {
+
+struct LoadBenchOptions {
+  std::filesystem::path folder;  // where the sets are written; must not exist, is removed afterwards
+  std::uint64_t samples = 4096;
+  int threads = 1;
+  double seconds = 1;  // time of one measurement
+};
+
+struct LoadRate {
+  std::string name;
+  int threads = 1;
+  std::uint64_t samples = 0;
+  double seconds = 0;
+  double samples_per_s = 0;
+  double mib_per_s = 0;  // stored bytes
+};
+
+LoadRate bench_raw_read(const LoadBenchOptions& options);  // 64 x 64 x 3 raw, page cache
+LoadRate bench_jpeg_batches(const LoadBenchOptions& options, int side_pixels = 256, int view_size = 224);
+LoadRate bench_view(const std::string& view, int source_side, int source_channels, int size, double seconds);
+
+}  // namespace clip_hpc

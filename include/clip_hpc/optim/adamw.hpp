@@ -1,0 +1,37 @@
+// AdamW in one pass over the arena: clip, moments, decay, update and the low-precision weights together.
+// (Loshchilov and Hutter 2019; the arithmetic of torch.optim.AdamW.)
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "clip_hpc/model/arena.hpp"
+#include "clip_hpc/optim/schedule.hpp"
+
+namespace clip_hpc {
+
+struct DecayRange {  // elements [begin, end) of the arena
+  std::int64_t begin, end;
+  bool decay;
+};
+std::vector<DecayRange> decay_ranges(const ParameterArena& arena);  // adjacent equal ranges are one
+
+struct AdamWState {
+  at::Tensor m, v;        // [numel] fp32
+  at::Tensor applied;     // int64 scalar: updates done, the t of the bias correction
+  at::Tensor skipped;     // int64 scalar: updates left out since the gradient was not finite
+  std::vector<DecayRange> ranges;
+};
+AdamWState make_adamw_state(const ParameterArena& arena);
+
+// Global L2 norm of the gradients, fp64 scalar on the arena's device; not finite when any gradient is not.
+at::Tensor gradient_norm(ParameterArena& arena);
+
+// One update with gradients scaled to at most options.clip_norm. Where the norm is not finite nothing changes but
+// state.skipped. Afterwards the element `logit_scale` is clamped to [0, ln 100].
+void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
+                double lr, std::size_t logit_scale);
+
+}  // namespace clip_hpc

@@ -1,0 +1,42 @@
+// Sums gradients over ranks while backward still runs. The arena is cut into buckets from its end, where backward
+// begins; a bucket is sent as soon as its last gradient has landed, always in the same order on all ranks.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "clip_hpc/comm/communicator.hpp"
+#include "clip_hpc/model/arena.hpp"
+
+namespace clip_hpc {
+
+class GradReducer {
+ public:
+  GradReducer(Communicator& comm, ParameterArena& arena, double bucket_mib);
+  ~GradReducer();  // takes the hooks off
+  GradReducer(const GradReducer&) = delete;
+  GradReducer& operator=(const GradReducer&) = delete;
+
+  void start();   // before backward
+  void finish();  // after backward: waits for all buckets; names a parameter that got no gradient
+  std::size_t buckets() const { return buckets_.size(); }
+
+ private:
+  struct Bucket {
+    std::int64_t begin = 0, end = 0;  // elements of the arena
+    int parameters = 0;
+    int missing = 0;
+    Work work;
+  };
+  void landed(std::size_t parameter);
+
+  Communicator& comm_;
+  ParameterArena& arena_;
+  std::vector<Bucket> buckets_;
+  std::vector<std::size_t> bucket_of_;  // by parameter
+  std::vector<bool> landed_;            // by parameter
+  std::size_t next_ = 0;                // first bucket that was not sent yet
+  bool armed_ = false;
+};
+
+}  // namespace clip_hpc

@@ -1,0 +1,24 @@
+// One training run from configuration to results: read src/train/loop.cpp like the method section of a paper.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "clip_hpc/comm/world.hpp"
+#include "clip_hpc/run/run_folder.hpp"
+#include "clip_hpc/train/config.hpp"
+
+namespace clip_hpc {
+
+struct TrainRequest {
+  RunConfig config;
+  std::string config_text;         // the resolved INI, written to the run folder
+  RunFolder folder;
+  std::string resume = "auto";     // auto, none, or the path of a checkpoint
+  std::vector<std::string> command_line;
+};
+
+// Collective. Returns kExitDone, or kExitStoppedCleanly when a signal asked to stop and a checkpoint was written.
+int train(World& world, const TrainRequest& request);
+
+}  // namespace clip_hpc

@@ -1,0 +1,61 @@
+// What a run holds while it trains, and how it is made, saved and found again. The loop itself is in loop.cpp.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "clip_hpc/checkpoint/checkpoint.hpp"
+#include "clip_hpc/data/packed_set.hpp"
+#include "clip_hpc/eval/evaluate.hpp"
+#include "clip_hpc/optim/adamw.hpp"
+#include "clip_hpc/train/config.hpp"
+#include "clip_hpc/train/loop.hpp"
+
+namespace clip_hpc {
+
+struct Progress {
+  std::int64_t step = 0;          // steps done
+  std::int64_t samples_seen = 0;
+};
+
+struct TrainingData {
+  std::vector<std::shared_ptr<const PackedSet>> sets;
+  std::vector<std::int64_t> weights;
+  std::vector<std::uint64_t> subset;  // ids of the one set, empty: all
+  std::uint64_t epoch_samples = 0;
+};
+TrainingData open_training_data(const DataOptions& options);  // throws input, storage
+
+// The tokenizer of a run: copied from the first training set into the run folder, where evaluation finds it.
+std::filesystem::path tokenizer_file(const RunFolder& folder);
+ModelConfig model_for(const RunConfig& config, const SentencePieceTokenizer& tokenizer);
+
+int compute_threads(const World& world, std::int64_t asked);
+
+TrainState train_state(ClipModel& model, AdamWState& optimizer);  // views of the live buffers
+NamedTensors named_weights(const ClipModel& model);               // fp32, open_clip's names
+
+void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& optimizer, const Progress& progress,
+          const CheckpointOptions& options, const std::string& config_hash);
+
+// Restores the newest complete checkpoint (auto), or the one that is named. Broken ones are skipped with a warning.
+Progress resume(const RunFolder& folder, const std::string& which, ClipModel& model, AdamWState& optimizer);
+
+// Evaluates on every set and task of [eval], prints one line each and writes results.json with pictures (rank 0).
+void evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
+                  const Progress& progress, const std::string& run_name);
+
+// A model of which only the weights are wanted. `path`: a run folder (its newest complete checkpoint) or a checkpoint.
+struct LoadedModel {
+  std::unique_ptr<ClipModel> model;
+  std::unique_ptr<SentencePieceTokenizer> tokenizer;
+  RunFolder folder;
+  Progress progress;
+};
+LoadedModel load_model(const std::filesystem::path& path);
+
+double measured_gemm_tflops(at::ScalarType type);  // of this rank's threads, right now
+
+}  // namespace clip_hpc

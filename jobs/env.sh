@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# Sourced by every job script: finds the programs, reads the site profile, sets the variables of MPI and NCCL.
+#   source jobs/env.sh
+#   clip_hpc_launch 8 clip_hpc --config configs/vit_s_flip.cfg
+# In:  CLIP_HPC_SITE (a file configs/sites/<name>.env), CLIP_HPC_BUILD (a build folder other than build/release)
+# Out: CLIP_HPC_ROOT, PATH with clip_hpc on it, the CLIP_HPC_* values of the site, clip_hpc_launch
+set -euo pipefail
+
+CLIP_HPC_ROOT=${CLIP_HPC_ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
+export CLIP_HPC_ROOT
+
+# --- site profile: a value that the user has set already wins ---------------------------------------------------------
+clip_hpc_read_site() {
+  local site=${CLIP_HPC_SITE:-local} file name names
+  local -A kept=()
+  case $site in
+    */*) file=$site ;;
+    *) file=$CLIP_HPC_ROOT/configs/sites/$site.env ;;
+  esac
+  if [ ! -r "$file" ]; then
+    [ "$site" = local ] && return 0
+    echo "env: CLIP_HPC_SITE=$site, but $file cannot be read; known: $(cd "$CLIP_HPC_ROOT/configs/sites" && echo *.env)" >&2
+    return 2
+  fi
+  # Names that the profile sets, and those of them that are set already.
+  mapfile -t names < <(sed -nE 's/^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z_0-9]*)=.*/\2/p' "$file")
+  for name in "${names[@]}"; do
+    if [ -n "${!name+set}" ]; then kept[$name]=${!name}; fi
+  done
+  # shellcheck disable=SC1090
+  source "$file"
+  for name in "${names[@]}"; do
+    if [ -n "${kept[$name]+set}" ]; then printf -v "$name" %s "${kept[$name]}"; fi
+    export "${name?}"
+  done
+}
+clip_hpc_read_site
+
+if [ -n "${CLIP_HPC_MODULES:-}" ] && type module >/dev/null 2>&1; then
+  # Module scripts use unset variables freely.
+  set +u
+  # shellcheck disable=SC2086
+  module load $CLIP_HPC_MODULES
+  set -u
+fi
+
+# --- programs: a build folder, or the prefix that this script was installed into --------------------------------------
+clip_hpc_find_programs() {
+  local folder
+  for folder in ${CLIP_HPC_BUILD:+"$CLIP_HPC_BUILD/bin"} "$CLIP_HPC_ROOT"/build/{release,cpu}/bin "$CLIP_HPC_ROOT/../../bin"; do
+    if [ -x "$folder/clip_hpc" ]; then
+      PATH=$(cd "$folder" && pwd):$PATH
+      export PATH
+      return
+    fi
+  done
+  # Nothing built here: whatever is on PATH, and the caller learns when it starts it.
+}
+clip_hpc_find_programs
+
+# --- threads ---------------------------------------------------------------------------------------------------------
+# One rank uses the processors that Slurm gave it. Outside Slurm ranks share a machine: clip_hpc_launch divides it.
+if [ -z "${OMP_NUM_THREADS:-}" ] && [ -n "${SLURM_CPUS_PER_TASK:-}" ]; then
+  export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
+fi
+
+# --- Open MPI --------------------------------------------------------------------------------------------------------
+# A waiting rank spins on its processor. Where ranks outnumber processors the spinning rank holds back the one that it
+# waits for, so it must yield. mpirun --oversubscribe does this by itself, srun does not.
+if [ "${CLIP_HPC_OVERSUBSCRIBED:-0}" = 1 ]; then
+  export OMPI_MCA_mpi_yield_when_idle=${OMPI_MCA_mpi_yield_when_idle:-1}
+fi
+# The point-to-point layer is left to Open MPI on nodes with InfiniBand or Omni-Path: UCX and PSM2 are much faster there.
+# Without such a card "ob1" (shared memory and TCP) is what it would choose anyway, and saying so saves the search.
+if [ -z "${OMPI_MCA_pml:-}" ] && ! compgen -G '/sys/class/infiniband/*' >/dev/null &&
+  ! compgen -G '/sys/class/cxi/*' >/dev/null && ! compgen -G '/sys/class/hfi1*' >/dev/null; then
+  export OMPI_MCA_pml=ob1
+fi
+# mpirun refuses to start as root unless told twice. Containers and test machines have no other user.
+if [ "$(id -u)" = 0 ]; then
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+fi
+
+# --- Slurm -----------------------------------------------------------------------------------------------------------
+# The tree fence of Slurm's PMIx plugin can let ranks on several nodes leave MPI_Init too early (they crash); the ring
+# does not. Where the site's mpi.conf says PMIxCollFence=ring this changes nothing.
+export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-ring}
+
+# --- NCCL: all its variables are set here and nowhere else ------------------------------------------------------------
+export NCCL_DEBUG=${NCCL_DEBUG:-WARN}
+# An operation that fails asynchronously shall end the rank and not wait for ever; clip_hpc's watchdog does the rest.
+export TORCH_NCCL_ASYNC_ERROR_HANDLING=${TORCH_NCCL_ASYNC_ERROR_HANDLING:-1}
+
+# What srun starts as a rank. Signals reach the program as well, which saves and stops; the shell only has to survive.
+# shellcheck disable=SC2016
+clip_hpc_rank='trap : USR1 TERM INT
+"$@"
+status=$?
+if [ $status = 75 ]; then
+  [ "$SLURM_PROCID" != 0 ] || : >"$CLIP_HPC_STOP_MARKER"
+  exit 0
+fi
+exit $status'
+
+# clip_hpc_launch RANKS COMMAND...   RANKS 0: as many as the Slurm job asked for (outside Slurm: 1)
+clip_hpc_launch() {
+  local ranks=$1 launcher=${CLIP_HPC_LAUNCHER:-auto} options=() processors marker status=0
+  shift
+  # `mpirun` is also right for a site that says srun when we are on its login node or on a laptop.
+  if [ -z "${SLURM_JOB_ID:-}" ]; then
+    launcher=mpirun
+  elif [ "$launcher" = auto ]; then
+    launcher=srun
+  fi
+  case $launcher in
+    srun)
+      [ "$ranks" = 0 ] || options+=(--ntasks "$ranks")
+      # Without --kill-on-bad-exit the ranks that survive a crash wait for the dead one until the time limit. But it
+      # also kills the ranks that are a little later than the first to end with 75, and srun then reports 143. So a
+      # clean stop leaves each rank as success, and rank 0 leaves word of it in a file.
+      marker=${CLIP_HPC_RUN_ROOT:-$PWD}/.stopped_cleanly.$SLURM_JOB_ID
+      mkdir -p "$(dirname "$marker")"
+      rm -f "$marker"
+      CLIP_HPC_STOP_MARKER=$marker srun --mpi=pmix --kill-on-bad-exit=1 "${options[@]}" \
+        bash -c "$clip_hpc_rank" rank "$@" || status=$?
+      if [ $status = 0 ] && [ -e "$marker" ]; then
+        rm -f "$marker"
+        status=75
+      fi
+      return $status
+      ;;
+    mpirun)
+      if [ "$ranks" = 0 ]; then ranks=${SLURM_NTASKS:-1}; fi
+      if [ -z "${SLURM_JOB_ID:-}" ]; then
+        processors=$(nproc)
+        options+=(--oversubscribe --bind-to none)
+        if [ -z "${OMP_NUM_THREADS:-}" ]; then
+          options+=(-x "OMP_NUM_THREADS=$((processors > ranks ? processors / ranks : 1))")
+        fi
+      fi
+      mpirun "${options[@]}" -np "$ranks" "$@"
+      ;;
+    *)
+      echo "env: CLIP_HPC_LAUNCHER is '$launcher': write srun, mpirun or auto" >&2
+      return 2
+      ;;
+  esac
+}

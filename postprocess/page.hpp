@@ -1,0 +1,28 @@
+// The report: one HTML page that needs nothing else, and the data of its figures as CSV beside it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace clip_hpc {
+
+struct ReportOptions {
+  std::vector<std::filesystem::path> runs;  // run folders, or folders of them
+  std::filesystem::path output;             // FILE.html, or a folder that gets report.html
+  std::string title = "clip_hpc report";
+  bool log_x = false;
+};
+
+struct Report {
+  std::filesystem::path page;
+  std::size_t runs = 0;
+  std::size_t figures = 0;
+  std::vector<std::string> broken;  // files that could not be read, figures that could not be drawn
+};
+
+// Throws input (no run, no gnuplot) and storage (cannot write). A broken file of one run does not stop the report: it
+// is told on the page and in `broken`.
+Report write_report(const ReportOptions& options);
+
+}  // namespace clip_hpc

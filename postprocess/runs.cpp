@@ -1,0 +1,153 @@
+#include "runs.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <system_error>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+
+namespace fs = std::filesystem;
+
+namespace clip_hpc {
+namespace {
+
+// Reads one file of a run. A run that was stopped early lacks some: that is said in the report and stops nothing.
+template <class T, class Read>
+void load(RunRecord& run, T& into, const fs::path& file, const char* without, Read read) {
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) {
+    run.missing.push_back(fmt::format("{} ({} is not there)", without, file.filename().native()));
+    return;
+  }
+  try {
+    into = read(file);
+  } catch (const Error& problem) {
+    run.broken.push_back(problem.what());
+  }
+}
+
+void note_gaps(RunRecord& run) {
+  std::error_code ignored;
+  const bool measured = fs::exists(run.folder.metrics_file(), ignored);
+  if (measured && run.metrics.empty() && run.broken.empty()) run.missing.push_back("no training step logged yet");
+  if (run.checkpoint_steps.empty()) run.missing.push_back("no checkpoint yet");
+  bool classified = false;
+  bool with_baseline = false;
+  bool with_pictures = false;
+  for (const Result& result : run.results) {
+    classified = classified || result.task == kTaskZeroshot;
+    with_baseline = with_baseline || result.baseline.has_value();
+    with_pictures = with_pictures || !result.predictions.empty();
+  }
+  if (run.results.empty()) return;
+  if (!classified) run.missing.push_back("no zero-shot classification yet");
+  if (classified && !with_baseline) run.missing.push_back("no pixel baseline beside the accuracy");
+  if (classified && !with_pictures) run.missing.push_back("no test pictures with predictions");
+}
+
+RunRecord load_run(const RunFolder& folder) {
+  RunRecord run;
+  run.folder = folder;
+  load(run, run.metrics, folder.metrics_file(), "no training curve", read_metrics);
+  load(run, run.results, folder.results_file(), "no evaluation yet", read_results);
+  load(run, run.config, folder.config_file(), "no configuration", read_text_file);
+  load(run, run.starts, folder.provenance_file(), "no provenance", read_provenance);
+  try {
+    run.checkpoint_steps = folder.checkpoint_steps();
+  } catch (const Error& problem) {
+    run.broken.push_back(problem.what());
+  }
+  note_gaps(run);
+  return run;
+}
+
+// The last `depth` parts of an absolute path.
+std::string tail_of(const fs::path& path, int depth) {
+  fs::path tail = path.filename();
+  fs::path rest = path.parent_path();
+  for (int i = 1; i < depth && rest.has_filename(); ++i, rest = rest.parent_path()) tail = rest.filename() / tail;
+  return tail.string();
+}
+
+void name_runs(std::vector<RunRecord>& runs) {
+  for (int depth = 1; depth <= 8; ++depth) {
+    std::set<std::string> names;
+    for (RunRecord& run : runs) {
+      run.name = tail_of(run.folder.path, depth);
+      names.insert(run.name);
+    }
+    if (names.size() == runs.size()) return;
+  }
+}
+
+}  // namespace
+
+double Track::value(const Result& result) const {
+  const auto found = result.metrics.find(metric);
+  return found == result.metrics.end() ? std::nan("") : found->second;
+}
+
+std::vector<RunRecord> load_runs(const std::vector<fs::path>& roots) {
+  std::set<fs::path> folders;  // the same folder named twice is one run
+  for (const fs::path& root : roots) {
+    const auto found = find_run_folders(root);
+    if (found.empty()) {
+      throw input_error(
+          "{} holds no run folder: --runs takes a folder that clip_hpc wrote (with config.cfg, metrics.jsonl or "
+          "results.json in it), or a folder of such folders",
+          root.native());
+    }
+    for (const RunFolder& folder : found) folders.insert(fs::canonical(folder.path));
+  }
+  std::vector<RunRecord> runs;
+  for (const fs::path& folder : folders) runs.push_back(load_run(RunFolder{folder}));
+  name_runs(runs);
+  return runs;
+}
+
+std::vector<Track> tracks_of(const RunRecord& run) {
+  std::vector<Track> tracks;
+  for (const Result& result : run.results) {
+    const auto same = [&](const Track& track) {
+      return track.dataset == result.dataset && track.task == result.task && track.label == result.label;
+    };
+    auto track = std::find_if(tracks.begin(), tracks.end(), same);
+    if (track == tracks.end()) {
+      track =
+          tracks.insert(tracks.end(), {result.dataset, result.task, result.label, main_metric(result), {}, nullptr});
+    }
+    track->results.push_back(&result);
+  }
+  for (Track& track : tracks) {
+    std::stable_sort(track.results.begin(), track.results.end(),
+                     [](const Result* a, const Result* b) { return a->step < b->step; });
+    for (const Result* result : track.results) {
+      const double value = track.value(*result);
+      if (std::isnan(value)) continue;
+      if (track.best == nullptr || value > track.value(*track.best)) track.best = result;
+    }
+  }
+  return tracks;
+}
+
+double median_of(const std::vector<MetricsLine>& lines, double MetricsLine::*member) {
+  std::vector<double> values;
+  for (const MetricsLine& line : lines) {
+    if (std::isfinite(line.*member)) values.push_back(line.*member);
+  }
+  if (values.empty()) return kNotMeasured;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+double last_of(const std::vector<MetricsLine>& lines, double MetricsLine::*member) {
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+    if (std::isfinite((*line).*member)) return (*line).*member;
+  }
+  return kNotMeasured;
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,155 @@
+#include "clip_hpc/checkpoint/checkpoint.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/checkpoint/state_file.hpp"
+
+namespace clip_hpc {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+
+// Runs `work` and agrees with all ranks on whether it went well: a collective is entered by all or by none.
+void agree(World& world, const std::function<void()>& work) {
+  std::string problem;
+  try {
+    work();
+  } catch (const std::exception& error) {
+    problem = error.what();
+    if (problem.empty()) problem = "unknown error";
+  }
+  for (const std::string& one : world.all_gather_strings(problem)) {
+    if (!one.empty()) throw storage_error("checkpoint not written: {}", one);
+  }
+}
+
+std::span<std::byte> bytes_of(const at::Tensor& tensor, std::int64_t begin, std::int64_t count) {
+  return {static_cast<std::byte*>(tensor.mutable_data_ptr()) + begin * 4, static_cast<std::size_t>(count) * 4};
+}
+
+}  // namespace
+
+void describe(OptionTable& table, CheckpointOptions& options) {
+  table.add("checkpoint.every_steps", options.every_steps, "checkpoint every so many steps; 0: not by steps", at_least(0));
+  table.add("checkpoint.every_minutes", options.every_minutes, "checkpoint every so many minutes; 0: not by time",
+            in_range(0.0, 1e6));
+  table.add("checkpoint.keep", options.keep, "newest checkpoints that are kept", at_least(1));
+  table.add("checkpoint.keep_every", options.keep_every, "checkpoints at multiples of so many steps are never deleted",
+            at_least(0));
+}
+
+void save_checkpoint(World& world, const std::filesystem::path& folder, const TrainState& state) {
+  std::filesystem::path beside = folder;
+  beside += ".tmp";
+  const std::filesystem::path state_file = beside / "state.h5";
+  const std::int64_t numel = state.buffers.front().second.numel();
+
+  // 1. Rank 0 lays the file out and tells where the buffers lie.
+  Json offsets = Json::array();
+  agree(world, [&] {
+    if (world.rank() != 0) return;
+    std::filesystem::remove_all(beside);
+    std::filesystem::create_directories(beside);
+    std::vector<std::string> names;
+    for (const auto& [name, tensor] : state.buffers) names.push_back(name);
+    for (const StateBuffer& buffer : create_state_file(state_file, names, numel)) offsets.push_back(buffer.offset_bytes);
+  });
+  offsets = Json::parse(world.broadcast(offsets.dump()));
+
+  // 2. Every rank writes its slice of every buffer.
+  const std::int64_t begin = numel * world.rank() / world.size();
+  const std::int64_t count = numel * (world.rank() + 1) / world.size() - begin;
+  Json slice = {{"begin", begin}, {"count", count}, {"xxh64", Json::object()}};
+  agree(world, [&] {
+    const FileDescriptor file = FileDescriptor::open_write(state_file);
+    for (std::size_t i = 0; i < state.buffers.size(); ++i) {
+      const auto& [name, tensor] = state.buffers[i];
+      const auto bytes = bytes_of(tensor, begin, count);
+      pwrite_all(file.get(), bytes, offsets[i].get<std::uint64_t>() + static_cast<std::uint64_t>(begin) * 4,
+                 state_file.native());
+      slice["xxh64"][name] = hex64(xxh64(bytes));
+    }
+    if (::fsync(file.get()) != 0) throw storage_error("cannot sync {}", state_file.native());
+  });
+  const std::vector<std::string> slices = world.gather_strings(slice.dump());
+
+  // 3. Rank 0 adds the weights and the manifest, which makes the checkpoint exist.
+  agree(world, [&] {
+    if (world.rank() != 0) return;
+    write_safetensors(beside / "model.safetensors", state.weights, {{"format", "pt"}});
+    Json manifest = {{"schema_version", kSchemaVersion}, {"numel", numel}, {"world_size", world.size()}};
+    manifest["files"] = Json::object();
+    for (const char* name : {"state.h5", "model.safetensors"}) {
+      manifest["files"][name] = std::filesystem::file_size(beside / name);
+    }
+    manifest["slices"] = Json::array();
+    for (const std::string& text : slices) manifest["slices"].push_back(Json::parse(text));
+    manifest["about"] = state.about;
+    write_json_file(beside / "manifest.json", manifest);
+    sync_path(beside);
+    std::filesystem::remove_all(folder);
+    rename_synced(beside, folder);
+  });
+}
+
+CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder) {
+  try {
+    const Json manifest = read_json_file(folder / "manifest.json");
+    if (manifest.at("schema_version").get<int>() != kSchemaVersion) {
+      return {{}, "its schema version is not the one of this program"};
+    }
+    for (const auto& [name, size] : manifest.at("files").items()) {
+      std::error_code missing;
+      const auto found = std::filesystem::file_size(folder / name, missing);
+      if (missing || found != size.get<std::uintmax_t>()) return {{}, name + " is missing or truncated"};
+    }
+    return {manifest.at("about"), ""};
+  } catch (const std::exception& problem) {
+    return {{}, problem.what()};
+  }
+}
+
+Json restore_checkpoint(const std::filesystem::path& folder, TrainState& state) {
+  const CheckpointInfo info = inspect_checkpoint(folder);
+  if (!info.about) throw storage_error("{} is not a complete checkpoint: {}", folder.native(), info.problem);
+  const Json manifest = read_json_file(folder / "manifest.json");
+  const std::filesystem::path path = folder / "state.h5";
+  const std::vector<StateBuffer> stored = open_state_file(path);
+  const FileDescriptor file = FileDescriptor::open_read(path);
+  for (auto& [name, tensor] : state.buffers) {
+    const auto at = std::find_if(stored.begin(), stored.end(), [&](const StateBuffer& b) { return b.name == name; });
+    if (at == stored.end()) throw storage_error("{} holds no buffer \"{}\"", path.native(), name);
+    if (at->numel != tensor.numel()) {
+      throw storage_error("{}: {} elements, the model has {}: the checkpoint is of another model", path.native(),
+                          at->numel, tensor.numel());
+    }
+    pread_all(file.get(), bytes_of(tensor, 0, tensor.numel()), at->offset_bytes, path.native());
+    for (const Json& slice : manifest.at("slices")) {
+      const auto begin = slice.at("begin").get<std::int64_t>();
+      const auto count = slice.at("count").get<std::int64_t>();
+      if (hex64(xxh64(bytes_of(tensor, begin, count))) != slice.at("xxh64").at(name).get<std::string>()) {
+        throw storage_error("{}: checksum of {} does not match at element {}: the file is damaged; resume from an "
+                            "older checkpoint",
+                            path.native(), name, begin);
+      }
+    }
+  }
+  return *info.about;
+}
+
+std::vector<std::int64_t> expired_checkpoints(std::vector<std::int64_t> steps, const CheckpointOptions& options) {
+  std::sort(steps.begin(), steps.end());
+  std::vector<std::int64_t> expired;
+  const auto newest = std::min(steps.size(), static_cast<std::size_t>(options.keep));
+  for (std::size_t i = 0; i + newest < steps.size(); ++i) {
+    if (options.keep_every == 0 || steps[i] % options.keep_every != 0) expired.push_back(steps[i]);
+  }
+  return expired;
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,134 @@
+#include "clip_hpc/checkpoint/safetensors.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/json.hpp"
+
+namespace clip_hpc {
+namespace {
+
+constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference reader
+
+const char* dtype_name(at::ScalarType type, const std::string& tensor) {
+  switch (type) {
+    case at::kFloat: return "F32";
+    case at::kBFloat16: return "BF16";
+    case at::kHalf: return "F16";
+    case at::kLong: return "I64";
+    default: throw internal_error("tensor {} has a type that safetensors files of ours do not hold", tensor);
+  }
+}
+
+at::ScalarType dtype_of(const std::string& name, const std::string& file) {
+  if (name == "F32") return at::kFloat;
+  if (name == "BF16") return at::kBFloat16;
+  if (name == "F16") return at::kHalf;
+  if (name == "I64") return at::kLong;
+  throw storage_error("{}: tensor type {} is not supported; convert the file to F32", file, name);
+}
+
+std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
+  return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
+}
+
+}  // namespace
+
+void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  Json header = Json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::uint64_t end = 0;
+  for (const auto& [name, tensor] : tensors) {
+    const std::uint64_t begin = end;
+    end += tensor.nbytes();
+    header[name] = {{"dtype", dtype_name(tensor.scalar_type(), name)},
+                    {"shape", std::vector<std::int64_t>(tensor.sizes().begin(), tensor.sizes().end())},
+                    {"data_offsets", {begin, end}}};
+  }
+  std::string text = header.dump();
+  text.append((64 - (8 + text.size()) % 64) % 64, ' ');
+  const std::uint64_t length = text.size();
+
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) throw storage_error("cannot create {}: check the folder and its permissions", path.native());
+  const FileDescriptor file(fd);
+  pwrite_all(fd, std::as_bytes(std::span(&length, 1)), 0, path.native());
+  pwrite_all(fd, std::as_bytes(std::span(text)), 8, path.native());
+  std::uint64_t at = 8 + length;
+  for (const auto& [name, tensor] : tensors) {
+    const at::Tensor flat = tensor.contiguous();
+    pwrite_all(fd, bytes_of(flat), at, path.native());
+    at += flat.nbytes();
+  }
+  if (::fsync(fd) != 0) throw storage_error("cannot sync {}: the disk may be full", path.native());
+}
+
+NamedTensors read_safetensors(const std::filesystem::path& path) {
+  const std::string& file_name = path.native();
+  const FileDescriptor file = FileDescriptor::open_read(path);
+  const std::uint64_t size = file.size_bytes();
+  std::uint64_t length = 0;
+  if (size < 8) throw storage_error("{} is not a safetensors file: it holds {} bytes", file_name, size);
+  pread_all(file.get(), std::as_writable_bytes(std::span(&length, 1)), 0, file_name);
+  if (length > kMaxHeaderBytes || length > size - 8) {
+    throw storage_error("{} is not a safetensors file or is truncated: header of {} bytes", file_name, length);
+  }
+  std::string text(length, '\0');
+  pread_all(file.get(), std::as_writable_bytes(std::span(text)), 8, file_name);
+
+  struct Entry {
+    std::string name;
+    at::ScalarType type;
+    std::vector<std::int64_t> shape;
+    std::uint64_t begin, end;
+  };
+  std::vector<Entry> entries;
+  try {
+    const Json header = Json::parse(text);
+    for (const auto& [name, entry] : header.items()) {
+      if (name == "__metadata__") continue;
+      entries.push_back({name, dtype_of(entry.at("dtype").get<std::string>(), file_name),
+                         entry.at("shape").get<std::vector<std::int64_t>>(),
+                         entry.at("data_offsets").at(0).get<std::uint64_t>(),
+                         entry.at("data_offsets").at(1).get<std::uint64_t>()});
+    }
+  } catch (const Json::exception& problem) {
+    throw storage_error("{}: broken safetensors header: {}", file_name, problem.what());
+  }
+
+  std::vector<const Entry*> by_offset;
+  for (const Entry& entry : entries) by_offset.push_back(&entry);
+  std::stable_sort(by_offset.begin(), by_offset.end(), [](const Entry* a, const Entry* b) { return a->begin < b->begin; });
+  std::uint64_t expected = 0;
+  for (const Entry* entry : by_offset) {
+    std::uint64_t bytes = at::elementSize(entry->type);
+    for (const std::int64_t extent : entry->shape) {
+      if (extent < 0) throw storage_error("{}: tensor {} has a negative extent", file_name, entry->name);
+      bytes *= static_cast<std::uint64_t>(extent);
+    }
+    if (entry->begin != expected || entry->end != entry->begin + bytes) {
+      throw storage_error("{}: the data of tensor {} overlaps, leaves a gap or has the wrong length", file_name,
+                          entry->name);
+    }
+    expected = entry->end;
+  }
+  if (8 + length + expected != size) {
+    throw storage_error("{}: {} bytes expected, {} found: the file is truncated", file_name, 8 + length + expected, size);
+  }
+
+  NamedTensors tensors;
+  for (const Entry& entry : entries) {
+    at::Tensor tensor = at::empty(entry.shape, entry.type);
+    pread_all(file.get(), {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()},
+              8 + length + entry.begin, file_name);
+    tensors.emplace_back(entry.name, tensor);
+  }
+  return tensors;
+}
+
+}  // namespace clip_hpc

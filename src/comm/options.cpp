@@ -1,0 +1,38 @@
+#include "clip_hpc/comm/options.hpp"
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/comm/device_library.hpp"
+#include "clip_hpc/comm/world.hpp"
+#include "clip_hpc/config/option_table.hpp"
+
+namespace clip_hpc {
+
+void describe(OptionTable& table, CommOptions& options) {
+  table.add("comm.backend", options.backend, "who moves tensors between ranks: auto, self (one rank), mpi or nccl",
+            one_of({"auto", "self", "mpi", "nccl"}));
+  table.add("comm.bucket_mib", options.bucket_mib, "gradients are summed in slices of this size, in MiB",
+            in_range(0.001, 65536.0));
+  table.add("comm.timeout_s", options.timeout_s, "a collective that takes longer ends the run, in seconds",
+            in_range(1.0, 86400.0));
+  table.add("comm.shard_optimizer", options.shard_optimizer, "each rank keeps a share of the optimizer state");
+}
+
+std::unique_ptr<Communicator> make_communicator(World& world, const CommOptions& options) {
+  if (options.shard_optimizer) {
+    throw input_error("comm.shard_optimizer is not supported by the CPU backends yet: set it to off");
+  }
+  if (options.backend == "nccl") {
+    std::string reason;
+    const auto library = open_device_library(&reason);
+    throw device_error("comm.backend = nccl: {}; use auto or mpi",
+                       library ? "this build has no NCCL communicator yet" : reason);
+  }
+  const std::string backend = options.backend == "auto" ? (world.size() == 1 ? "self" : "mpi") : options.backend;
+  if (backend == "mpi") return make_mpi_communicator(world, {.timeout_s = options.timeout_s});
+  if (backend != "self") throw input_error("comm.backend = {}: choose auto, self, mpi or nccl", options.backend);
+  if (world.size() > 1)
+    throw input_error("comm.backend = self is for one rank, this run has {}: use auto", world.size());
+  return make_self_communicator();
+}
+
+}  // namespace clip_hpc

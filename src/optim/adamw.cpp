@@ -1,0 +1,107 @@
+#include "clip_hpc/optim/adamw.hpp"
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+
+namespace clip_hpc {
+namespace {
+
+struct Update {
+  float clip, lr_over_correction1, inverse_root_correction2, shrink, beta1, beta2, eps;
+};
+
+// Plain arrays, so that the compiler makes vector code of it. G and W: float, or c10::BFloat16.
+template <class G, class W>
+void update_range(float* master, W* weights, const G* gradients, float* m, float* v, std::int64_t n, const Update& u) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float g = static_cast<float>(gradients[i]) * u.clip;
+    m[i] = u.beta1 * m[i] + (1.0F - u.beta1) * g;
+    v[i] = u.beta2 * v[i] + (1.0F - u.beta2) * g * g;
+    const float x =
+        master[i] * u.shrink - u.lr_over_correction1 * m[i] / (std::sqrt(v[i]) * u.inverse_root_correction2 + u.eps);
+    master[i] = x;
+    weights[i] = static_cast<W>(x);
+  }
+}
+
+template <class T>
+void update_all(ParameterArena& arena, AdamWState& state, const Update& update, float decayed_shrink) {
+  float* master = arena.master().data_ptr<float>();
+  T* weights = arena.weights().data_ptr<T>();
+  const T* gradients = arena.gradients().data_ptr<T>();
+  float* m = state.m.data_ptr<float>();
+  float* v = state.v.data_ptr<float>();
+  constexpr std::int64_t kGrain = 16384;
+  for (const DecayRange& range : state.ranges) {
+    Update here = update;
+    here.shrink = range.decay ? decayed_shrink : 1.0F;
+    at::parallel_for(range.begin, range.end, kGrain, [&](std::int64_t begin, std::int64_t end) {
+      update_range(master + begin, weights + begin, gradients + begin, m + begin, v + begin, end - begin, here);
+    });
+  }
+}
+
+}  // namespace
+
+std::vector<DecayRange> decay_ranges(const ParameterArena& arena) {
+  std::vector<DecayRange> ranges;
+  for (const ParameterSpec& spec : arena.specs()) {
+    if (!ranges.empty() && ranges.back().decay == spec.decay) {
+      ranges.back().end = spec.offset + spec.numel;
+    } else {
+      ranges.push_back({spec.offset, spec.offset + spec.numel, spec.decay});
+    }
+  }
+  return ranges;
+}
+
+AdamWState make_adamw_state(const ParameterArena& arena) {
+  const auto fp32 = at::TensorOptions().dtype(at::kFloat);
+  return {at::zeros({arena.numel()}, fp32), at::zeros({arena.numel()}, fp32), at::zeros({}, at::kLong),
+          at::zeros({}, at::kLong), decay_ranges(arena)};
+}
+
+at::Tensor gradient_norm(ParameterArena& arena) {
+  // Chunks of fixed length, summed in a fixed order: the norm does not depend on the number of threads.
+  constexpr std::int64_t kChunk = 65536;
+  const at::Tensor& g = arena.gradients();
+  std::vector<at::Tensor> parts;
+  for (std::int64_t begin = 0; begin < arena.numel(); begin += kChunk) {
+    const at::Tensor part = g.narrow(0, begin, std::min(kChunk, arena.numel() - begin)).to(at::kFloat);
+    parts.push_back(at::dot(part, part));
+  }
+  return at::stack(parts).to(at::kDouble).sum().sqrt();
+}
+
+void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
+                double lr, std::size_t logit_scale) {
+  const at::NoGradGuard no_grad;
+  const double length = norm.item<double>();
+  if (!std::isfinite(length)) {
+    state.skipped.add_(1);
+    return;
+  }
+  state.applied.add_(1);
+  const auto t = static_cast<double>(state.applied.item<std::int64_t>());
+  const double clip = options.clip_norm > 0 && length > options.clip_norm ? options.clip_norm / (length + 1e-6) : 1.0;
+  const Update update{static_cast<float>(clip),
+                      static_cast<float>(lr / (1.0 - std::pow(options.beta1, t))),
+                      static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options.beta2, t))),
+                      1.0F,
+                      static_cast<float>(options.beta1),
+                      static_cast<float>(options.beta2),
+                      static_cast<float>(options.eps)};
+  const auto shrink = static_cast<float>(1.0 - lr * options.weight_decay);
+  if (arena.weights().scalar_type() == at::kBFloat16) {
+    update_all<c10::BFloat16>(arena, state, update, shrink);
+  } else {
+    update_all<float>(arena, state, update, shrink);
+  }
+  const std::int64_t at_scale = arena.specs()[logit_scale].offset;
+  at::Tensor scale = arena.master().narrow(0, at_scale, 1);
+  scale.clamp_(0.0, std::log(100.0));
+  arena.weights().narrow(0, at_scale, 1).copy_(scale);
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,31 @@
+#include "clip_hpc/train/config.hpp"
+
+namespace clip_hpc {
+
+void describe(OptionTable& table, TrainOptions& options) {
+  table.add("train.samples", options.samples, "samples seen in training; 0: given by epochs", at_least(0));
+  table.add("train.epochs", options.epochs, "passes over the training data, where samples is 0", above(0.0));
+  table.add("train.global_batch", options.global_batch, "pairs a step, over all ranks together", at_least(2));
+  table.add("train.precision", options.precision,
+            "`fp32`, or `bf16`: weights, activations and gradients in bfloat16, master weights and loss in fp32",
+            one_of({"fp32", "bf16"}));
+  table.add("train.threads", options.threads, "compute threads a rank; 0: cores of the node / ranks of the node",
+            in_range(std::int64_t{0}, std::int64_t{1024}));
+  table.add("train.deterministic", options.deterministic, "only kernels that give the same bits every time");
+  table.add("train.non_finite_limit", options.non_finite_limit,
+            "steps in a row with a gradient that is not finite after which the run stops", at_least(1));
+}
+
+void describe(OptionTable& table, RunConfig& config) {
+  describe(table, config.run);
+  describe(table, config.data);
+  describe(table, config.model);
+  describe(table, config.strategy);
+  describe(table, config.optim);
+  describe(table, config.train);
+  describe(table, config.comm);
+  describe(table, config.checkpoint);
+  describe(table, config.eval);
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,257 @@
+#include "clip_hpc/train/loop.hpp"
+
+#include <ATen/Parallel.h>
+#include <sys/resource.h>
+
+#include <cmath>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/timer.hpp"
+#include "clip_hpc/base/version.hpp"
+#include "clip_hpc/data/loader.hpp"
+#include "clip_hpc/loss/contrastive.hpp"
+#include "clip_hpc/run/metrics.hpp"
+#include "clip_hpc/run/provenance.hpp"
+#include "clip_hpc/train/grad_reducer.hpp"
+#include "clip_hpc/train/session.hpp"
+#include "clip_hpc/train/shutdown.hpp"
+
+namespace clip_hpc {
+namespace {
+
+enum Flag : std::size_t { kStop = 0, kSave = 1 };  // what the ranks agree on once a step
+
+LoaderOptions loader_options(const RunConfig& config, const TrainingData& data, const ViewSpec& view,
+                             const World& world, std::int64_t start_step) {
+  LoaderOptions options;
+  for (std::size_t i = 0; i < data.sets.size(); ++i) {
+    options.sources.push_back({data.sets[i], data.weights[i], data.subset});
+  }
+  options.views = {view};
+  options.seed = static_cast<std::uint64_t>(config.run.seed);
+  options.global_batch = static_cast<std::uint64_t>(config.train.global_batch);
+  options.world = static_cast<std::uint64_t>(world.size());
+  options.rank = static_cast<std::uint64_t>(world.rank());
+  options.start_step = start_step;
+  options.workers = static_cast<int>(config.data.workers);
+  options.decode_size = static_cast<int>(config.data.decode_size);
+  options.memory_bytes = static_cast<std::uint64_t>(config.data.loader_memory_mib) << 20;
+  return options;
+}
+
+std::int64_t peak_rss_bytes() {
+  struct rusage usage {};
+  getrusage(RUSAGE_SELF, &usage);
+  return std::int64_t{usage.ru_maxrss} * 1024;
+}
+
+std::string bar(double share) {
+  constexpr std::size_t kWidth = 20;
+  const auto full = static_cast<std::size_t>(share * static_cast<double>(kWidth));
+  return fmt::format("[{:#<{}}{:.<{}}]", "", full, "", kWidth - full);
+}
+
+std::string clock_text(double seconds) {
+  const auto s = static_cast<std::int64_t>(seconds);
+  return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+}
+
+// Sums since the last line of metrics.jsonl.
+struct Window {
+  Timer timer;
+  std::int64_t samples = 0;
+  double data_wait_s = 0, comm_wait_s = 0, text_tokens = 0;
+  std::int64_t steps = 0;
+};
+
+}  // namespace
+
+int train(World& world, const TrainRequest& request) {
+  const RunConfig& config = request.config;
+  const auto seed = static_cast<std::uint64_t>(config.run.seed);
+  const at::ScalarType compute = config.train.precision == "bf16" ? at::kBFloat16 : at::kFloat;
+  at::set_num_threads(compute_threads(world, config.train.threads));
+  at::globalContext().setDeterministicAlgorithms(config.train.deterministic, true);
+  install_shutdown_signals();
+
+  // Data, tokenizer, model, optimizer.
+  const TrainingData data = open_training_data(config.data);
+  const auto tokenizer = SentencePieceTokenizer::load(data.sets[0]->folder() / kTokenizerFileName);
+  ClipModel model(model_for(config, tokenizer), compute);
+  const ModelConfig& shape = model.config();
+  const Strategy strategy = make_strategy(config.strategy);
+  const std::int64_t kept = strategy.kept_patches(shape.vision.patches());
+  const ViewSpec view = parse_view(strategy.view, static_cast<int>(shape.vision.image_size));
+  const PixelNorm norm;
+  AdamWState optimizer = make_adamw_state(model.arena());
+  const auto comm = make_communicator(world, config.comm);
+  const EvalContext eval_context{*comm, model, tokenizer, config.eval.view, norm};
+
+  // How long: samples, or epochs of the data.
+  const std::int64_t global_batch = config.train.global_batch;
+  const std::int64_t samples = config.train.samples > 0
+                                   ? config.train.samples
+                                   : std::llround(config.train.epochs * static_cast<double>(data.epoch_samples));
+  const std::int64_t total_steps = std::max<std::int64_t>(1, (samples + global_batch - 1) / global_batch);
+  std::vector<std::int64_t> rows_per_rank;
+  for (int r = 0; r < world.size(); ++r) {
+    rows_per_rank.push_back(static_cast<std::int64_t>(
+        rank_slice(static_cast<std::uint64_t>(global_batch), static_cast<std::uint64_t>(world.size()),
+                   static_cast<std::uint64_t>(r)).size()));
+  }
+  if (rows_per_rank.back() == 0) {
+    throw input_error("train.global_batch = {} leaves ranks without a sample: use at most {} ranks", global_batch,
+                      global_batch);
+  }
+
+  // Where we start: new weights, or the newest complete checkpoint.
+  model.initialise(config.model.init, seed);
+  Progress progress = resume(request.folder, request.resume, model, optimizer);
+  const std::string config_hash = hash_of_config(request.config_text);
+  if (world.rank() == 0) {
+    if (data.sets[0]->folder() != request.folder.path) {
+      write_file_atomic(tokenizer_file(request.folder), read_text_file(data.sets[0]->folder() / kTokenizerFileName));
+    }
+    write_file_atomic(request.folder.config_file(), request.config_text);
+  }
+  const std::vector<std::string> hosts = world.gather_strings(world.host_name());
+  if (world.rank() == 0) {
+    append_provenance(request.folder.provenance_file(),
+                      {program_version(), git_commit(), {{"LibTorch", TORCH_VERSION}, {"MPI", world.mpi_version()}},
+                       hosts, world.size(), utc_now(), request.command_line, config_hash});
+  }
+  log_info("{}: {:.1f} M parameters, {} of {} patches, {} pairs an epoch, {} steps of {} pairs, {} ranks x {} threads, {}",
+           shape.name, static_cast<double>(model.arena().numel()) / 1e6, kept, shape.vision.patches(),
+           data.epoch_samples, total_steps, global_batch, world.size(), at::get_num_threads(), config.train.precision);
+  if (progress.step > 0) log_info("resumed from step {} ({} samples seen)", progress.step, progress.samples_seen);
+
+  BatchLoader loader(loader_options(config, data, view, world, progress.step));
+  GradReducer reducer(*comm, model.arena(), config.comm.bucket_mib);
+  const double gemm_tflops = measured_gemm_tflops(compute);
+  const Timer session;
+  Timer since_checkpoint;
+  Window window;
+  std::int64_t start_step = progress.step;
+  std::int64_t skipped_in_a_row = 0;
+  std::int64_t next_eval =
+      config.eval.every_samples > 0 ? (progress.samples_seen / config.eval.every_samples + 1) * config.eval.every_samples : -1;
+
+  while (progress.step < total_steps) {
+    // The batch of this step and rank; what it holds depends on the seed and the step alone.
+    const double waited_before = loader.counters().wait_s;
+    const double comm_before = comm->wait_s();
+    Batch batch = loader.next();
+    World::ControlFlags flags{};
+    flags[kStop] = shutdown_requested() ? 1 : 0;
+    if (world.rank() == 0) {
+      const double minutes = config.checkpoint.every_minutes;
+      flags[kSave] = minutes > 0 && since_checkpoint.seconds() > 60 * minutes ? 1 : 0;
+    }
+    world.start_flags(flags);
+
+    const std::int64_t size = shape.vision.image_size;
+    const at::Tensor bytes = at::from_blob(batch.images.data(), {batch.n, 3, size, size}, at::kByte);
+    const at::Tensor pixels = normalise_pixels(bytes, norm, compute);               // [rows, 3, size, size]
+    const at::Tensor ids = token_ids(tokenizer, shape.text, batch.captions);        // [rows, tokens]
+    std::optional<at::Tensor> kept_patches;                                         // [rows, kept]
+    if (kept < shape.vision.patches()) {
+      kept_patches = draw_kept_patches(seed, batch.positions, shape.vision.patches(), kept);
+    }
+
+    // Forward: two towers, features of unit length, this rank's share of the symmetric softmax loss.
+    model.arena().zero_gradients();
+    const at::Tensor image = normalise_features(model.encode_image(pixels, kept_patches));  // [rows, embed_dim]
+    const at::Tensor text = normalise_features(model.encode_text(ids));                     // [rows, embed_dim]
+    const at::Tensor loss = contrastive_loss_share(*comm, image, text, model.logit_scale(), rows_per_rank);
+
+    // Backward: gradients land in the arena; a bucket travels as soon as it is full.
+    reducer.start();
+    loss.backward();
+    reducer.finish();
+
+    // Update: clip by the global norm, AdamW, clamp of the logit scale. A gradient that is not finite is left out.
+    const double lr = learning_rate(config.optim, progress.step, total_steps);
+    const at::Tensor norm_of_gradient = gradient_norm(model.arena());
+    adamw_step(model.arena(), optimizer, norm_of_gradient, config.optim, lr, model.logit_scale_index());
+
+    progress.step += 1;
+    progress.samples_seen += global_batch;
+    const bool finite = std::isfinite(norm_of_gradient.item<double>());
+    skipped_in_a_row = finite ? 0 : skipped_in_a_row + 1;
+    if (skipped_in_a_row >= config.train.non_finite_limit) {
+      throw internal_error("{} steps in a row with a gradient that is not finite, up to step {}; this rank's samples: {}. "
+                           "Lower optim.lr or look at these samples",
+                           skipped_in_a_row, progress.step, fmt::join(batch.sample_ids, " "));
+    }
+    window.samples += global_batch;
+    window.steps += 1;
+    window.text_tokens += static_cast<double>(ids.size(1));
+    window.data_wait_s += loader.counters().wait_s - waited_before;
+    window.comm_wait_s += comm->wait_s() - comm_before;
+    loader.recycle(std::move(batch));
+
+    // Diagnostics.
+    const bool last = progress.step == total_steps;
+    if (progress.step % config.run.log_every == 0 || last || progress.step == start_step + 1) {
+      std::array<double, 3> sums{loss.item<double>(), window.data_wait_s, window.comm_wait_s};
+      world.all_reduce_sum(sums);
+      std::array<double, 1> rss{static_cast<double>(peak_rss_bytes())};
+      world.all_reduce_max(rss);
+      const double seconds = window.timer.seconds();
+      const double all_seconds = seconds * world.size();
+      const double macs = forward_macs(shape, kept, std::llround(window.text_tokens / static_cast<double>(window.steps)));
+      MetricsLine line;
+      line.step = progress.step;
+      line.samples_seen = progress.samples_seen;
+      line.epoch = static_cast<double>(progress.samples_seen) / static_cast<double>(data.epoch_samples);
+      line.time_s = session.seconds();
+      line.loss = sums[0];
+      line.logit_scale = std::exp(model.logit_scale().item<double>());
+      line.lr = lr;
+      line.grad_norm = norm_of_gradient.item<double>();
+      line.samples_per_s = static_cast<double>(window.samples) / seconds;
+      line.data_wait_share = sums[1] / all_seconds;
+      line.comm_wait_share = sums[2] / all_seconds;
+      line.tflops = 6.0 * macs * line.samples_per_s / world.size() / 1e12;
+      line.utilisation = line.tflops / gemm_tflops;
+      line.rss_bytes = static_cast<std::int64_t>(rss[0]);
+      line.skipped_steps = optimizer.skipped.item<std::int64_t>();
+      if (world.rank() == 0) append_metrics(request.folder.metrics_file(), line);
+      const double eta_s = static_cast<double>(total_steps - progress.step) * seconds / static_cast<double>(window.steps);
+      log_info("{} step {}/{}  loss {:.3f}  {:.0f} samples/s  lr {:.2e}  |g| {:.2f}  scale {:.1f}  data wait {:.0f} %  comm "
+               "wait {:.0f} %  {:.0f} % of GEMM  ETA {}",
+               bar(static_cast<double>(progress.step) / static_cast<double>(total_steps)), progress.step, total_steps,
+               line.loss, line.samples_per_s, lr, line.grad_norm, line.logit_scale, 100 * line.data_wait_share,
+               100 * line.comm_wait_share, 100 * line.utilisation, clock_text(eta_s));
+      window = Window{};
+    }
+
+    // Checkpoint and stop: the ranks agree on the step.
+    const World::ControlFlags agreed = world.wait_flags();
+    const bool stop = agreed[kStop] != 0 && !last;
+    const std::int64_t every = config.checkpoint.every_steps;
+    if (stop || last || agreed[kSave] != 0 || (every > 0 && progress.step % every == 0)) {
+      save(world, request.folder, model, optimizer, progress, config.checkpoint, config_hash);
+      since_checkpoint.restart();
+    }
+    if (stop) {
+      log_info("stopped at step {} of {} on request; submit again to go on", progress.step, total_steps);
+      return kExitStoppedCleanly;
+    }
+    if (next_eval >= 0 && progress.samples_seen >= next_eval && !last) {
+      evaluate_all(world, eval_context, config.eval, request.folder, progress, config.run.name);
+      next_eval += config.eval.every_samples;
+      window = Window{};
+    }
+  }
+
+  for (const BadSample& bad : loader.bad_samples()) log_warn("sample {} was replaced: {}", bad.sample_id, bad.reason);
+  log_info("training done: {} steps, {} samples, {:.0f} s in this session", progress.step, progress.samples_seen,
+           session.seconds());
+  evaluate_all(world, eval_context, config.eval, request.folder, progress, config.run.name);
+  return kExitDone;
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,254 @@
+#include "clip_hpc/train/session.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/timer.hpp"
+#include "clip_hpc/data/decode.hpp"
+#include "clip_hpc/data/subset.hpp"
+#include "clip_hpc/run/results.hpp"
+
+namespace clip_hpc {
+namespace {
+
+Json layout_of(const ParameterArena& arena) {
+  Json layout = Json::array();
+  for (const ParameterSpec& spec : arena.specs()) layout.push_back({spec.name, spec.offset, spec.shape});
+  return layout;
+}
+
+// Newest first: a checkpoint that is complete, or nothing.
+std::filesystem::path newest_checkpoint(const RunFolder& folder) {
+  std::vector<std::int64_t> steps = folder.checkpoint_steps();
+  std::reverse(steps.begin(), steps.end());
+  for (const std::int64_t step : steps) {
+    const auto path = folder.checkpoint_path(step);
+    const CheckpointInfo info = inspect_checkpoint(path);
+    if (info.about) return path;
+    log_warn("skipping {}: {}", path.native(), info.problem);
+  }
+  return {};
+}
+
+// A test picture as a PNG beside results.json, for the report.
+std::string save_picture(const PackedSet& set, std::uint64_t index, const RunFolder& folder) {
+  RawSample raw = set.read(index);
+  const Image image =
+      set.is_raw() ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels) : decode_image(raw.image);
+  const std::vector<std::uint8_t> png = encode_png(image);
+  const std::string name =
+      fmt::format("pictures/{}_{}_{}.png", set.folder().parent_path().filename().string(), set.folder().filename().string(), index);
+  std::filesystem::create_directories(folder.path / "pictures");
+  write_file_atomic(folder.path / name, {reinterpret_cast<const char*>(png.data()), png.size()});
+  return name;
+}
+
+std::string set_name(const PackedSet& set) {
+  return set.folder().parent_path().filename().string() + "/" + set.folder().filename().string();
+}
+
+}  // namespace
+
+TrainingData open_training_data(const DataOptions& options) {
+  if (options.train.empty()) throw input_error("data.train is empty: name a packed set (clip_hpc pack makes one)");
+  TrainingData data;
+  for (const std::string& text : options.train) {
+    const WeightedPath weighted = parse_weighted_path(text);
+    data.sets.push_back(std::make_shared<PackedSet>(weighted.path));
+    data.weights.push_back(weighted.weight);
+  }
+  if (!options.subset.empty()) {
+    if (data.sets.size() != 1) throw input_error("data.subset needs exactly one data.train");
+    data.subset = read_subset(options.subset, *data.sets[0]);
+  }
+  for (std::size_t i = 0; i < data.sets.size(); ++i) {
+    const std::uint64_t count = data.subset.empty() ? data.sets[i]->count() : data.subset.size();
+    data.epoch_samples += count * static_cast<std::uint64_t>(data.weights[i]);
+  }
+  return data;
+}
+
+std::filesystem::path tokenizer_file(const RunFolder& folder) { return folder.path / kTokenizerFileName; }
+
+ModelConfig model_for(const RunConfig& config, const SentencePieceTokenizer& tokenizer) {
+  ModelConfig model = read_model_config(config.model.config);
+  if (tokenizer.vocab_size() > model.text.vocab_size) {
+    throw input_error("{}: the tokenizer has {} pieces, the model's vocab_size is {}; pack with --train-tokenizer {} or "
+                      "raise vocab_size",
+                      config.model.config, tokenizer.vocab_size(), model.text.vocab_size, model.text.vocab_size);
+  }
+  if (model.text.pool_type == "argmax") {
+    throw input_error("{}: text pool_type argmax expects CLIP's own vocabulary, whose largest id is the end token; with "
+                      "a SentencePiece tokenizer use eos or last",
+                      config.model.config);
+  }
+  model.text.eos_id = tokenizer.eos_id();
+  return model;
+}
+
+int compute_threads(const World& world, std::int64_t asked) {
+  if (asked > 0) return static_cast<int>(asked);
+  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return std::max(1, cores / world.local_size());
+}
+
+TrainState train_state(ClipModel& model, AdamWState& optimizer) {
+  TrainState state;
+  state.buffers = {{"master", model.arena().master()}, {"m", optimizer.m}, {"v", optimizer.v}};
+  return state;
+}
+
+NamedTensors named_weights(const ClipModel& model) {
+  NamedTensors weights;
+  const auto& specs = model.arena().specs();
+  for (std::size_t i = 0; i < specs.size(); ++i) weights.emplace_back(specs[i].name, model.arena().master_view(i));
+  return weights;
+}
+
+void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& optimizer, const Progress& progress,
+          const CheckpointOptions& options, const std::string& config_hash) {
+  TrainState state = train_state(model, optimizer);
+  state.weights = named_weights(model);
+  state.about = {{"step", progress.step},
+                 {"samples_seen", progress.samples_seen},
+                 {"applied", optimizer.applied.item<std::int64_t>()},
+                 {"skipped", optimizer.skipped.item<std::int64_t>()},
+                 {"config_hash", config_hash},
+                 {"model_name", model.config().name},
+                 {"model", to_json(model.config())},
+                 {"layout", layout_of(model.arena())}};
+  save_checkpoint(world, folder.checkpoint_path(progress.step), state);
+  if (world.rank() != 0) return;
+  for (const std::int64_t step : expired_checkpoints(folder.checkpoint_steps(), options)) {
+    std::filesystem::remove_all(folder.checkpoint_path(step));
+  }
+}
+
+Progress resume(const RunFolder& folder, const std::string& which, ClipModel& model, AdamWState& optimizer) {
+  if (which == "none") return {};
+  const std::filesystem::path path = which == "auto" ? newest_checkpoint(folder) : std::filesystem::path(which);
+  if (path.empty()) return {};
+  TrainState state = train_state(model, optimizer);
+  const Json about = restore_checkpoint(path, state);
+  if (about.at("layout") != layout_of(model.arena())) {
+    throw input_error("{} belongs to another model; use its own configuration, or --resume none", path.native());
+  }
+  model.arena().refresh_weights();
+  optimizer.applied.fill_(about.at("applied").get<std::int64_t>());
+  optimizer.skipped.fill_(about.at("skipped").get<std::int64_t>());
+  return {about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>()};
+}
+
+void evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
+                  const Progress& progress, const std::string& run_name) {
+  for (const std::string& path : options.data) {
+    const PackedSet set{path};
+    for (const std::string& task : options.tasks) {
+      Result result;
+      result.dataset = set_name(set);
+      result.model = context.model.config().name;
+      result.pretrained = folder.path.native();
+      result.run = run_name;
+      result.step = progress.step;
+      result.samples_seen = progress.samples_seen;
+      if (task == "retrieval") {
+        const RetrievalOutcome outcome = evaluate_retrieval(context, set, options.captions == "first");
+        result.task = kTaskRetrieval;
+        result.metrics = outcome.metrics;
+        result.n = outcome.images;
+        log_info("{}: {} images, {} texts: image->text R@1 {:.1f} %, text->image R@1 {:.1f} %, R@5 {:.1f} %", result.dataset,
+                 outcome.images, outcome.texts, 100 * outcome.metrics.at("text_retrieval_recall@1"),
+                 100 * outcome.metrics.at("image_retrieval_recall@1"),
+                 100 * outcome.metrics.at("image_retrieval_recall@5"));
+        if (world.rank() == 0) append_result(folder.results_file(), result);
+        continue;
+      }
+      for (const std::string& label : set.info().label_names) {
+        const ZeroshotOutcome outcome = evaluate_zeroshot(context, set, label, label == "label" ? options.pictures : 0);
+        result.task = kTaskZeroshot;
+        result.metrics = outcome.metrics;
+        result.n = outcome.n;
+        result.classes = outcome.classes;
+        result.chance = 1.0 / static_cast<double>(outcome.classes);
+        result.label = label == "label" ? "" : label.substr(label.find('_') + 1);
+        result.baseline.reset();
+        result.baseline_name.clear();
+        const auto baseline_file = set.folder() / "baseline.json";
+        if (std::filesystem::exists(baseline_file)) {
+          const Json baseline = read_json_file(baseline_file);
+          if (baseline.contains(label)) {
+            result.baseline = baseline.at(label).at("acc1").get<double>();
+            result.baseline_name = baseline.at(label).at("name").get<std::string>();
+          }
+        }
+        result.predictions.clear();
+        if (world.rank() == 0) {
+          const std::vector<std::string> names = set.classnames(label);
+          for (const TopNames& top : outcome.pictures) {
+            Prediction prediction{save_picture(set, top.index, folder), names[static_cast<std::size_t>(top.truth)], {},
+                                  top.scores};
+            for (const std::int64_t c : top.classes) prediction.names.push_back(names[static_cast<std::size_t>(c)]);
+            result.predictions.push_back(prediction);
+          }
+          append_result(folder.results_file(), result);
+        }
+        log_info("{}{}: zero-shot {:.1f} % of {} images, {} classes (chance {:.1f} %{})", result.dataset,
+                 result.label.empty() ? "" : " by " + result.label, 100 * outcome.metrics.at("acc1"), outcome.n,
+                 outcome.classes, 100 * *result.chance,
+                 result.baseline ? fmt::format(", {} {:.1f} %", result.baseline_name, 100 * *result.baseline) : "");
+      }
+    }
+  }
+}
+
+LoadedModel load_model(const std::filesystem::path& path) {
+  LoadedModel loaded;
+  std::filesystem::path checkpoint = path;
+  if (!std::filesystem::exists(path / "manifest.json")) {
+    loaded.folder = RunFolder{path};
+    checkpoint = newest_checkpoint(loaded.folder);
+    if (checkpoint.empty()) {
+      throw input_error("{} holds no complete checkpoint: give a run folder or a checkpoint folder", path.native());
+    }
+  } else {
+    loaded.folder = RunFolder{std::filesystem::absolute(path).lexically_normal().parent_path().parent_path()};
+  }
+  const CheckpointInfo info = inspect_checkpoint(checkpoint);
+  if (!info.about) throw storage_error("{} is not a complete checkpoint: {}", checkpoint.native(), info.problem);
+  const Json& about = *info.about;
+  loaded.model = std::make_unique<ClipModel>(
+      parse_model_config(about.at("model"), about.at("model_name").get<std::string>()), at::kFloat);
+  const NamedTensors weights = read_safetensors(checkpoint / "model.safetensors");
+  const auto& specs = loaded.model->arena().specs();
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const auto found = std::find_if(weights.begin(), weights.end(), [&](const auto& w) { return w.first == specs[i].name; });
+    if (found == weights.end() || found->second.sizes() != at::IntArrayRef(specs[i].shape)) {
+      throw storage_error("{}: tensor {} is missing or has another shape", checkpoint.native(), specs[i].name);
+    }
+    loaded.model->arena().master_view(i).copy_(found->second);
+  }
+  loaded.model->arena().refresh_weights();
+  loaded.tokenizer =
+      std::make_unique<SentencePieceTokenizer>(SentencePieceTokenizer::load(tokenizer_file(loaded.folder)));
+  loaded.progress = {about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>()};
+  return loaded;
+}
+
+double measured_gemm_tflops(at::ScalarType type) {
+  const at::NoGradGuard no_grad;
+  constexpr std::int64_t kSide = 768;
+  const at::Tensor a = at::ones({kSide, kSide}, type);
+  at::Tensor out = at::mm(a, a);
+  double best_s = 1e9;
+  for (int i = 0; i < 3; ++i) {
+    const Timer timer;
+    at::mm_out(out, a, a);
+    best_s = std::min(best_s, timer.seconds());
+  }
+  return 2.0 * kSide * kSide * kSide / best_s / 1e12;
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,24 @@
+#include "clip_hpc/train/shutdown.hpp"
+
+#include <atomic>
+#include <csignal>
+
+namespace clip_hpc {
+namespace {
+
+std::atomic<bool> g_requested{false};  // a signal handler can reach nothing else
+
+void on_signal(int) { g_requested.store(true); }
+
+}  // namespace
+
+void install_shutdown_signals() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  for (const int signal : {SIGUSR1, SIGTERM, SIGINT}) sigaction(signal, &action, nullptr);
+}
+
+bool shutdown_requested() { return g_requested.load(); }
+
+}  // namespace clip_hpc

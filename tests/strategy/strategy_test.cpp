@@ -1,0 +1,45 @@
+#include "clip_hpc/strategy/strategy.hpp"
+
+#include <gtest/gtest.h>
+
+#include "clip_hpc/base/error.hpp"
+
+namespace clip_hpc {
+namespace {
+
+TEST(Strategy, FlipKeepsTheFloorOfThePatches) {
+  StrategyOptions options;
+  options.name = "flip";
+  const Strategy flip = make_strategy(options);
+  EXPECT_EQ(flip.kept_patches(49), 24);  // FLIP's int(L (1 - r)) for B/32
+  EXPECT_EQ(flip.kept_patches(1), 1);
+  EXPECT_EQ(make_strategy({}).kept_patches(49), 49);
+}
+
+TEST(Strategy, AugmentationWithoutOneIsRefused) {
+  StrategyOptions options;
+  options.name = "clip_aug";
+  EXPECT_THROW(make_strategy(options), Error);
+}
+
+TEST(KeptPatches, AreDistinctAscendingAndFunctionOfTheRow) {
+  std::vector<std::uint64_t> rows(500);
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = 1000 + i;
+  const at::Tensor kept = draw_kept_patches(7, rows, 49, 24);
+  EXPECT_TRUE((kept.slice(1, 1) > kept.slice(1, 0, 23)).all().item<bool>());
+  EXPECT_GE(kept.min().item<std::int64_t>(), 0);
+  EXPECT_LT(kept.max().item<std::int64_t>(), 49);
+  const at::Tensor part = draw_kept_patches(7, std::span(rows).subspan(100, 10), 49, 24);
+  EXPECT_TRUE(at::equal(part, kept.slice(0, 100, 110)));
+  EXPECT_FALSE(at::equal(kept, draw_kept_patches(8, rows, 49, 24)));
+}
+
+TEST(KeptPatches, EveryPatchIsKeptEquallyOften) {
+  std::vector<std::uint64_t> rows(4000);
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i;
+  const at::Tensor counts = at::bincount(draw_kept_patches(1, rows, 16, 8).flatten(), {}, 16).to(at::kDouble);
+  EXPECT_LT((counts - 2000).abs().max().item<double>(), 5 * std::sqrt(4000 * 0.25));
+}
+
+}  // namespace
+}  // namespace clip_hpc
