@@ -8,8 +8,15 @@ namespace clip_hpc {
 
 class World;
 
-int run_command(std::span<const std::string> arguments);    // dispatch by the first word
-int command_model(std::span<const std::string> arguments);  // size and cost of a model
+// Dispatch by the first word; words that begin with "--" belong to train. Prints errors and turns them into exit codes.
+int run_command(std::span<const std::string> arguments);
+
+int command_train(World& world, std::span<const std::string> arguments);   // one training run
+int command_eval(World& world, std::span<const std::string> arguments);    // metrics of a trained model
+int command_pack(World& world, std::span<const std::string> arguments);    // raw data into HDF5 shards
+int command_filter(World& world, std::span<const std::string> arguments);  // a subset as a list of sample ids
+int command_bench(World& world, std::span<const std::string> arguments);   // rates of this machine
 int command_doctor(World& world, std::span<const std::string> arguments);  // is this allocation fit to run?
+int command_model(std::span<const std::string> arguments);                 // size and cost of a model
 
 }  // namespace clip_hpc

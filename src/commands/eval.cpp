@@ -1,44 +1,36 @@
 #include <ATen/Parallel.h>
 
-#include <boost/program_options.hpp>
-
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/train/session.hpp"
+#include "words.hpp"
 
 namespace po = boost::program_options;
 
 namespace clip_hpc {
+namespace {
+
+constexpr const char* kUsage = R"(clip_hpc eval: zero-shot accuracy and retrieval of a trained model
+
+Example:
+  mpirun -np 2 clip_hpc eval --model runs/quickstart --data packed/glyphs/test_letters
+)";
+
+}  // namespace
 
 int command_eval(World& world, std::span<const std::string> arguments) {
   std::string path, output;
   EvalOptions options;
   options.tasks.clear();
-  po::options_description words("clip_hpc eval");
-  words.add_options()("help,h", "this text")("model", po::value(&path), "run folder or checkpoint folder")(
+  po::options_description words("Options");
+  words.add_options()("model", po::value(&path), "run folder (its newest complete checkpoint) or checkpoint folder")(
       "data", po::value(&options.data)->multitoken(), "packed sets")(
       "task", po::value(&options.tasks)->multitoken(), "zeroshot, retrieval [zeroshot]")(
       "view", po::value(&options.view)->default_value(options.view), "resize, eval, eval_longest")(
       "captions", po::value(&options.captions)->default_value(options.captions), "retrieval: all or first")(
       "pictures", po::value(&options.pictures)->default_value(options.pictures), "kept for the report")(
       "output", po::value(&output), "folder for results.json; default: the run folder");
-  po::variables_map map;
-  try {
-    po::store(po::command_line_parser(std::vector<std::string>(arguments.begin(), arguments.end())).options(words).run(),
-              map);
-    po::notify(map);
-  } catch (const po::error& problem) {
-    throw input_error("{}; clip_hpc eval --help lists the options", problem.what());
-  }
-  if (map.contains("help")) {
-    if (world.rank() == 0) {
-      std::ostringstream text;
-      text << words;
-      fmt::print("{}\nExample:\n  mpirun -np 2 clip_hpc eval --model runs/quickstart --data packed/glyphs/test_letters\n",
-                 text.str());
-    }
-    return kExitDone;
-  }
+  if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
   if (path.empty() || options.data.empty()) throw input_error("clip_hpc eval needs --model and --data");
   if (options.tasks.empty()) options.tasks = {"zeroshot"};
   for (const std::string& task : options.tasks) one_of({"zeroshot", "retrieval"})("--task", task);

@@ -1,47 +1,38 @@
-#include <boost/program_options.hpp>
-#include <cstdio>
-
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/train/loop.hpp"
+#include "words.hpp"
 
 namespace po = boost::program_options;
 
 namespace clip_hpc {
+namespace {
+
+constexpr const char* kUsage = R"(clip_hpc [train]: trains one model, on as many ranks as mpirun or srun starts
+
+  clip_hpc [train] --config FILE [--set section.key=value]... [--run-dir DIR] [--resume auto|none|CHECKPOINT]
+
+Examples:
+  clip_hpc --config configs/quickstart.cfg
+  mpirun -np 64 clip_hpc --config configs/quickstart.cfg --set optim.lr=5e-4 --run-dir runs/lr5e-4
+)";
+
+}  // namespace
 
 int command_train(World& world, std::span<const std::string> arguments) {
   std::vector<std::string> files, overrides;
   TrainRequest request;
   std::string run_dir;
-  po::options_description words("clip_hpc [train]");
-  words.add_options()("help,h", "this text and all configuration keys")(
-      "config", po::value(&files), "INI file; may be repeated, the last wins")(
+  po::options_description words("Options");
+  words.add_options()("config", po::value(&files), "INI file; may be repeated, the last wins")(
       "set", po::value(&overrides), "section.key=value; may be repeated, wins over files")(
       "run-dir", po::value(&run_dir), "run folder; default run.dir/run.name")(
       "resume", po::value(&request.resume)->default_value("auto"), "auto, none, or a checkpoint folder");
   OptionTable table;
   describe(table, request.config);
-  po::variables_map map;
-  try {
-    po::store(po::command_line_parser(std::vector<std::string>(arguments.begin(), arguments.end()))
-                  .options(words)
-                  .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
-                  .run(),
-              map);
-    po::notify(map);
-  } catch (const po::error& problem) {
-    throw input_error("{}; clip_hpc train --help lists the options", problem.what());
-  }
-  if (map.contains("help")) {
-    if (world.rank() == 0) {
-      fmt::print("Trains one model, on as many ranks as mpirun or srun starts.\n\n"
-                 "  clip_hpc [train] --config FILE [--set section.key=value]... [--run-dir DIR] [--resume auto|none|CHECKPOINT]\n\n"
-                 "Examples:\n  clip_hpc --config configs/quickstart.cfg\n"
-                 "  mpirun -np 64 clip_hpc --config configs/quickstart.cfg --set optim.lr=5e-4 --run-dir runs/lr5e-4\n\n"
-                 "Configuration keys [default]:\n{}",
-                 table.help());
-    }
+  if (!read_words(arguments, words, kUsage, world.rank() == 0)) {
+    if (world.rank() == 0) fmt::print("\nConfiguration keys [default]:\n{}", table.help());
     return kExitDone;
   }
   if (files.empty() && overrides.empty()) throw input_error("no configuration: give --config FILE");

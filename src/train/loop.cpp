@@ -1,7 +1,6 @@
 #include "clip_hpc/train/loop.hpp"
 
 #include <ATen/Parallel.h>
-#include <sys/resource.h>
 
 #include <cmath>
 
@@ -39,12 +38,6 @@ LoaderOptions loader_options(const RunConfig& config, const TrainingData& data, 
   options.decode_size = static_cast<int>(config.data.decode_size);
   options.memory_bytes = static_cast<std::uint64_t>(config.data.loader_memory_mib) << 20;
   return options;
-}
-
-std::int64_t peak_rss_bytes() {
-  struct rusage usage {};
-  getrusage(RUSAGE_SELF, &usage);
-  return std::int64_t{usage.ru_maxrss} * 1024;
 }
 
 std::string bar(double share) {

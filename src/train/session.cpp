@@ -1,5 +1,7 @@
 #include "clip_hpc/train/session.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <thread>
 
@@ -249,6 +251,12 @@ double measured_gemm_tflops(at::ScalarType type) {
     best_s = std::min(best_s, timer.seconds());
   }
   return 2.0 * kSide * kSide * kSide / best_s / 1e12;
+}
+
+std::int64_t peak_rss_bytes() {
+  struct rusage usage {};
+  getrusage(RUSAGE_SELF, &usage);
+  return std::int64_t{usage.ru_maxrss} * 1024;
 }
 
 }  // namespace clip_hpc

@@ -57,5 +57,6 @@ struct LoadedModel {
 LoadedModel load_model(const std::filesystem::path& path);
 
 double measured_gemm_tflops(at::ScalarType type);  // of this rank's threads, right now
+std::int64_t peak_rss_bytes();                     // of this process
 
 }  // namespace clip_hpc

@@ -1,0 +1,142 @@
+#include "clip_hpc/data/pack.hpp"
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/timer.hpp"
+#include "clip_hpc/commands.hpp"
+#include "clip_hpc/comm/world.hpp"
+#include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/data/embedded_emoji.hpp"
+#include "clip_hpc/data/embedded_glyphs.hpp"
+#include "clip_hpc/data/packed_set.hpp"
+#include "clip_hpc/text/tokenizer.hpp"
+#include "words.hpp"
+
+namespace po = boost::program_options;
+
+namespace clip_hpc {
+namespace {
+
+constexpr const char* kUsage = R"(clip_hpc pack: pictures and captions into HDF5 shards
+
+  --from glyphs   letters of the installed fonts and their Unicode names, with letters, pairs and faces held out
+  --from emoji    colour emoji with names and keywords, with emoji held out
+
+Writes OUTPUT/<split>/shard_*.h5 and dataset.json. Ranks share the work; the bytes do not depend on their number.
+
+Examples:
+  clip_hpc pack --from glyphs --output packed/glyphs --train-tokenizer 1000
+  mpirun -np 4 clip_hpc pack --from emoji --output packed/emoji --train-tokenizer 4000
+)";
+
+struct PackWords {
+  std::string from, output, faces = "core", scripts = "latin,greek,cyrillic", cldr;
+  std::int64_t size = 0, seed = 0, samples_per_shard = 4096, vocabulary = 0;
+};
+
+std::vector<EmbeddedSplit> open_splits(const PackWords& words) {
+  if (words.from == "glyphs") {
+    GlyphOptions options;
+    options.faces = words.faces;
+    options.scripts = words.scripts;
+    options.seed = static_cast<std::uint64_t>(words.seed);
+    if (words.size > 0) options.size = static_cast<int>(words.size);
+    return open_glyphs(options);
+  }
+  EmojiOptions options;
+  options.seed = static_cast<std::uint64_t>(words.seed);
+  if (words.size > 0) options.size = static_cast<int>(words.size);
+  if (!words.cldr.empty()) {
+    options.cldr_dir = words.cldr;
+  } else if (!std::filesystem::exists(options.cldr_dir) && std::filesystem::exists(".deps/cldr")) {
+    options.cldr_dir = ".deps/cldr";  // where jobs/setup.sh puts the two files that are needed
+  }
+  return open_emoji(options);
+}
+
+// Parts go round the ranks; rank 0 hears of all and writes what makes the set complete.
+void pack_set(World& world, const PackSource& source, const std::filesystem::path& folder) {
+  const Timer timer;
+  if (world.rank() == 0) prepare_set_folder(folder);
+  world.barrier();
+  Json mine = Json::array();
+  for (auto part = static_cast<std::uint64_t>(world.rank()); part < source.parts;
+       part += static_cast<std::uint64_t>(world.size())) {
+    mine.push_back(to_json(pack_part(source, part, folder)));
+  }
+  std::vector<PackedPart> parts;
+  for (const std::string& text : world.gather_strings(mine.dump())) {
+    for (const Json& json : Json::parse(text)) parts.push_back(packed_part_from(json));
+  }
+  if (world.rank() == 0) {
+    std::uint64_t skipped = 0;
+    for (const PackedPart& part : parts) {
+      skipped += part.skipped;
+      for (const std::string& reason : part.reasons) log_warn("skipped {}", reason);
+    }
+    const DatasetInfo info = finish_set(source, parts, folder);
+    log_info("{}: {} samples in {} shards, {:.0f} samples/s{}", folder.native(), info.count, info.shards.size(),
+             static_cast<double>(info.count) / timer.seconds(),
+             skipped > 0 ? fmt::format(", {} skipped", skipped) : "");
+  }
+  world.barrier();
+}
+
+void train_set_tokenizer(const std::filesystem::path& folder, int vocab_size) {
+  const PackedSet set(folder);
+  std::vector<std::string> captions;
+  for (std::uint64_t i = 0; i < set.count(); ++i) captions.push_back(set.captions(i));
+  train_sentencepiece(captions, vocab_size, folder / kTokenizerFileName);
+  log_info("{}: {} pieces", (folder / kTokenizerFileName).native(),
+           SentencePieceTokenizer::load(folder / kTokenizerFileName).vocab_size());
+}
+
+}  // namespace
+
+int command_pack(World& world, std::span<const std::string> arguments) {
+  PackWords words;
+  po::options_description options("Options");
+  options.add_options()("from", po::value(&words.from), "glyphs or emoji")(
+      "output", po::value(&words.output), "folder for the splits")(
+      "train-tokenizer", po::value(&words.vocabulary)->default_value(0),
+      "train a SentencePiece model of at most so many pieces on the training captions; 0: none")(
+      "size", po::value(&words.size)->default_value(0), "pixels a side; 0: 32 for glyphs, 48 for emoji")(
+      "faces", po::value(&words.faces)->default_value(words.faces), "glyphs: core (36), small (14) or all (about 290)")(
+      "scripts", po::value(&words.scripts)->default_value(words.scripts), "glyphs: first words of Unicode names, or all")(
+      "cldr", po::value(&words.cldr), "emoji: folder of CLDR annotations")(
+      "samples-per-shard", po::value(&words.samples_per_shard)->default_value(words.samples_per_shard), "")(
+      "seed", po::value(&words.seed)->default_value(0), "order of the samples");
+  if (!read_words(arguments, options, kUsage, world.rank() == 0)) return kExitDone;
+  if (words.from.empty() || words.output.empty()) throw input_error("clip_hpc pack needs --from and --output");
+  one_of({"glyphs", "emoji"})("--from", words.from);
+  one_of({"core", "small", "all"})("--faces", words.faces);
+  in_range(std::int64_t{1}, std::int64_t{1} << 20)("--samples-per-shard", words.samples_per_shard);
+  in_range(std::int64_t{0}, std::int64_t{1024})("--size", words.size);
+  in_range(std::int64_t{0}, std::int64_t{1} << 20)("--train-tokenizer", words.vocabulary);
+
+  const std::vector<EmbeddedSplit> splits = open_splits(words);
+  if (world.rank() == 0) {
+    for (const std::string& warning : splits.front().warnings) log_warn("{}", warning);
+  }
+  const std::filesystem::path output = words.output;
+  for (const EmbeddedSplit& split : splits) {
+    pack_set(world, source_of(split, static_cast<std::uint64_t>(words.samples_per_shard)), output / split.name);
+  }
+  // What only one rank can do, each on the next rank: the tokenizer and the baselines of the test sets.
+  for (std::size_t i = 0; i < splits.size(); ++i) {
+    if (static_cast<int>(i) % world.size() != world.rank()) continue;
+    if (splits[i].name == "train") {
+      if (words.vocabulary > 0) train_set_tokenizer(output / "train", static_cast<int>(words.vocabulary));
+    } else {
+      const Json baselines = write_pixel_baseline(output / "train", output / splits[i].name);
+      for (const auto& [label, entry] : baselines.items()) {
+        log_info("{} by {}: {} {:.1f} %", splits[i].name, label, entry.at("name").get<std::string>(),
+                 100 * entry.at("acc1").get<double>());
+      }
+    }
+  }
+  world.barrier();
+  return kExitDone;
+}
+
+}  // namespace clip_hpc
