@@ -59,7 +59,7 @@ void train_sentencepiece(std::span<const std::string> captions, int vocab_size, 
   // Ids of pad, end and unknown as in the T5 models that the paper's group uses. No sampling, no shuffle and one
   // thread: the result is a function of the captions. minloglevel silences the trainer's progress lines.
   const std::unordered_map<std::string, std::string> options = {{"vocab_size", std::to_string(vocab_size)},
-                                                                {"model_type", "unigram"},
+                                                                {"model_type", "bpe"},
                                                                 {"character_coverage", "1.0"},
                                                                 {"byte_fallback", "true"},
                                                                 {"hard_vocab_limit", "false"},
