@@ -62,6 +62,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   options.output = output;
   const Report report = write_report(options);
   for (const std::string& text : report.broken) err << "clip_report: warning: " << text << "\n";
+  for (const std::string& line : report.summary) out << line << "\n";
   out << fmt::format("{}: {} run{}, {} figure{}\n", report.page.native(), report.runs, report.runs == 1 ? "" : "s",
                      report.figures, report.figures == 1 ? "" : "s");
   return report.broken.empty() ? kExitDone : kExitStorage;

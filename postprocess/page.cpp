@@ -51,34 +51,34 @@ std::string baseline_words(const Result& result) {
 
 double width_percent(double share) { return 100 * std::clamp(share, 0.0, 1.0); }
 
-std::string best_result(const Track& track) {
-  const Result& best = *track.best;
-  const double value = track.value(best);
+// The newest evaluation speaks for a run; the best of several, chosen on the test set itself, would flatter it.
+std::string newest_result(const Track& track) {
+  const Result& newest = *track.results.back();
+  const double value = track.value(newest);
   std::string text =
       fmt::format("<div class=\"big\">{} <small>{}</small></div>", show_percent(value), escape_html(words_of(track)));
   text += fmt::format("<div class=\"bar\"><i style=\"width:{:.2f}%\"></i>", width_percent(value));
-  if (best.chance) {
+  if (newest.chance) {
     text +=
-        fmt::format("<u class=\"chance\" title=\"chance\" style=\"left:{:.2f}%\"></u>", width_percent(*best.chance));
+        fmt::format("<u class=\"chance\" title=\"chance\" style=\"left:{:.2f}%\"></u>", width_percent(*newest.chance));
   }
-  if (best.baseline) {
+  if (newest.baseline) {
     text += fmt::format("<u class=\"baseline\" title=\"{}\" style=\"left:{:.2f}%\"></u>",
-                        escape_html(baseline_words(best)), width_percent(*best.baseline));
+                        escape_html(baseline_words(newest)), width_percent(*newest.baseline));
   }
   text += "</div><dl>";
-  text += marked_row("chance", "chance", best.chance);
-  text += marked_row("baseline", baseline_words(best), best.baseline);
-  if (best.n > 0) {
-    // The best of several checkpoints, chosen on the test set itself, is told as such, beside the last one.
-    const double error = std::sqrt(value * (1 - value) / static_cast<double>(best.n));
-    text += row("test samples", fmt::format("{} (± {})", best.n, show_percent(error)));
+  text += marked_row("chance", "chance", newest.chance);
+  text += marked_row("baseline", baseline_words(newest), newest.baseline);
+  if (newest.n > 0) {
+    const double error = std::sqrt(value * (1 - value) / static_cast<double>(newest.n));
+    text += row("test samples", fmt::format("{} (± {})", newest.n, show_percent(error)));
   }
-  if (best.classes > 0) text += row("classes", fmt::format("{}", best.classes));
-  text += row("step", fmt::format("{}", best.step));
-  text += row("samples seen", show_count(static_cast<double>(best.samples_seen)));
+  if (newest.classes > 0) text += row("classes", fmt::format("{}", newest.classes));
+  text += row("step", fmt::format("{}", newest.step));
+  text += row("samples seen", show_count(static_cast<double>(newest.samples_seen)));
   if (track.results.size() > 1) {
-    text += row("last of " + std::to_string(track.results.size()) + " evaluations",
-                show_percent(track.value(*track.results.back())));
+    text += row("best of " + std::to_string(track.results.size()) + " evaluations",
+                fmt::format("{}, step {}", show_percent(track.value(*track.best)), track.best->step));
   }
   return text;
 }
@@ -90,12 +90,13 @@ std::string headline_card(const RunRecord& run) {
   if (main_track == nullptr) {
     text += "<p class=\"none\">no evaluation yet</p><dl>";
   } else {
-    text += best_result(*main_track);
+    text += newest_result(*main_track);
   }
   for (const Track& track : tracks) {
     if (&track != main_track && track.best != nullptr) {
-      const std::optional<double>& chance = track.best->chance;
-      text += row(words_of(track), show_percent(track.value(*track.best)) +
+      const Result& newest = *track.results.back();
+      const std::optional<double>& chance = newest.chance;
+      text += row(words_of(track), show_percent(track.value(newest)) +
                                        (chance ? fmt::format(" (chance {})", show_percent(*chance)) : ""));
     }
   }
@@ -112,7 +113,7 @@ std::string table_row(const RunRecord& run) {
   std::int64_t rss_bytes = 0;
   for (const MetricsLine& line : lines) rss_bytes = std::max(rss_bytes, line.rss_bytes);
   std::string text = fmt::format("<tr><td title=\"{0}\">{0}</td>", escape_html(run.name));
-  text += cell(track == nullptr ? "–" : show_percent(track->value(*track->best)));
+  text += cell(track == nullptr ? "–" : show_percent(track->value(*track->results.back())));
   text += cell(lines.empty() ? "–" : fmt::format("{}", lines.back().step));
   text += cell(lines.empty() ? "–" : show_count(static_cast<double>(lines.back().samples_seen)));
   text += cell(show_number(last_of(lines, &MetricsLine::loss)));
@@ -131,7 +132,7 @@ std::string table_row(const RunRecord& run) {
 
 std::string run_table(const std::vector<RunRecord>& runs) {
   std::string text = "<div class=\"scroll\"><table><thead><tr>";
-  for (const char* name : {"run", "best result", "steps", "samples seen", "last loss", "samples/s", "data wait",
+  for (const char* name : {"run", "newest result", "steps", "samples seen", "last loss", "samples/s", "data wait",
                            "comm wait", "TFLOP/s a rank", "of GEMM peak", "memory a rank", "ranks", "starts",
                            "training time", "skipped steps", "checkpoints"}) {
     text += fmt::format("<th>{}</th>", name);
@@ -170,6 +171,27 @@ std::string gap_list(const std::vector<RunRecord>& runs, const std::vector<std::
                       : "<ul class=\"gaps\">\n" + text + "</ul>\n";
 }
 
+// What the terminal shows: one line an evaluation set, one for the speed.
+std::vector<std::string> summary_of(const std::vector<RunRecord>& runs) {
+  std::vector<std::string> lines;
+  for (const RunRecord& run : runs) {
+    lines.push_back(run.name);
+    for (const Track& track : tracks_of(run)) {
+      if (track.best == nullptr) continue;
+      const Result& newest = *track.results.back();
+      std::string line = fmt::format("  {:<58} {:>7}", words_of(track), show_percent(track.value(newest)));
+      if (newest.classes > 0) line += fmt::format(" of {} images, {} classes", newest.n, newest.classes);
+      if (newest.chance) line += fmt::format("; chance {}", show_percent(*newest.chance));
+      if (newest.baseline) line += fmt::format("; {} {}", baseline_words(newest), show_percent(*newest.baseline));
+      lines.push_back(line);
+    }
+    lines.push_back(fmt::format("  {:<58} {:>7} samples/s, {} in training", "speed",
+                                show_count(median_of(run.metrics, &MetricsLine::samples_per_s)),
+                                show_duration(training_time_s(run.metrics))));
+  }
+  return lines;
+}
+
 struct Place {
   fs::path page;
   fs::path data;
@@ -206,7 +228,7 @@ Report write_report(const ReportOptions& options) {
   const fs::path gnuplot = find_gnuplot();
   const std::vector<RunRecord> runs = load_runs(options.runs);
   const Place place = place_of(options.output);
-  Report report{place.page, runs.size(), 0, {}};
+  Report report{place.page, runs.size(), 0, {}, summary_of(runs)};
   for (const RunRecord& run : runs) {
     report.broken.insert(report.broken.end(), run.broken.begin(), run.broken.end());
   }
@@ -229,7 +251,7 @@ Report write_report(const ReportOptions& options) {
       "data:\">\n<title>{0}</title>\n<style>{1}</style></head>\n<body><main>\n<h1>{0}</h1>\n<p class=\"sub\">{2} "
       "run{3}, written {4}</p>\n",
       title, page_style(), runs.size(), runs.size() == 1 ? "" : "s", utc_now());
-  text += "<h2>Best result of each run</h2>\n<div class=\"cards\">\n";
+  text += "<h2>Result of each run</h2>\n<div class=\"cards\">\n";
   for (const RunRecord& run : runs) text += headline_card(run);
   text += "</div>\n<h2>Runs</h2>\n" + run_table(runs);
   text += "<h2>Figures</h2>\n";

@@ -19,6 +19,7 @@ struct Report {
   std::size_t runs = 0;
   std::size_t figures = 0;
   std::vector<std::string> broken;  // files that could not be read, figures that could not be drawn
+  std::vector<std::string> summary;  // lines of plain text: the newest evaluations and the speed of each run
 };
 
 // Throws input (no run, no gnuplot) and storage (cannot write). A broken file of one run does not stop the report: it

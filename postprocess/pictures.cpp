@@ -73,10 +73,11 @@ std::string picture_card(const RunRecord& run, const Prediction& prediction, std
   return text + "</ol></li>\n";
 }
 
+// Of the newest step, the first: a run's first evaluation set is its main one.
 const Result* newest_with_predictions(const RunRecord& run) {
   const Result* newest = nullptr;
   for (const Result& result : run.results) {
-    if (!result.predictions.empty() && (newest == nullptr || result.step >= newest->step)) newest = &result;
+    if (!result.predictions.empty() && (newest == nullptr || result.step > newest->step)) newest = &result;
   }
   return newest;
 }

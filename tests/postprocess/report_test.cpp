@@ -35,9 +35,9 @@ TEST(Report, OneRunTellsItsNumbers) {
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const std::string text = read_text_file(page);
   EXPECT_TRUE(has(text, "<h1>T &lt;1&gt; &amp; 2</h1>"));
-  EXPECT_TRUE(has(text, "61.6\u00a0%"));            // best accuracy
-  EXPECT_TRUE(has(text, "last of 4 evaluations"));  // said beside the best of several checkpoints
-  EXPECT_TRUE(has(text, "20.0\u00a0%"));            // the last
+  EXPECT_TRUE(has(text, "<div class=\"big\">20.0\u00a0%"));  // the newest accuracy is the headline
+  EXPECT_TRUE(has(text, "best of 4 evaluations</dt><dd>61.6\u00a0%"));
+  EXPECT_TRUE(has(outcome.out, "20.0\u00a0%"));  // and what the terminal shows
   EXPECT_TRUE(has(text, "</s>chance</dt><dd>2.0\u00a0%"));
   EXPECT_TRUE(has(text, "baseline (nearest pixels)</dt><dd>14.3\u00a0%"));
   EXPECT_TRUE(has(text, "2345"));
