@@ -41,7 +41,7 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   if (!output.empty()) folder.path = output;
   if (world.rank() == 0) std::filesystem::create_directories(folder.path);
   const auto comm = make_communicator(world, {});
-  const EvalContext context{*comm, *loaded.model, *loaded.tokenizer, options.view, {}};
+  const EvalContext context{*comm, *loaded.model, *loaded.tokenizer, options.view};
   evaluate_all(world, context, options, folder, loaded.progress, loaded.folder.path.filename().string());
   return kExitDone;
 }

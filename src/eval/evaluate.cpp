@@ -42,7 +42,7 @@ at::Tensor image_features(const EvalContext& context, const PackedSet& set) {
                            apply_view(image, view, unused,
                                       std::span(pixels[i - begin].data_ptr<std::uint8_t>(), view.bytes()));
                          }
-                         const at::Tensor x = normalise_pixels(pixels, context.norm, compute);
+                         const at::Tensor x = normalise_pixels(pixels, config.norm, compute);
                          return normalise_features(context.model.encode_image(x));
                        });
 }

@@ -43,11 +43,32 @@ void require(bool fine, const std::string& where, const std::string& what) {
   if (!fine) throw input_error("model {}: {}", where, what);
 }
 
+// What open_clip adds to a model in its open_clip_config.json. Sizes and interpolation of the test view are not the
+// model's business here: [eval] view says them.
+void read_preprocessing(const Json& file, const std::string& name, ModelConfig& model) {
+  Section outer(file, name);
+  outer.known("model_cfg");
+  outer.known("preprocess_cfg");
+  outer.finish();
+  if (!file.contains("preprocess_cfg")) return;
+  Section section(file.at("preprocess_cfg"), name + ": preprocess_cfg");
+  section.read("mean", model.norm.mean);
+  section.read("std", model.norm.std);
+  for (const char* key : {"size", "mode", "interpolation", "resize_mode", "fill_color"}) section.known(key);
+  section.finish();
+  for (const double deviation : model.norm.std) {
+    require(deviation > 0, name, "the values of preprocess_cfg.std must be positive");
+  }
+}
+
 }  // namespace
 
-ModelConfig parse_model_config(const Json& json, const std::string& name) {
+ModelConfig parse_model_config(const Json& file, const std::string& name) {
   ModelConfig model;
   model.name = name;
+  const bool is_wrapped = file.is_object() && file.contains("model_cfg");
+  if (is_wrapped) read_preprocessing(file, name, model);
+  const Json& json = is_wrapped ? file.at("model_cfg") : file;
   Section top(json, name);
   top.read("embed_dim", model.embed_dim);
   top.read("quick_gelu", model.quick_gelu);
@@ -116,7 +137,7 @@ Json to_json(const ModelConfig& model) {
                       {"layers", t.layers},                 {"mlp_ratio", t.mlp_ratio},
                       {"no_causal_mask", t.no_causal_mask}, {"pool_type", t.pool_type},
                       {"eos_id", t.eos_id}};
-  return json;
+  return {{"model_cfg", json}, {"preprocess_cfg", {{"mean", model.norm.mean}, {"std", model.norm.std}}}};
 }
 
 void describe(OptionTable& table, ModelOptions& options) {

@@ -76,7 +76,7 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
 
     part.restart();
     const double waited_s = comm->wait_s();
-    const at::Tensor pixels = normalise_pixels(bytes, PixelNorm{}, compute);
+    const at::Tensor pixels = normalise_pixels(bytes, options.model.norm, compute);
     std::optional<at::Tensor> kept_patches;
     if (kept < patches) kept_patches = draw_kept_patches(0, positions, patches, kept);
     model.arena().zero_gradients();

@@ -77,10 +77,9 @@ int train(World& world, const TrainRequest& request) {
   const Strategy strategy = make_strategy(config.strategy);
   const std::int64_t kept = strategy.kept_patches(shape.vision.patches());
   const ViewSpec view = parse_view(strategy.view, static_cast<int>(shape.vision.image_size));
-  const PixelNorm norm;
   AdamWState optimizer = make_adamw_state(model.arena());
   const auto comm = make_communicator(world, config.comm);
-  const EvalContext eval_context{*comm, model, tokenizer, config.eval.view, norm};
+  const EvalContext eval_context{*comm, model, tokenizer, config.eval.view};
 
   // How long: samples, or epochs of the data.
   const std::int64_t global_batch = config.train.global_batch;
@@ -146,7 +145,7 @@ int train(World& world, const TrainRequest& request) {
 
     const std::int64_t size = shape.vision.image_size;
     const at::Tensor bytes = at::from_blob(batch.images.data(), {batch.n, 3, size, size}, at::kByte);
-    const at::Tensor pixels = normalise_pixels(bytes, norm, compute);               // [rows, 3, size, size]
+    const at::Tensor pixels = normalise_pixels(bytes, shape.norm, compute);         // [rows, 3, size, size]
     const at::Tensor ids = token_ids(tokenizer, shape.text, batch.captions);        // [rows, tokens]
     std::optional<at::Tensor> kept_patches;                                         // [rows, kept]
     if (kept < shape.vision.patches()) {

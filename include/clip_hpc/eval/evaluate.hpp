@@ -22,7 +22,6 @@ struct EvalContext {
   const ClipModel& model;
   const SentencePieceTokenizer& tokenizer;
   std::string view = "resize";
-  PixelNorm norm;
 };
 
 struct TopNames {  // what the model called one test image

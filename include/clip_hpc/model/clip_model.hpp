@@ -52,10 +52,6 @@ class ClipModel {
 at::Tensor normalise_features(const at::Tensor& features);
 
 // pixels uint8 [batch, 3, size, size] -> (x / 255 - mean) / std in the compute type.
-struct PixelNorm {
-  std::array<double, 3> mean{0.48145466, 0.4578275, 0.40821073};
-  std::array<double, 3> std{0.26862954, 0.26130258, 0.27577711};
-};
 at::Tensor normalise_pixels(const at::Tensor& pixels, const PixelNorm& norm, at::ScalarType compute);
 
 }  // namespace clip_hpc

@@ -2,6 +2,7 @@
 // cannot honour are errors, not silently ignored.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -39,6 +40,12 @@ struct TextConfig {
   std::int64_t mlp_width() const { return static_cast<std::int64_t>(static_cast<double>(width) * mlp_ratio); }
 };
 
+// Pixels as the image tower sees them: (x / 255 - mean) / std, per channel.
+struct PixelNorm {
+  std::array<double, 3> mean{0.48145466, 0.4578275, 0.40821073};
+  std::array<double, 3> std{0.26862954, 0.26130258, 0.27577711};
+};
+
 struct ModelConfig {
   std::string name;  // stem of the JSON file
   std::int64_t embed_dim = 512;
@@ -46,11 +53,14 @@ struct ModelConfig {
   double init_logit_scale = 2.6592600369327779;  // ln(1 / 0.07)
   VisionConfig vision;
   TextConfig text;
+  PixelNorm norm;
 };
+
+// Reads either a plain model, or open_clip_config.json's {"model_cfg": the model, "preprocess_cfg": {"mean", "std"}}.
 
 ModelConfig parse_model_config(const Json& json, const std::string& name);      // throws input, naming the key
 ModelConfig read_model_config(const std::filesystem::path& path);
-Json to_json(const ModelConfig& config);
+Json to_json(const ModelConfig& config);  // the second form
 
 struct ModelOptions {
   std::string config = "configs/models/ViT-B-32.json";

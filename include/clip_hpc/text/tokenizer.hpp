@@ -52,7 +52,7 @@ class SentencePieceTokenizer {
   bool lower_case_ = true;
 };
 
-// Trains a unigram model with byte fallback (any input can be encoded) and writes it atomically. vocab_size is an upper
+// Trains a byte-pair model with byte fallback (any input can be encoded) and writes it atomically. vocab_size is an upper
 // bound: a small corpus yields fewer pieces. The same captions give the same bytes. Lines of one caption string
 // (several captions joined by '\n') count as captions of their own.
 void train_sentencepiece(std::span<const std::string> captions, int vocab_size, const std::filesystem::path& out);
