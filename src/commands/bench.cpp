@@ -101,7 +101,8 @@ int run_load(World& world, std::span<const std::string> arguments) {
   in_range(0.01, 86400.0)("--seconds", options.seconds);
   options.folder = folder;
   fmt::print("{:<36} {:>8} {:>14} {:>12}\n", "what", "threads", "samples/s", "MiB/s");
-  std::vector<LoadRate> rates{bench_raw_read(options), bench_jpeg_batches(options)};
+  std::vector<LoadRate> rates{bench_raw_read(options), bench_turbojpeg(options), bench_jpeg_read(options),
+                              bench_jpeg_batches(options)};
   rates.push_back(bench_view("resize", 256, 3, 224, options.seconds));
   rates.push_back(bench_view("crop_flip", 256, 3, 224, options.seconds));
   rates.push_back(bench_view("drawing", 32, 1, 32, options.seconds));

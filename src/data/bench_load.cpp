@@ -1,6 +1,9 @@
 #include "clip_hpc/data/bench_load.hpp"
 
+#include <turbojpeg.h>
+
 #include <atomic>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -65,27 +68,92 @@ LoadRate rate_of(std::string name, int threads, std::uint64_t samples, double se
       std::move(name), threads, samples, seconds, static_cast<double>(samples) / seconds, bytes / seconds / (1 << 20)};
 }
 
-}  // namespace
-
-LoadRate bench_raw_read(const LoadBenchOptions& options) {
-  const ScratchFolder scratch(options.folder);
-  make_set(options, 64, true);
-  const PackedSet set(options.folder);
+// Calls `once(thread, count so far)` from all threads until the time is over. Returns the calls of all, and the time.
+std::pair<std::uint64_t, double> count_calls(const LoadBenchOptions& options,
+                                             const std::function<void(int, std::uint64_t)>& once) {
   std::atomic<std::uint64_t> total{0};
   const Timer timer;
   {
     std::vector<std::jthread> threads;
     for (int t = 0; t < options.threads; ++t) {
       threads.emplace_back([&, t] {
-        RawSample sample;
         std::uint64_t done = 0;
-        const KeyedPermutation order(set.count(), 1, Purpose::bench, static_cast<std::uint64_t>(t));
-        for (; timer.seconds() < options.seconds; ++done) set.read_into(order(done % set.count()), sample);
+        for (; timer.seconds() < options.seconds; ++done) once(t, done);
         total += done;
       });
     }
   }
-  return rate_of("raw_read_64", options.threads, total, timer.seconds(), static_cast<double>(total) * 64 * 64 * 3);
+  return {total.load(), timer.seconds()};
+}
+
+// Reads samples in random order and hands them to `use`.
+LoadRate read_rate(const LoadBenchOptions& options, const std::string& name, double bytes_a_sample,
+                   const std::function<void(RawSample&)>& use) {
+  const PackedSet set(options.folder);
+  std::vector<RawSample> samples(static_cast<std::size_t>(options.threads));
+  std::vector<KeyedPermutation> orders;
+  for (int t = 0; t < options.threads; ++t) {
+    orders.emplace_back(set.count(), 1, Purpose::bench, static_cast<std::uint64_t>(t));
+  }
+  const auto [count, seconds] = count_calls(options, [&](int t, std::uint64_t i) {
+    const auto thread = static_cast<std::size_t>(t);
+    set.read_into(orders[thread](i % set.count()), samples[thread]);
+    use(samples[thread]);
+  });
+  return rate_of(name, options.threads, count, seconds, static_cast<double>(count) * bytes_a_sample);
+}
+
+double bytes_a_sample(const std::filesystem::path& folder) {
+  const PackedSet set(folder);
+  double bytes = 0;
+  for (const ShardInfo& shard : set.info().shards) bytes += static_cast<double>(shard.size_bytes);
+  return bytes / static_cast<double>(set.count());
+}
+
+struct TurboHandle {
+  void operator()(void* handle) const { tjDestroy(handle); }
+};
+
+}  // namespace
+
+LoadRate bench_raw_read(const LoadBenchOptions& options) {
+  const ScratchFolder scratch(options.folder);
+  make_set(options, 64, true);
+  return read_rate(options, "raw_read_64", 64 * 64 * 3, [](RawSample&) {});
+}
+
+LoadRate bench_jpeg_read(const LoadBenchOptions& options, int side_pixels) {
+  const ScratchFolder scratch(options.folder);
+  make_set(options, side_pixels, false);
+  return read_rate(options, "jpeg_read_" + std::to_string(side_pixels), bytes_a_sample(options.folder),
+                   [](RawSample& sample) {
+                     thread_local Image image;
+                     decode_image_into(sample.image, 0, image);
+                   });
+}
+
+LoadRate bench_turbojpeg(const LoadBenchOptions& options, int side_pixels) {
+  std::vector<std::vector<std::uint8_t>> files;
+  double bytes = 0;
+  for (std::uint64_t i = 0; i < 64; ++i) {  // the pictures that make_set packs
+    files.push_back(encode_jpeg(make_picture(side_pixels, 3, i), 90));
+    bytes += static_cast<double>(files.back().size());
+  }
+  const auto n_threads = static_cast<std::size_t>(options.threads);
+  std::vector<std::unique_ptr<void, TurboHandle>> handles;
+  for (std::size_t t = 0; t < n_threads; ++t) handles.emplace_back(tjInitDecompress());
+  std::vector<std::vector<std::uint8_t>> out(
+      n_threads, std::vector<std::uint8_t>(static_cast<std::size_t>(side_pixels) * static_cast<std::size_t>(side_pixels) * 3));
+  const auto [count, seconds] = count_calls(options, [&](int t, std::uint64_t i) {
+    const auto thread = static_cast<std::size_t>(t);
+    const std::vector<std::uint8_t>& file = files[i % files.size()];
+    if (tjDecompress2(handles[thread].get(), file.data(), file.size(), out[thread].data(), side_pixels, 0, side_pixels,
+                      TJPF_RGB, TJFLAG_ACCURATEDCT) != 0) {  // the DCT that Pillow uses, too
+      throw internal_error("TurboJPEG cannot read its own picture: {}", tjGetErrorStr2(handles[thread].get()));
+    }
+  });
+  return rate_of("turbojpeg_" + std::to_string(side_pixels), options.threads, count, seconds,
+                 static_cast<double>(count) * bytes / static_cast<double>(files.size()));
 }
 
 LoadRate bench_jpeg_batches(const LoadBenchOptions& options, int side_pixels, int view_size) {
@@ -96,10 +164,6 @@ LoadRate bench_jpeg_batches(const LoadBenchOptions& options, int side_pixels, in
   loader_options.views = {parse_view("crop", view_size)};
   loader_options.global_batch = 64;
   loader_options.workers = options.threads;
-  const auto& info = loader_options.sources[0].set->info();
-  double bytes_a_sample = 0;
-  for (const ShardInfo& shard : info.shards) bytes_a_sample += static_cast<double>(shard.size_bytes);
-  bytes_a_sample /= static_cast<double>(info.count);
   BatchLoader loader(std::move(loader_options));
   loader.recycle(loader.next());
   const std::uint64_t before = loader.counters().samples;
@@ -107,7 +171,7 @@ LoadRate bench_jpeg_batches(const LoadBenchOptions& options, int side_pixels, in
   while (timer.seconds() < options.seconds) loader.recycle(loader.next());
   const std::uint64_t samples = loader.counters().samples - before;
   return rate_of("jpeg_batches_" + std::to_string(side_pixels), options.threads, samples, timer.seconds(),
-                 static_cast<double>(samples) * bytes_a_sample);
+                 static_cast<double>(samples) * bytes_a_sample(options.folder));
 }
 
 LoadRate bench_view(const std::string& view, int source_side, int source_channels, int size, double seconds) {

@@ -27,12 +27,20 @@ Error undecodable(const char* format, std::string_view reason) {
   return storage_error("undecodable {} image: {}", format, reason);
 }
 
-Image make_image(std::int64_t width, std::int64_t height, int channels, const char* format) {
+// Of the given size; takes the buffer of `image`, so that a loop over pictures of one size allocates once.
+void shape_image(Image& image, std::int64_t width, std::int64_t height, int channels, const char* format) {
   if (width < 1 || height < 1 || width > kMaxPixels || height > kMaxPixels || width * height > kMaxPixels) {
     throw undecodable(format, fmt::format("{} x {} pixels (limit {})", width, height, kMaxPixels));
   }
-  Image image{static_cast<int>(width), static_cast<int>(height), channels, {}};
+  image.width = static_cast<int>(width);
+  image.height = static_cast<int>(height);
+  image.channels = channels;
   image.pixels.resize(static_cast<std::size_t>(width * height) * static_cast<std::size_t>(channels));
+}
+
+Image make_image(std::int64_t width, std::int64_t height, int channels, const char* format) {
+  Image image;
+  shape_image(image, width, height, channels, format);
   return image;
 }
 
@@ -73,8 +81,8 @@ JpegHeader read_jpeg_header(const Turbo& turbo, Bytes bytes) {
   return header;
 }
 
-Image decode_jpeg(Bytes bytes, int short_side) {
-  const Turbo turbo(tjInitDecompress());
+void decode_jpeg(Bytes bytes, int short_side, Image& image) {
+  thread_local const Turbo turbo(tjInitDecompress());  // its tables and buffers serve all pictures of a thread
   const JpegHeader header = read_jpeg_header(turbo, bytes);
   int width = header.width;
   int height = header.height;
@@ -87,8 +95,8 @@ Image decode_jpeg(Bytes bytes, int short_side) {
     height = scaled_height;
   }
   const bool cmyk = header.colours == TJCS_CMYK || header.colours == TJCS_YCCK;
-  Image image = make_image(width, height, cmyk ? 4 : 3, "JPEG");
   make_image(header.width, header.height, 0, "JPEG");  // the limit holds for what is stored, too
+  shape_image(image, width, height, cmyk ? 4 : 3, "JPEG");
   if (tjDecompress2(turbo.get(), bytes.data(), bytes.size(), image.pixels.data(), width, 0, height,
                     cmyk ? TJPF_CMYK : TJPF_RGB, TJFLAG_ACCURATEDCT) != 0) {
     const std::string reason = tjGetErrorStr2(turbo.get());
@@ -97,7 +105,7 @@ Image decode_jpeg(Bytes bytes, int short_side) {
       throw undecodable("JPEG", reason);
     }
   }
-  if (!cmyk) return image;
+  if (!cmyk) return;
   const int invert = has_adobe_marker(bytes) ? 0 : 255;
   Image rgb = make_image(width, height, 3, "JPEG");
   for (std::size_t i = 0; i < rgb.pixels.size() / 3; ++i) {
@@ -106,7 +114,7 @@ Image decode_jpeg(Bytes bytes, int short_side) {
       rgb.pixels[3 * i + c] = static_cast<std::uint8_t>(((image.pixels[4 * i + c] ^ invert) * black + 127) / 255);
     }
   }
-  return rgb;
+  image = std::move(rgb);
 }
 
 // --- PNG ------------------------------------------------------------------------------------------------------------
@@ -220,13 +228,21 @@ ImageFormat format_of(Bytes bytes) {
 }
 
 Image decode_image(Bytes bytes, int short_side) {
+  Image image;
+  decode_image_into(bytes, short_side, image);
+  return image;
+}
+
+void decode_image_into(Bytes bytes, int short_side, Image& image) {
   switch (format_of(bytes)) {
     case ImageFormat::jpeg:
-      return decode_jpeg(bytes, short_side);
+      return decode_jpeg(bytes, short_side, image);
     case ImageFormat::png:
-      return decode_png(bytes);
+      image = decode_png(bytes);
+      return;
     case ImageFormat::webp:
-      return decode_webp(bytes);
+      image = decode_webp(bytes);
+      return;
     case ImageFormat::unknown:
       break;
   }

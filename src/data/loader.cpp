@@ -61,6 +61,7 @@ std::string pick_caption(const std::string& captions, std::uint64_t seed, std::u
 
 struct BatchLoader::Scratch {
   RawSample sample;
+  Image image;
   LoaderCounters counters;  // not yet added to the shared ones
 };
 
@@ -189,8 +190,12 @@ void BatchLoader::make_views(Batch& batch, int row, const Located& located, Scra
   timer.restart();
   RawSample& sample = scratch.sample;
   const bool raw = located.set->is_raw();
-  Image image = raw ? image_from_raw(std::move(sample.image), sample.width, sample.height, located.set->info().channels)
-                    : decode_image(sample.image, options_.decode_size);
+  Image& image = scratch.image;
+  if (raw) {
+    image = image_from_raw(std::move(sample.image), sample.width, sample.height, located.set->info().channels);
+  } else {
+    decode_image_into(sample.image, options_.decode_size, image);
+  }
   scratch.counters.decode_s += timer.seconds();
 
   timer.restart();

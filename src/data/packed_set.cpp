@@ -111,7 +111,7 @@ PackedSet::Shard PackedSet::open_shard(const ShardInfo& info, std::uint64_t firs
   shard.caption_offsets = table("caption_offsets", 8, shard.count + 1);
   shard.widths = table("width", 4, shard.count);
   shard.heights = table("height", 4, shard.count);
-  shard.hashes = table("xxh64", 8, shard.count);
+  shard.hashes = table("xxh3", 8, shard.count);
   shard.uids = table("uid", 8, 2 * shard.count);
   for (const std::string& label : info_.label_names) shard.labels[label] = table(label, 4, shard.count);
   if (hash != read_attribute_u64(file, "tables_xxh64", shard.path)) {
@@ -123,6 +123,9 @@ PackedSet::Shard PackedSet::open_shard(const ShardInfo& info, std::uint64_t firs
   shard.images_bytes = images.size_bytes;
   shard.captions_offset = captions.offset_bytes;
   shard.captions_bytes = captions.size_bytes;
+  if (captions.offset_bytes > size_bytes || captions.size_bytes > size_bytes - captions.offset_bytes) {
+    throw storage_error("{}: dataset captions has the wrong size: repack the set with clip_hpc pack", name);
+  }
   return shard;
 }
 
@@ -140,9 +143,8 @@ void PackedSet::read_captions(const Shard& shard, std::uint64_t row, std::string
     throw storage_error("{}: caption offsets of sample {} are damaged: repack with clip_hpc pack", shard.path.native(),
                         row);
   }
-  into.resize(end - begin);
-  pread_all(shard.file.get(), std::as_writable_bytes(std::span(into)), shard.captions_offset + begin,
-            shard.path.native());
+  // Captions are short and lie together: mapped, they cost no call into the kernel.
+  into.assign(reinterpret_cast<const char*>(shard.map.data()) + shard.captions_offset + begin, end - begin);
 }
 
 void PackedSet::read_into(std::uint64_t index, RawSample& sample) const {

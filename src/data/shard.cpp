@@ -37,11 +37,7 @@ T field(const Json& json, const char* name, const std::filesystem::path& path) {
 }  // namespace
 
 std::uint64_t hash_sample(const std::uint8_t* image, std::size_t image_bytes, const std::string& captions) {
-  XXH64_state_t state;
-  XXH64_reset(&state, 0);
-  XXH64_update(&state, image, image_bytes);
-  XXH64_update(&state, captions.data(), captions.size());
-  return XXH64_digest(&state);
+  return XXH3_64bits_withSeed(captions.data(), captions.size(), XXH3_64bits(image, image_bytes));
 }
 
 std::vector<std::string> split_captions(const std::string& captions) {
@@ -183,7 +179,7 @@ ShardInfo ShardWriter::finish() {
     write_dataset(file, "caption_offsets", H5T_STD_U64LE, n + 1, 0, caption_offsets_.data(), path_);
     write_dataset(file, "width", H5T_STD_U32LE, n, 0, widths_.data(), path_);
     write_dataset(file, "height", H5T_STD_U32LE, n, 0, heights_.data(), path_);
-    write_dataset(file, "xxh64", H5T_STD_U64LE, n, 0, hashes_.data(), path_);
+    write_dataset(file, "xxh3", H5T_STD_U64LE, n, 0, hashes_.data(), path_);
     write_dataset(file, "uid", H5T_STD_U64LE, n, 2, uids_.data(), path_);
     for (const auto& [name, values] : labels_) write_dataset(file, name, H5T_STD_I32LE, n, 0, values.data(), path_);
     // An empty dataset has no place in the file, so captions hold at least one byte (c_str ends with one).

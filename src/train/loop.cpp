@@ -119,9 +119,11 @@ int train(World& world, const TrainRequest& request) {
            data.epoch_samples, total_steps, global_batch, world.size(), at::get_num_threads(), config.train.precision);
   if (progress.step > 0) log_info("resumed from step {} ({} samples seen)", progress.step, progress.samples_seen);
 
+  // The yardstick of this run's utilisation, with all ranks at work and before the loader's threads are.
+  world.barrier();
+  const double gemm_tflops = measured_gemm_tflops(compute);
   BatchLoader loader(loader_options(config, data, view, world, progress.step));
   GradReducer reducer(*comm, model.arena(), config.comm.bucket_mib);
-  const double gemm_tflops = measured_gemm_tflops(compute);
   const Timer session;
   Timer since_checkpoint;
   Window window;

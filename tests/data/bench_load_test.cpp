@@ -10,7 +10,8 @@ namespace {
 TEST(BenchLoad, MeasuresAndCleansUp) {
   const test::TempFolder folder;
   const LoadBenchOptions options{.folder = folder / "bench", .samples = 64, .threads = 2, .seconds = 0.05};
-  for (const LoadRate& rate : {bench_raw_read(options), bench_jpeg_batches(options, 64, 32)}) {
+  for (const LoadRate& rate : {bench_raw_read(options), bench_jpeg_read(options, 64), bench_turbojpeg(options, 64),
+                               bench_jpeg_batches(options, 64, 32)}) {
     EXPECT_GT(rate.samples_per_s, 0) << rate.name;
     EXPECT_GT(rate.mib_per_s, 0) << rate.name;
     EXPECT_GE(rate.seconds, 0.05) << rate.name;

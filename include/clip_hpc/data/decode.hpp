@@ -18,6 +18,7 @@ ImageFormat format_of(std::span<const std::uint8_t> bytes);  // by magic bytes
 // JPEG, PNG or WebP to RGB. short_side > 0 lets a JPEG be decoded at 1/2, 1/4 or 1/8 as long as its short side stays at
 // least that long. Throws storage with the reason for anything that cannot be decoded whole.
 Image decode_image(std::span<const std::uint8_t> bytes, int short_side = 0);
+void decode_image_into(std::span<const std::uint8_t> bytes, int short_side, Image& image);  // reuses its buffer
 
 // Raw bytes [height, width, channels] of a shard; takes the buffer. Throws storage when the sizes disagree.
 Image image_from_raw(std::vector<std::uint8_t>&& pixels, std::int64_t width, std::int64_t height, int channels);

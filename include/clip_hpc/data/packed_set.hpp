@@ -42,7 +42,7 @@ class PackedSet {
   bool is_raw() const { return info_.encoding == "raw"; }
   std::string checksum() const;  // of all shards; names this very set
 
-  // Thread-safe; index < count(). Reads check the sample's xxh64 and throw storage when it is wrong.
+  // Thread-safe; index < count(). Reads check the sample's hash and throw storage when it is wrong.
   RawSample read(std::uint64_t index) const;
   void read_into(std::uint64_t index, RawSample& sample) const;  // keeps the buffers of `sample`
   std::string captions(std::uint64_t index) const;               // joined by '\n'; not checked
