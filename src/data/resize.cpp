@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/vector_clones.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -60,24 +61,64 @@ Taps make_taps(int in_size, double in_begin, double in_end, int out_size, Range 
   return taps;
 }
 
-std::uint8_t clip8(int sum) { return static_cast<std::uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255)); }
+constexpr int kStripRows = 16;  // rows that are worked on side by side: one vector register, or two
 
-template <int kChannels>
+// sums[n] += source[n] * weight, for n values. Whole-number sums: their order, and so the width of vectors, is free.
+CLIP_HPC_VECTOR_CLONES
+void add_weighted(const std::uint8_t* source, int weight, int n, int* sums) {
+  for (int i = 0; i < n; ++i) sums[i] += source[i] * weight;
+}
+
+CLIP_HPC_VECTOR_CLONES
+void store_clipped(const int* sums, int n, std::uint8_t* out) {
+  for (int i = 0; i < n; ++i) out[i] = static_cast<std::uint8_t>(std::clamp(sums[i] >> kPrecisionBits, 0, 255));
+}
+
+// One output value of 16 rows: strip [values, 16] holds the inputs, `step` values apart.
+CLIP_HPC_VECTOR_CLONES
+void filter_strip(const std::uint8_t* strip, std::ptrdiff_t step, const int* weights, int count, std::uint8_t* out) {
+  int sums[kStripRows];
+  for (int r = 0; r < kStripRows; ++r) sums[r] = 1 << (kPrecisionBits - 1);
+  for (int i = 0; i < count; ++i, strip += step) {
+    for (int r = 0; r < kStripRows; ++r) sums[r] += strip[r] * weights[i];
+  }
+  for (int r = 0; r < kStripRows; ++r) out[r] = static_cast<std::uint8_t>(std::clamp(sums[r] >> kPrecisionBits, 0, 255));
+}
+
+// [rows, values] -> [values, rows], with 16 places a row of the narrow side.
+CLIP_HPC_VECTOR_CLONES
+void transpose_in(const std::uint8_t* in, std::ptrdiff_t row_bytes, int rows, int values, std::uint8_t* strip) {
+  for (int r = 0; r < rows; ++r, in += row_bytes) {
+    for (int v = 0; v < values; ++v) strip[std::ptrdiff_t{v} * kStripRows + r] = in[v];
+  }
+}
+
+CLIP_HPC_VECTOR_CLONES
+void transpose_out(const std::uint8_t* strip, int rows, int values, std::uint8_t* out) {
+  for (int r = 0; r < rows; ++r, out += values) {
+    for (int v = 0; v < values; ++v) out[v] = strip[std::ptrdiff_t{v} * kStripRows + r];
+  }
+}
+
+// Sixteen rows at a time, turned on their side, so that neighbours in memory share a weight.
 void horizontal_pass(const ImageView& in, int first_row, const Taps& taps, Image& out) {
-  for (int y = 0; y < out.height; ++y) {
-    const std::uint8_t* const row = in.pixels + (y + first_row) * in.row_bytes;
-    std::uint8_t* target = out.pixels.data() + std::ptrdiff_t{y} * out.width * kChannels;
+  const int channels = in.channels;
+  const int in_values = in.width * channels, out_values = out.width * channels;
+  std::vector<std::uint8_t> strip(static_cast<std::size_t>(in_values) * kStripRows);
+  std::vector<std::uint8_t> filtered(static_cast<std::size_t>(out_values) * kStripRows);
+  for (int y = 0; y < out.height; y += kStripRows) {
+    const int rows = std::min(kStripRows, out.height - y);
+    transpose_in(in.pixels + (y + first_row) * in.row_bytes, in.row_bytes, rows, in_values, strip.data());
     const int* weights = taps.weights.data();
-    for (int x = 0; x < out.width; ++x, weights += taps.stride, target += kChannels) {
-      int sums[kChannels];
-      std::fill_n(sums, kChannels, 1 << (kPrecisionBits - 1));
-      const std::uint8_t* source = row + std::ptrdiff_t{taps.first[static_cast<std::size_t>(x)]} * kChannels;
-      const int count = taps.count[static_cast<std::size_t>(x)];
-      for (int i = 0; i < count; ++i, source += kChannels) {
-        for (int c = 0; c < kChannels; ++c) sums[c] += source[c] * weights[i];
+    for (int x = 0; x < out.width; ++x, weights += taps.stride) {
+      const auto column = static_cast<std::size_t>(x);
+      for (int c = 0; c < channels; ++c) {
+        filter_strip(strip.data() + (std::ptrdiff_t{taps.first[column]} * channels + c) * kStripRows,
+                     std::ptrdiff_t{channels} * kStripRows, weights, taps.count[column],
+                     filtered.data() + (std::ptrdiff_t{x} * channels + c) * kStripRows);
       }
-      for (int c = 0; c < kChannels; ++c) target[c] = clip8(sums[c]);
     }
+    transpose_out(filtered.data(), rows, out_values, out.pixels.data() + std::ptrdiff_t{y} * out_values);
   }
 }
 
@@ -89,11 +130,9 @@ void vertical_pass(const ImageView& in, int first_row, const Taps& taps, Image& 
     const int* const weights = taps.weights.data() + std::ptrdiff_t{y} * taps.stride;
     const int first = taps.first[static_cast<std::size_t>(y)] - first_row;
     for (int i = 0; i < taps.count[static_cast<std::size_t>(y)]; ++i) {
-      const std::uint8_t* const source = in.pixels + (first + i) * in.row_bytes;
-      for (int x = 0; x < row_values; ++x) sums[static_cast<std::size_t>(x)] += source[x] * weights[i];
+      add_weighted(in.pixels + (first + i) * in.row_bytes, weights[i], row_values, sums.data());
     }
-    std::uint8_t* const target = out.pixels.data() + std::ptrdiff_t{y} * row_values;
-    for (int x = 0; x < row_values; ++x) target[x] = clip8(sums[static_cast<std::size_t>(x)]);
+    store_clipped(sums.data(), row_values, out.pixels.data() + std::ptrdiff_t{y} * row_values);
   }
 }
 
@@ -134,11 +173,7 @@ Image resize_part(const ImageView& image, int width, int height, Filter filter, 
   if (sideways) {
     const Taps across = make_taps(image.width, box.left, box.right, width, columns, filter);
     narrowed = make_image(out_width, last_row - first_row, image.channels);
-    if (image.channels == 1) {
-      horizontal_pass<1>(image, first_row, across, narrowed);
-    } else {
-      horizontal_pass<3>(image, first_row, across, narrowed);
-    }
+    horizontal_pass(image, first_row, across, narrowed);
     if (!upright) return narrowed;
     middle = narrowed;
   }
