@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "clip_hpc/base/vector_clones.hpp"
+
 namespace clip_hpc {
 namespace {
 
@@ -13,7 +15,8 @@ struct Update {
 
 // Plain arrays, so that the compiler makes vector code of it. G and W: float, or c10::BFloat16.
 template <class G, class W>
-void update_range(float* master, W* weights, const G* gradients, float* m, float* v, std::int64_t n, const Update& u) {
+__attribute__((always_inline)) inline void update_range(float* master, W* weights, const G* gradients, float* m,
+                                                        float* v, std::int64_t n, const Update& u) {
   for (std::int64_t i = 0; i < n; ++i) {
     const float g = static_cast<float>(gradients[i]) * u.clip;
     m[i] = u.beta1 * m[i] + (1.0F - u.beta1) * g;
@@ -25,8 +28,19 @@ void update_range(float* master, W* weights, const G* gradients, float* m, float
   }
 }
 
+CLIP_HPC_VECTOR_CLONES
+void update(float* master, float* weights, const float* gradients, float* m, float* v, std::int64_t n, const Update& u) {
+  update_range(master, weights, gradients, m, v, n, u);
+}
+
+CLIP_HPC_VECTOR_CLONES
+void update(float* master, c10::BFloat16* weights, const c10::BFloat16* gradients, float* m, float* v, std::int64_t n,
+            const Update& u) {
+  update_range(master, weights, gradients, m, v, n, u);
+}
+
 template <class T>
-void update_all(ParameterArena& arena, AdamWState& state, const Update& update, float decayed_shrink) {
+void update_all(ParameterArena& arena, AdamWState& state, const Update& form, float decayed_shrink) {
   float* master = arena.master().data_ptr<float>();
   T* weights = arena.weights().data_ptr<T>();
   const T* gradients = arena.gradients().data_ptr<T>();
@@ -34,10 +48,10 @@ void update_all(ParameterArena& arena, AdamWState& state, const Update& update, 
   float* v = state.v.data_ptr<float>();
   constexpr std::int64_t kGrain = 16384;
   for (const DecayRange& range : state.ranges) {
-    Update here = update;
+    Update here = form;
     here.shrink = range.decay ? decayed_shrink : 1.0F;
     at::parallel_for(range.begin, range.end, kGrain, [&](std::int64_t begin, std::int64_t end) {
-      update_range(master + begin, weights + begin, gradients + begin, m + begin, v + begin, end - begin, here);
+      update(master + begin, weights + begin, gradients + begin, m + begin, v + begin, end - begin, here);
     });
   }
 }
@@ -85,7 +99,7 @@ void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm
   state.applied.add_(1);
   const auto t = static_cast<double>(state.applied.item<std::int64_t>());
   const double clip = options.clip_norm > 0 && length > options.clip_norm ? options.clip_norm / (length + 1e-6) : 1.0;
-  const Update update{static_cast<float>(clip),
+  const Update form{static_cast<float>(clip),
                       static_cast<float>(lr / (1.0 - std::pow(options.beta1, t))),
                       static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options.beta2, t))),
                       1.0F,
@@ -94,9 +108,9 @@ void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm
                       static_cast<float>(options.eps)};
   const auto shrink = static_cast<float>(1.0 - lr * options.weight_decay);
   if (arena.weights().scalar_type() == at::kBFloat16) {
-    update_all<c10::BFloat16>(arena, state, update, shrink);
+    update_all<c10::BFloat16>(arena, state, form, shrink);
   } else {
-    update_all<float>(arena, state, update, shrink);
+    update_all<float>(arena, state, form, shrink);
   }
   const std::int64_t at_scale = arena.specs()[logit_scale].offset;
   at::Tensor scale = arena.master().narrow(0, at_scale, 1);
