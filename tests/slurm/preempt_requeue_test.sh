@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # jobs/vit_s_flip.slurm on a real Slurm: USR1 -> checkpoint -> exit code 75 -> requeue -> resume -> completion, with the
 # job and with Slurm (RequeueExit) as the one who requeues; preemption by a job of higher priority; power loss of a node.
-# First with a stand-in that keeps time and nothing else, which tests the job script; then with clip_hpc itself.
+# With a stand-in that keeps time and nothing else, which tests the job script, and with clip_hpc itself, whose final
+# weights must be those of a run that nobody disturbed. Every scenario has a cluster of its own; they run side by side.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$here/../.." && pwd)}
@@ -10,6 +11,7 @@ export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/rel
 source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 
 # --- inside a cluster ------------------------------------------------------------------------------------------------
+patience=150 # seconds that any one event may take: the scenarios share one machine
 outcome() { echo "$1 $2" >>"$OUTCOME"; } # ok|failed, what
 expect() {                               # what, command...
   local what=$1
@@ -17,9 +19,8 @@ expect() {                               # what, command...
   if "$@"; then outcome ok "$what"; else outcome failed "$what"; fi
 }
 field() { scontrol show job "$job" -o 2>/dev/null | grep -oE "(^| )$1=[^ ]*" | head -n1 | cut -d= -f2; }
-wait_for() { # seconds, command...
-  local deadline=$((SECONDS + $1))
-  shift
+wait_for() { # command...
+  local deadline=$((SECONDS + patience))
   until "$@" 2>/dev/null; do
     ((SECONDS < deadline)) || return 1
     sleep 0.2
@@ -36,6 +37,11 @@ runs_again() { is Restarts 1 && is JobState RUNNING; }
 is_over() { [[ $(field JobState) =~ ^(COMPLETED|FAILED|CANCELLED|TIMEOUT|OUT_OF_MEMORY|NODE_FAIL)$ ]]; }
 
 has_resumed() { grep -qis 'resumed from' "$log" "$run/log.txt"; }
+has_every_step() { # steps of metrics.jsonl after a resume repeat what the lost part had counted; none may be missing
+  local steps
+  steps=$(sed -nE 's/.*"step": ?([0-9]+).*/\1/p' "$run/metrics.jsonl" | sort -nu | wc -l)
+  [[ $steps == "$LAST_STEP" ]]
+}
 runs_without() { ! scontrol show hostnames "$(field NodeList)" | grep -qx "$1"; }
 
 submit() { # name
@@ -45,10 +51,15 @@ submit() { # name
     --export="ALL,CONFIG=$CONFIG,RUN_DIR=$run,SET=$SETTINGS" jobs/vit_s_flip.slurm) || return 1
 }
 finishes() {
-  expect "$1: completes" eval 'wait_for 120 is_over && is JobState COMPLETED'
+  expect "$1: completes" eval 'wait_for is_over && is JobState COMPLETED'
   expect "$1: the log names restart 1" says 'restart 1:'
   expect "$1: resumed from a checkpoint" has_resumed
   expect "$1: reaches the last step" test "$(last_step)" = "$LAST_STEP"
+  expect "$1: logs every step" has_every_step
+  if [[ -n ${REFERENCE:-} ]]; then
+    expect "$1: the weights of an undisturbed run" cmp "$REFERENCE" \
+      "$run/checkpoints/$(printf 'step_%09d' "$LAST_STEP")/model.safetensors"
+  fi
   if [[ -n ${KEEP:-} ]] || grep -q '^failed' "$OUTCOME"; then
     scontrol show job "$job"
     tail -n 30 "$log" "$run/log.txt"
@@ -57,27 +68,27 @@ finishes() {
 }
 preemption() { # what
   submit "$1" || { outcome failed "$1: sbatch"; return; }
-  expect "$1: starts" wait_for 60 step_is_past 0
+  expect "$1: starts" wait_for step_is_past 0
   scancel -s USR1 "$job"
-  expect "$1: exit code 75" wait_for 60 says 'exit code 75'
-  expect "$1: runs again" wait_for 60 runs_again
+  expect "$1: exit code 75" wait_for says 'exit code 75'
+  expect "$1: runs again" wait_for runs_again
   finishes "$1"
 }
 eviction() { # a job of higher priority takes the nodes: TERM, and Slurm requeues by itself
   submit "$1" || { outcome failed "$1: sbatch"; return; }
-  expect "$1: starts" wait_for 60 step_is_past 1
+  expect "$1: starts" wait_for step_is_past 1
   sbatch --parsable --partition=high --nodes=2 --ntasks-per-node=4 --output=/dev/null --wrap 'sleep 1' >/dev/null
-  expect "$1: the ranks stop with exit code 75" wait_for 30 says 'exit code 75'
-  expect "$1: runs again" wait_for 60 runs_again
+  expect "$1: the ranks stop with exit code 75" wait_for says 'exit code 75'
+  expect "$1: runs again" wait_for runs_again
   finishes "$1"
 }
 node_loss() {
   submit "$1" || { outcome failed "$1: sbatch"; return; }
-  expect "$1: starts" wait_for 60 has_checkpoint
+  expect "$1: starts" wait_for has_checkpoint
   local victim
   victim=$(scontrol show hostnames "$(field NodeList)" | tail -n1)
   kill -9 "$(pgrep -P "$(cat "$CLUSTER_DIR/run/node${victim#n}.pid")")"
-  expect "$1: runs again" wait_for 120 runs_again
+  expect "$1: runs again" wait_for runs_again
   expect "$1: without $victim" runs_without "$victim"
   finishes "$1"
 }
@@ -95,20 +106,27 @@ unshare --net --mount --pid --fork true 2>/dev/null || skip_all 'this machine do
 
 # Sockets lie in the folder of a cluster: a short path. Outside /tmp, which every node has of its own.
 SCRATCH=$(mktemp -d /var/tmp/chXXXXXX)
-export SCRATCH OUTCOME=$SCRATCH/outcome CLIP_HPC_SITE=virtual CLIP_HPC_RUN_ROOT=$SCRATCH
+export SCRATCH CLIP_HPC_SITE=virtual CLIP_HPC_RUN_ROOT=$SCRATCH
 chmod 755 "$SCRATCH"
 trap 'rm -rf "$SCRATCH"' EXIT
 
+scenarios=()
 in_cluster() { # scenario, name, nodes, who requeues: slurm|job
-  local name line
-  : >"$OUTCOME"
-  if [[ $4 == slurm ]]; then
-    CLIP_HPC_VCLUSTER_REQUEUE_EXIT=75 CLIP_HPC_REQUEUE_EXIT=1 timeout -s KILL 300 "$here/vcluster.sh" "$SCRATCH/c" "$3" bash "$0" inside "$1" "$2"
-  else
-    CLIP_HPC_VCLUSTER_REQUEUE_EXIT='' CLIP_HPC_REQUEUE_EXIT=0 timeout -s KILL 300 "$here/vcluster.sh" "$SCRATCH/c" "$3" bash "$0" inside "$1" "$2"
-  fi
-  [[ -s $OUTCOME ]] || echo "failed $2: the cluster did not start" >"$OUTCOME"
-  while read -r line name; do check "$name" test "$line" = ok; done <"$OUTCOME"
+  local by_slurm='' by_job=0
+  if [[ $4 == slurm ]]; then by_slurm=75 by_job=1; fi
+  scenarios+=("$2")
+  OUTCOME=$SCRATCH/$2.outcome CLIP_HPC_VCLUSTER_REQUEUE_EXIT=$by_slurm CLIP_HPC_REQUEUE_EXIT=$by_job \
+    timeout -s KILL 400 "$here/vcluster.sh" "$SCRATCH/c${#scenarios[@]}" "$3" bash "$0" inside "$1" "$2" \
+    >"$SCRATCH/$2.out" 2>&1 &
+}
+judge() { # waits for all scenarios
+  local scenario name verdict
+  wait
+  for scenario in "${scenarios[@]}"; do
+    [[ -s $SCRATCH/$scenario.outcome ]] || echo "failed $scenario: the cluster did not start" >"$SCRATCH/$scenario.outcome"
+    if grep -q '^failed' "$SCRATCH/$scenario.outcome"; then cat "$SCRATCH/$scenario.out"; fi
+    while read -r verdict name; do check "$name" test "$verdict" = ok; done <"$SCRATCH/$scenario.outcome"
+  done
 }
 
 # The stand-in: 40 steps of 0.2 s, a checkpoint every 5, the words and exit codes of clip_hpc. Ranks end one after the
@@ -158,28 +176,21 @@ in_cluster node_loss node_loss 3 job
 
 # --- clip_hpc itself -------------------------------------------------------------------------------------------------
 program=$CLIP_HPC_BINARY_DIR/bin/clip_hpc
-if ! "$program" pack --help >/dev/null 2>&1 || ! "$program" train --help >/dev/null 2>&1; then
-  skip 'preemption and node loss of clip_hpc' 'this build has no pack and train commands'
-  finish
-  exit
-fi
-export PROGRAM=$program CONFIG=$SCRATCH/tiny.cfg LAST_STEP=200 CLIP_HPC_BUILD=$CLIP_HPC_BINARY_DIR OMP_NUM_THREADS=1
-(cd "$CLIP_HPC_SOURCE_DIR" && "$program" pack --from emoji --output "$SCRATCH/emoji") >"$SCRATCH/pack.log" 2>&1
-check 'pack emoji' test $? = 0
-data=$SCRATCH/emoji
-[[ -d $data/train ]] && data=$data/train
+export PROGRAM=$program CONFIG=$SCRATCH/tiny.cfg LAST_STEP=120 CLIP_HPC_BUILD=$CLIP_HPC_BINARY_DIR OMP_NUM_THREADS=1
+pack() { (cd "$CLIP_HPC_SOURCE_DIR" && "$program" pack --from emoji --output "$SCRATCH/emoji" --train-tokenizer 500); }
+check 'pack emoji' pack >"$SCRATCH/pack.log" 2>&1
 cat >"$SCRATCH/tiny.json" <<'MODEL'
 {
   "embed_dim": 64,
-  "vision_cfg": { "image_size": 32, "layers": 2, "width": 64, "patch_size": 8, "head_width": 32 },
-  "text_cfg": { "context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2 }
+  "vision_cfg": { "image_size": 32, "layers": 1, "width": 64, "patch_size": 8, "head_width": 32 },
+  "text_cfg": { "context_length": 16, "vocab_size": 500, "width": 64, "heads": 2, "layers": 1, "pool_type": "eos" }
 }
 MODEL
 cat >"$SCRATCH/tiny.cfg" <<CONFIG
 [run]
 log_every = 1
 [data]
-train = $data
+train = $SCRATCH/emoji/train
 [model]
 config = $SCRATCH/tiny.json
 [strategy]
@@ -188,14 +199,21 @@ mask_ratio = 0.5
 [optim]
 warmup = 10
 [train]
-samples = $((LAST_STEP * 64))
-global_batch = 64
+samples = $((LAST_STEP * 32))
+global_batch = 32
 [checkpoint]
 every_steps = 10
 CONFIG
 export SETTINGS='run.seed=1 checkpoint.keep=2'
-in_cluster preemption clip_hpc_job_requeues 2 job
-in_cluster preemption clip_hpc_slurm_requeues 2 slurm
+undisturbed() {
+  OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -np 4 --oversubscribe --bind-to none "$program" \
+    --config "$CONFIG" --run-dir "$SCRATCH/undisturbed" --set run.seed=1
+}
+check 'a run that nobody disturbs' undisturbed >"$SCRATCH/undisturbed.log" 2>&1
+REFERENCE=$SCRATCH/undisturbed/checkpoints/$(printf 'step_%09d' "$LAST_STEP")/model.safetensors
+export REFERENCE
+in_cluster preemption clip_hpc_signal 2 job
 in_cluster eviction clip_hpc_eviction 2 job
 in_cluster node_loss clip_hpc_node_loss 3 job
+judge
 finish
