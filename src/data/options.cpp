@@ -17,7 +17,6 @@ void describe(OptionTable& table, DataOptions& options) {
         for (const std::string& path : paths) parse_weighted_path(path);
       });
   table.add("data.subset", options.subset, "subset.h5 written by clip_hpc filter: train on these samples only");
-  table.add("data.val", options.val, "folder of a packed validation set (repeatable)");
   table.add("data.workers", options.workers, "loader threads of a rank", in_range(std::int64_t{1}, std::int64_t{256}));
   table.add("data.decode_size", options.decode_size,
             "decode JPEG only as large as its short side needs for this many pixels (faster); 0: full size",

@@ -16,6 +16,7 @@
 #include "clip_hpc/train/grad_reducer.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "clip_hpc/train/shutdown.hpp"
+#include "clip_hpc/train/watchdog.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -68,6 +69,7 @@ int train(World& world, const TrainRequest& request) {
   at::set_num_threads(compute_threads(world, config.train.threads));
   at::globalContext().setDeterministicAlgorithms(config.train.deterministic, true);
   install_shutdown_signals();
+  const Watchdog watchdog(world.in_flight(), config.comm.timeout_s, leave_hung_run);
 
   // Data, tokenizer, model, optimizer.
   const TrainingData data = open_training_data(config.data);
@@ -100,8 +102,12 @@ int train(World& world, const TrainRequest& request) {
 
   // Where we start: new weights, or the newest complete checkpoint.
   model.initialise(config.model.init, seed);
-  Progress progress = resume(request.folder, request.resume, model, optimizer);
   const std::string config_hash = hash_of_config(request.config_text);
+  Progress progress = resume(request.folder, request.resume, model, optimizer, config_hash);
+  if (progress.samples_seen != progress.step * global_batch) {
+    throw input_error("the checkpoint has seen {} samples in {} steps, which does not fit train.global_batch = {}: use the "
+                      "batch that the run began with, or --resume none", progress.samples_seen, progress.step, global_batch);
+  }
   if (world.rank() == 0) {
     if (data.sets[0]->folder() != request.folder.path) {
       write_file_atomic(tokenizer_file(request.folder), read_text_file(data.sets[0]->folder() / kTokenizerFileName));

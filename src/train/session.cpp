@@ -31,7 +31,7 @@ std::filesystem::path newest_checkpoint(const RunFolder& folder) {
     const auto path = folder.checkpoint_path(step);
     const CheckpointInfo info = inspect_checkpoint(path);
     if (info.about) return path;
-    log_warn("skipping {}: {}", path.native(), info.problem);
+    log_info("warning: skipping {}: {}", path.native(), info.problem);
   }
   return {};
 }
@@ -131,7 +131,8 @@ void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& o
   }
 }
 
-Progress resume(const RunFolder& folder, const std::string& which, ClipModel& model, AdamWState& optimizer) {
+Progress resume(const RunFolder& folder, const std::string& which, ClipModel& model, AdamWState& optimizer,
+                const std::string& config_hash) {
   if (which == "none") return {};
   const std::filesystem::path path = which == "auto" ? newest_checkpoint(folder) : std::filesystem::path(which);
   if (path.empty()) return {};
@@ -139,6 +140,9 @@ Progress resume(const RunFolder& folder, const std::string& which, ClipModel& mo
   const Json about = restore_checkpoint(path, state);
   if (about.at("layout") != layout_of(model.arena())) {
     throw input_error("{} belongs to another model; use its own configuration, or --resume none", path.native());
+  }
+  if (about.at("config_hash") != config_hash) {
+    log_info("warning: {} was written under another configuration than the one given now", path.native());
   }
   model.arena().refresh_weights();
   optimizer.applied.fill_(about.at("applied").get<std::int64_t>());

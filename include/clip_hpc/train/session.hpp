@@ -41,7 +41,9 @@ void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& o
           const CheckpointOptions& options, const std::string& config_hash);
 
 // Restores the newest complete checkpoint (auto), or the one that is named. Broken ones are skipped with a warning.
-Progress resume(const RunFolder& folder, const std::string& which, ClipModel& model, AdamWState& optimizer);
+// A configuration other than the checkpoint's is told in a warning, since the run that follows is neither's.
+Progress resume(const RunFolder& folder, const std::string& which, ClipModel& model, AdamWState& optimizer,
+                const std::string& config_hash);
 
 // Evaluates on every set and task of [eval], prints one line each and writes results.json with pictures (rank 0).
 void evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,

@@ -1,0 +1,37 @@
+// Ends a run whose ranks wait for each other for ever: a thread that watches what this rank is communicating. MPI itself
+// has no deadline, and a rank that is stuck in a file system or in a dead lock keeps all others in their collective.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <thread>
+
+#include "clip_hpc/comm/in_flight.hpp"
+
+namespace clip_hpc {
+
+class Watchdog {
+ public:
+  // Calls `on_hang` once, from the watching thread, when one operation has lasted longer than `timeout_s`. The text
+  // names the operation and its number among this rank's operations: ranks with other numbers have lost step.
+  Watchdog(std::shared_ptr<InFlight> in_flight, double timeout_s, std::function<void(const std::string&)> on_hang);
+  ~Watchdog() = default;  // stops and joins
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+
+ private:
+  void watch(const std::stop_token& stop) const;
+
+  std::shared_ptr<InFlight> in_flight_;
+  double timeout_s_;
+  std::function<void(const std::string&)> on_hang_;
+  std::jthread thread_;  // last: it uses the others
+};
+
+// What a run does then: says it and leaves at once with kExitComm. MPI belongs to the main thread, which is stuck in it;
+// the launcher ends the other ranks.
+[[noreturn]] void leave_hung_run(const std::string& text);
+
+}  // namespace clip_hpc

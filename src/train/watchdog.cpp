@@ -1,0 +1,51 @@
+#include "clip_hpc/train/watchdog.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/timer.hpp"
+
+namespace clip_hpc {
+
+Watchdog::Watchdog(std::shared_ptr<InFlight> in_flight, double timeout_s, std::function<void(const std::string&)> on_hang)
+    : in_flight_(std::move(in_flight)),
+      timeout_s_(timeout_s),
+      on_hang_(std::move(on_hang)),
+      thread_([this](const std::stop_token& stop) { watch(stop); }) {}
+
+void Watchdog::watch(const std::stop_token& stop) const {
+  const auto pause = std::chrono::duration<double>(std::clamp(timeout_s_ / 20, 0.01, 5.0));
+  std::mutex mutex;
+  std::condition_variable_any woken;  // only by the request to stop
+  std::unique_lock lock(mutex);
+  std::int64_t seen = -1;
+  Timer since_seen;
+  while (!stop.stop_requested()) {
+    woken.wait_for(lock, stop, pause, [] { return false; });
+    const char* const operation = in_flight_->operation.load();
+    const std::int64_t started = in_flight_->started.load();
+    if (operation == nullptr || started != seen) {
+      seen = started;
+      since_seen.restart();
+    } else if (since_seen.seconds() > timeout_s_) {
+      on_hang_(fmt::format("{} (operation {} of this rank) has lasted longer than comm.timeout_s = {} s: another rank is "
+                           "stuck or gone; submit again to go on from the last checkpoint",
+                           operation, started, timeout_s_));
+      return;
+    }
+  }
+}
+
+void leave_hung_run(const std::string& text) {
+  log_warning(text);
+  _exit(kExitComm);
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,59 @@
+#include "clip_hpc/train/watchdog.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/timer.hpp"
+
+namespace clip_hpc {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Watchdog, NamesTheOperationThatLastsTooLong) {
+  const auto slot = std::make_shared<InFlight>();
+  std::atomic<bool> fired{false};
+  std::string text;
+  const Watchdog watchdog(slot, 0.1, [&](const std::string& what) {
+    text = what;
+    fired = true;
+  });
+  const InFlightMark before(*slot, "broadcast");
+  const InFlightMark mark(*slot, "all_gather");
+  const Timer timer;
+  while (!fired && timer.seconds() < 30) std::this_thread::sleep_for(5ms);
+  ASSERT_TRUE(fired);
+  EXPECT_NE(text.find("all_gather (operation 2 "), std::string::npos) << text;
+  EXPECT_NE(text.find("comm.timeout_s = 0.1"), std::string::npos) << text;
+}
+
+TEST(Watchdog, KeepsQuietWhileOperationsComeAndGoAndWhileNoneRuns) {
+  const auto slot = std::make_shared<InFlight>();
+  std::atomic<bool> fired{false};
+  {
+    const Watchdog watchdog(slot, 0.5, [&](const std::string&) { fired = true; });
+    for (int i = 0; i < 30; ++i) {  // each far shorter than the limit, all together longer
+      const InFlightMark mark(*slot, "all_reduce");
+      std::this_thread::sleep_for(20ms);
+    }
+    std::this_thread::sleep_for(700ms);  // computing, not communicating
+  }
+  EXPECT_FALSE(fired);
+}
+
+TEST(Watchdog, LeavesWithTheExitCodeOfCommunication) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto leave = [] {
+    start_log({});  // as main does; what comes before it goes to standard output
+    leave_hung_run("barrier has lasted too long");
+  };
+  EXPECT_EXIT(leave(), testing::ExitedWithCode(kExitComm), "barrier has lasted");
+}
+
+}  // namespace
+}  // namespace clip_hpc
