@@ -120,6 +120,7 @@ std::string table_row(const RunRecord& run) {
   text += cell(show_count(median_of(lines, &MetricsLine::samples_per_s)));
   text += cell(show_percent(median_of(lines, &MetricsLine::data_wait_share)));
   text += cell(show_percent(median_of(lines, &MetricsLine::comm_wait_share)));
+  text += cell(show_percent(median_of(lines, &MetricsLine::compute_share)));
   text += cell(show_number(median_of(lines, &MetricsLine::tflops)));
   text += cell(show_percent(median_of(lines, &MetricsLine::utilisation)));
   text += cell(show_bytes(rss_bytes));
@@ -133,7 +134,7 @@ std::string table_row(const RunRecord& run) {
 std::string run_table(const std::vector<RunRecord>& runs) {
   std::string text = "<div class=\"scroll\"><table><thead><tr>";
   for (const char* name : {"run", "newest result", "steps", "samples seen", "last loss", "samples/s", "data wait",
-                           "comm wait", "TFLOP/s a rank", "of GEMM peak", "memory a rank", "ranks", "starts",
+                           "comm wait", "computing", "TFLOP/s a rank", "of GEMM peak", "memory a rank", "ranks", "starts",
                            "training time", "skipped steps", "checkpoints"}) {
     text += fmt::format("<th>{}</th>", name);
   }

@@ -25,8 +25,17 @@ Examples:
   clip_hpc bench load --threads 4 --json load.jsonl
 )";
 
-constexpr const char* kStepUsage = "clip_hpc bench step: training steps on random pairs\n";
-constexpr const char* kLoadUsage = "clip_hpc bench load: reading, decoding and cropping on this node\n";
+constexpr const char* kStepUsage = R"(clip_hpc bench step: training steps on random pairs
+
+Example:
+  mpirun -np 2 clip_hpc bench step --model configs/models/ViT-S-16.json --batch 64 --precision bf16
+)";
+
+constexpr const char* kLoadUsage = R"(clip_hpc bench load: reading, decoding and cropping on this node
+
+Example:
+  clip_hpc bench load --dir $SCRATCH/bench_load --threads 4
+)";
 
 void add_json_line(const std::string& path, const Json& line) {
   if (!path.empty()) append_line(path, line.dump());

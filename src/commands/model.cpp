@@ -5,8 +5,22 @@
 #include "clip_hpc/model/clip_model.hpp"
 
 namespace clip_hpc {
+namespace {
+
+constexpr const char* kUsage = R"(clip_hpc model FILE...: parameters and multiply-adds of models in open_clip's JSON
+
+Examples:
+  clip_hpc model configs/models/ViT-B-32.json
+  clip_hpc model configs/models/*.json
+)";
+
+}  // namespace
 
 int command_model(std::span<const std::string> arguments) {
+  if (!arguments.empty() && (arguments.front() == "--help" || arguments.front() == "-h")) {
+    std::fputs(kUsage, stdout);
+    return kExitDone;
+  }
   if (arguments.empty()) throw input_error("clip_hpc model needs a file, for example configs/models/ViT-B-32.json");
   fmt::print("{:<24} {:>10} {:>10} {:>10} {:>12}\n", "model", "image M", "text M", "tensors", "GMAC a pair");
   for (const std::string& file : arguments) {

@@ -82,13 +82,13 @@ void pack_set(World& world, const PackSource& source, const std::filesystem::pat
   world.barrier();
 }
 
-void train_set_tokenizer(const std::filesystem::path& folder, int vocab_size) {
+std::string train_set_tokenizer(const std::filesystem::path& folder, int vocab_size) {
   const PackedSet set(folder);
   std::vector<std::string> captions;
   for (std::uint64_t i = 0; i < set.count(); ++i) captions.push_back(set.captions(i));
   train_sentencepiece(captions, vocab_size, folder / kTokenizerFileName);
-  log_info("{}: {} pieces", (folder / kTokenizerFileName).native(),
-           SentencePieceTokenizer::load(folder / kTokenizerFileName).vocab_size());
+  return fmt::format("{}: {} pieces", (folder / kTokenizerFileName).native(),
+                     SentencePieceTokenizer::load(folder / kTokenizerFileName).vocab_size());
 }
 
 }  // namespace
@@ -123,17 +123,23 @@ int command_pack(World& world, std::span<const std::string> arguments) {
     pack_set(world, source_of(split, static_cast<std::uint64_t>(words.samples_per_shard)), output / split.name);
   }
   // What only one rank can do, each on the next rank: the tokenizer and the baselines of the test sets.
+  std::vector<std::string> done;
   for (std::size_t i = 0; i < splits.size(); ++i) {
     if (static_cast<int>(i) % world.size() != world.rank()) continue;
     if (splits[i].name == "train") {
-      if (words.vocabulary > 0) train_set_tokenizer(output / "train", static_cast<int>(words.vocabulary));
+      if (words.vocabulary > 0) {
+        done.push_back(train_set_tokenizer(output / "train", static_cast<int>(words.vocabulary)));
+      }
     } else {
       const Json baselines = write_pixel_baseline(output / "train", output / splits[i].name);
       for (const auto& [label, entry] : baselines.items()) {
-        log_info("{} by {}: {} {:.1f} %", splits[i].name, label, entry.at("name").get<std::string>(),
-                 100 * entry.at("acc1").get<double>());
+        done.push_back(fmt::format("{} by {}: {} {:.1f} %", splits[i].name, label, entry.at("name").get<std::string>(),
+                                   100 * entry.at("acc1").get<double>()));
       }
     }
+  }
+  for (const std::string& lines : world.gather_strings(fmt::format("{}", fmt::join(done, "\n")))) {
+    if (!lines.empty()) log_info("{}", lines);
   }
   world.barrier();
   return kExitDone;

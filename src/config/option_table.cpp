@@ -136,6 +136,7 @@ void OptionTable::parse(const std::vector<std::filesystem::path>& files, const s
   } catch (const po::unknown_option& problem) {
     std::string word = problem.get_option_name();
     word.erase(0, word.find_first_not_of('-'));
+    word = word.substr(0, word.find('='));  // an unknown key of --set comes with its value
     throw input_error("unknown key \"{}\"; did you mean \"{}\"? All keys are in docs/config.md", word,
                       nearest_word(word, names()));
   } catch (const po::error& problem) {

@@ -38,6 +38,7 @@ LoaderOptions checked(LoaderOptions options) {
     }
   }
   if (options.workers < 1) throw input_error("data.workers must be at least 1, got {}", options.workers);
+  if (options.context > 0 && !options.encode) throw internal_error("a loader with a context and no tokenizer");
   if (options.start_step < 0) throw internal_error("start step {}", options.start_step);
   return options;
 }
@@ -136,6 +137,8 @@ void BatchLoader::open_slot() {
   batch.n = static_cast<int>(slice_.size());
   batch.images.resize(batch_bytes_);
   batch.captions.resize(slice_.size());
+  batch.ids.resize(slice_.size() * static_cast<std::size_t>(options_.context));
+  batch.lengths.resize(options_.context > 0 ? slice_.size() : 0);
   batch.sample_ids.resize(slice_.size());
   batch.positions.resize(slice_.size());
   for (std::uint64_t row = 0; row < slice_.size(); ++row) {
@@ -208,6 +211,10 @@ void BatchLoader::make_views(Batch& batch, int row, const Located& located, Scra
                std::span(batch.images).subspan((view * slice_.size() + index) * view_bytes, view_bytes));
   }
   batch.captions[index] = pick_caption(sample.captions, options_.seed, position);
+  if (options_.context > 0) {
+    const auto context = static_cast<std::size_t>(options_.context);
+    batch.lengths[index] = options_.encode(batch.captions[index], std::span(batch.ids).subspan(index * context, context));
+  }
   batch.sample_ids[index] = located.sample_id;
   if (raw) sample.image = std::move(image.pixels);  // the buffer serves again
   scratch.counters.augment_s += timer.seconds();

@@ -64,15 +64,19 @@ std::string fill(const std::string& form, const std::string& name) {
 
 }  // namespace
 
+at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths, const TextConfig& config) {
+  const auto rows = static_cast<std::int64_t>(lengths.size());
+  const at::Tensor all = at::empty({rows, config.context_length}, at::kLong);
+  std::copy(ids.begin(), ids.end(), all.data_ptr<std::int64_t>());
+  if (config.no_causal_mask || config.pool_type == "last" || lengths.empty()) return all;
+  const std::int32_t longest = *std::max_element(lengths.begin(), lengths.end());
+  return all.slice(1, 0, std::max(1, longest)).contiguous();
+}
+
 at::Tensor token_ids(const SentencePieceTokenizer& tokenizer, const TextConfig& config,
                      const std::vector<std::string>& captions) {
-  const auto context = static_cast<int>(config.context_length);
-  const TokenBatch batch = tokenizer.encode_batch(captions, context);
-  at::Tensor ids = at::tensor(batch.ids, at::kInt).to(at::kLong).view({-1, context});
-  // Under a causal mask what follows the end token cannot change it.
-  if (config.no_causal_mask || config.pool_type == "last" || captions.empty()) return ids;
-  const std::int32_t longest = *std::max_element(batch.lengths.begin(), batch.lengths.end());
-  return ids.slice(1, 0, std::max(1, longest)).contiguous();
+  const TokenBatch batch = tokenizer.encode_batch(captions, static_cast<int>(config.context_length));
+  return trimmed_ids(batch.ids, batch.lengths, config);
 }
 
 at::Tensor class_features(const EvalContext& context, const std::vector<std::string>& names,

@@ -35,6 +35,7 @@ constexpr std::array kRealFields{
     RealField{"samples_per_s", &MetricsLine::samples_per_s},
     RealField{"data_wait_share", &MetricsLine::data_wait_share},
     RealField{"comm_wait_share", &MetricsLine::comm_wait_share},
+    RealField{"compute_share", &MetricsLine::compute_share},
     RealField{"tflops", &MetricsLine::tflops},
     RealField{"utilisation", &MetricsLine::utilisation},
 };

@@ -24,12 +24,17 @@ namespace {
 enum Flag : std::size_t { kStop = 0, kSave = 1 };  // what the ranks agree on once a step
 
 LoaderOptions loader_options(const RunConfig& config, const TrainingData& data, const ViewSpec& view,
-                             const World& world, std::int64_t start_step) {
+                             const SentencePieceTokenizer& tokenizer, std::int64_t context_length, const World& world,
+                             std::int64_t start_step) {
   LoaderOptions options;
   for (std::size_t i = 0; i < data.sets.size(); ++i) {
     options.sources.push_back({data.sets[i], data.weights[i], data.subset});
   }
   options.views = {view};
+  options.encode = [&tokenizer](std::string_view caption, std::span<std::int32_t> ids) {
+    return tokenizer.encode_into(caption, ids);
+  };
+  options.context = static_cast<int>(context_length);
   options.seed = static_cast<std::uint64_t>(config.run.seed);
   options.global_batch = static_cast<std::uint64_t>(config.train.global_batch);
   options.world = static_cast<std::uint64_t>(world.size());
@@ -56,7 +61,7 @@ std::string clock_text(double seconds) {
 struct Window {
   Timer timer;
   std::int64_t samples = 0;
-  double data_wait_s = 0, comm_wait_s = 0, text_tokens = 0;
+  double data_wait_s = 0, comm_wait_s = 0, compute_s = 0, text_tokens = 0;
   std::int64_t steps = 0;
 };
 
@@ -128,7 +133,7 @@ int train(World& world, const TrainRequest& request) {
   // The yardstick of this run's utilisation, with all ranks at work and before the loader's threads are.
   world.barrier();
   const double gemm_tflops = measured_gemm_tflops(compute);
-  BatchLoader loader(loader_options(config, data, view, world, progress.step));
+  BatchLoader loader(loader_options(config, data, view, tokenizer, shape.text.context_length, world, progress.step));
   GradReducer reducer(*comm, model.arena(), config.comm.bucket_mib);
   const Timer session;
   Timer since_checkpoint;
@@ -154,13 +159,15 @@ int train(World& world, const TrainRequest& request) {
     const std::int64_t size = shape.vision.image_size;
     const at::Tensor bytes = at::from_blob(batch.images.data(), {batch.n, 3, size, size}, at::kByte);
     const at::Tensor pixels = normalise_pixels(bytes, shape.norm, compute);         // [rows, 3, size, size]
-    const at::Tensor ids = token_ids(tokenizer, shape.text, batch.captions);        // [rows, tokens]
+    const at::Tensor ids = trimmed_ids(batch.ids, batch.lengths, shape.text);       // [rows, tokens]
     std::optional<at::Tensor> kept_patches;                                         // [rows, kept]
     if (kept < shape.vision.patches()) {
       kept_patches = draw_kept_patches(seed, batch.positions, shape.vision.patches(), kept);
     }
 
     // Forward: two towers, features of unit length, this rank's share of the symmetric softmax loss.
+    const Timer computing;
+    const double comm_at_start = comm->wait_s();
     model.arena().zero_gradients();
     const at::Tensor image = normalise_features(model.encode_image(pixels, kept_patches));  // [rows, embed_dim]
     const at::Tensor text = normalise_features(model.encode_text(ids));                     // [rows, embed_dim]
@@ -175,6 +182,7 @@ int train(World& world, const TrainRequest& request) {
     const double lr = learning_rate(config.optim, progress.step, total_steps);
     const at::Tensor norm_of_gradient = gradient_norm(model.arena());
     adamw_step(model.arena(), optimizer, norm_of_gradient, config.optim, lr, model.logit_scale_index());
+    window.compute_s += computing.seconds() - (comm->wait_s() - comm_at_start);
 
     progress.step += 1;
     progress.samples_seen += global_batch;
@@ -195,7 +203,7 @@ int train(World& world, const TrainRequest& request) {
     // Diagnostics.
     const bool last = progress.step == total_steps;
     if (progress.step % config.run.log_every == 0 || last || progress.step == start_step + 1) {
-      std::array<double, 3> sums{loss.item<double>(), window.data_wait_s, window.comm_wait_s};
+      std::array<double, 4> sums{loss.item<double>(), window.data_wait_s, window.comm_wait_s, window.compute_s};
       world.all_reduce_sum(sums);
       std::array<double, 1> rss{static_cast<double>(peak_rss_bytes())};
       world.all_reduce_max(rss);
@@ -214,6 +222,7 @@ int train(World& world, const TrainRequest& request) {
       line.samples_per_s = static_cast<double>(window.samples) / seconds;
       line.data_wait_share = sums[1] / all_seconds;
       line.comm_wait_share = sums[2] / all_seconds;
+      line.compute_share = sums[3] / all_seconds;
       line.tflops = 6.0 * macs * line.samples_per_s / world.size() / 1e12;
       line.utilisation = line.tflops / gemm_tflops;
       line.rss_bytes = static_cast<std::int64_t>(rss[0]);

@@ -38,6 +38,7 @@ TEST(Metrics, EveryFieldComesBack) {
                    .samples_per_s = 1e5,
                    .data_wait_share = 0.01,
                    .comm_wait_share = 0.02,
+                   .compute_share = 0.9,
                    .tflops = 123.4,
                    .utilisation = 0.55,
                    .rss_bytes = 5'000'000'000,
@@ -58,6 +59,7 @@ TEST(Metrics, EveryFieldComesBack) {
   EXPECT_EQ(lines[0].samples_per_s, 1e5);
   EXPECT_EQ(lines[0].data_wait_share, 0.01);
   EXPECT_EQ(lines[0].comm_wait_share, 0.02);
+  EXPECT_EQ(lines[0].compute_share, 0.9);
   EXPECT_EQ(lines[0].tflops, 123.4);
   EXPECT_EQ(lines[0].utilisation, 0.55);
   EXPECT_EQ(lines[0].rss_bytes, 5'000'000'000);

@@ -7,11 +7,14 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -30,6 +33,9 @@ struct LoaderSource {
 struct LoaderOptions {
   std::vector<LoaderSource> sources;
   std::vector<ViewSpec> views;  // all of one size and channel count
+  // Captions become ids in the loader's threads, too. Fills `ids` and returns how many count; called from all threads.
+  std::function<int(std::string_view caption, std::span<std::int32_t> ids)> encode;
+  int context = 0;  // ids a caption; 0: captions alone
   std::uint64_t seed = 0;
   std::uint64_t global_batch = 1;
   std::uint64_t world = 1;
@@ -48,6 +54,8 @@ struct Batch {
   int n = 0;
   std::vector<std::uint8_t> images;  // [views, n, channels, size, size]
   std::vector<std::string> captions;
+  std::vector<std::int32_t> ids;          // [n, context]
+  std::vector<std::int32_t> lengths;      // [n]
   std::vector<std::uint64_t> sample_ids;  // index in the set; sets follow one another: + counts of the sets before
   std::vector<std::uint64_t> positions;   // step * global_batch + row: the address of a row's randomness
 };

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,10 @@ struct RetrievalOutcome {
 };
 // A text query finds its image; an image query counts when any of its captions is among the k best.
 RetrievalOutcome evaluate_retrieval(const EvalContext& context, const PackedSet& set, bool first_caption_only);
+
+// Ids [n, context] with their lengths -> [n, longest of them] int64, cut at the longest where the model's pooling allows
+// it: under a causal mask what follows the end token cannot change it.
+at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths, const TextConfig& config);
 
 // Captions to ids [n, longest of them] int64, cut at the end token where the model's pooling allows it.
 at::Tensor token_ids(const SentencePieceTokenizer& tokenizer, const TextConfig& config,

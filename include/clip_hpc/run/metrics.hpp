@@ -23,6 +23,7 @@ struct MetricsLine {
   double samples_per_s = kNotMeasured;    // of all ranks together
   double data_wait_share = kNotMeasured;  // 0..1 of the step's time
   double comm_wait_share = kNotMeasured;  // 0..1 of the step's time
+  double compute_share = kNotMeasured;    // 0..1 of the step's time: forward, backward, optimizer, no wait in them
   double tflops = kNotMeasured;           // a rank
   double utilisation = kNotMeasured;      // 0..1 of the measured GEMM peak
   std::int64_t rss_bytes = 0;             // of the largest rank

@@ -35,6 +35,8 @@ class SentencePieceTokenizer {
   // Exactly `context` ids: the caption's tokens, cut to context - 1, then the end token up to the end.
   std::vector<std::int32_t> encode(std::string_view caption, int context) const;
   TokenBatch encode_batch(std::span<const std::string> captions, int context) const;
+  // The same into `ids`, whose length is the context, at least 1; returns the tokens with the first end token. Thread-safe.
+  int encode_into(std::string_view caption, std::span<std::int32_t> ids) const;
   // Tokens of one encoded caption, the first end token counted.
   int length(std::span<const std::int32_t> ids) const;
   std::string decode(std::span<const std::int32_t> ids) const;  // up to the end token
@@ -45,7 +47,6 @@ class SentencePieceTokenizer {
 
  private:
   SentencePieceTokenizer(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor, int eos_id, bool lower_case);
-  int encode_into(std::string_view caption, std::span<std::int32_t> ids) const;  // returns the length
 
   std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
   int eos_id_ = 0;
