@@ -1,20 +1,73 @@
 #!/usr/bin/env bash
-# The program's words and exit codes as a user meets them.
+# The program's words and exit codes as a user meets them: help, versions, wrong words, wrong values, the doctor.
 set -uo pipefail
+export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
 # shellcheck source=tests/lib.sh
 source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
-program=$CLIP_HPC_BINARY_DIR/bin/clip_hpc
-says() {  # expected exit code, expected text, arguments...
-  local code=$1 text=$2 output status
-  shift 2
-  output=$("$program" "$@" 2>&1)
-  status=$?
-  [[ $status == "$code" && $output == *"$text"* ]] || { echo "exit $status: $output"; return 1; }
-}
-check 'version names LibTorch' says 0 'LibTorch 2.' --version
-check 'help shows examples' says 0 'Examples:' --help
-check 'unknown command' says 2 'did you mean "model"' modle
-check 'model: no file' says 2 'needs a file' model
-check 'model: missing file' says 2 'does not exist' model nowhere.json
-check 'model: size of ViT-B-32' says 0 '302' model "$CLIP_HPC_SOURCE_DIR/configs/models/ViT-B-32.json"
+# shellcheck source=tests/cli/common.sh
+source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+config=$CLIP_HPC_SOURCE_DIR/configs/quickstart.cfg models=$CLIP_HPC_SOURCE_DIR/configs/models
+
+# --- help and versions -----------------------------------------------------------------------------------------------
+version=$("$clip_hpc" --version) help=$("$clip_hpc" --help)
+for name in 'clip_hpc 0.' 'LibTorch 2.' MPI HDF5 CUDA; do check "version: $name" test "${version/$name/}" != "$version"; done
+check 'no words: help' says 0 "$help" "$clip_hpc"
+for word in Examples: 'Exit codes:' '[train]' pack filter eval bench doctor model; do
+  check "help: $word" test "${help/"$word"/}" != "$help"
+done
+for command in train pack filter eval bench 'bench step' 'bench load' doctor model; do
+  # shellcheck disable=SC2086
+  check "$command --help: an example" says 0 Example "$clip_hpc" $command --help
+done
+check 'train --help: every key' says 0 'optim.weight_decay' "$clip_hpc" train --help
+check 'help on ranks: once' test "$(on_ranks 3 "$clip_hpc" pack --help 2>&1 | grep -c 'Examples:')" = 1
+check 'clip_report --help: examples' says 0 'examples:' "$clip_report" --help
+
+# --- wrong words -----------------------------------------------------------------------------------------------------
+check 'unknown command' says 2 'did you mean "model"' "$clip_hpc" modle
+check 'unknown command on ranks' says 2 'did you mean "filter"' on_ranks 2 "$clip_hpc" fliter
+check 'unknown benchmark' says 2 'did you mean "step"' "$clip_hpc" bench stp
+check 'unknown option' says 2 "'--from-where'" "$clip_hpc" pack --from-where emoji
+check 'shortened option' says 2 "'--resum'" "$clip_hpc" --config "$config" --resum auto
+check 'option without its value' says 2 "'--config'" "$clip_hpc" --config
+check 'train: no configuration' says 2 'give --config' "$clip_hpc" train
+check 'pack: no output' says 2 'needs --from and --output' "$clip_hpc" pack --from emoji
+check 'pack: unknown source' says 2 'must be one of' "$clip_hpc" pack --from emojis --output "$scratch/set"
+check 'eval: no model' says 2 'needs --model and --data' "$clip_hpc" eval
+check 'eval: unknown task' says 2 'zeroshot, retrieval' "$clip_hpc" eval --model "$scratch" --data "$scratch" --task retrival
+check 'filter: no count' says 2 '--count must be at least 1' "$clip_hpc" filter --data "$scratch" --output "$scratch/s.h5"
+
+# --- wrong configurations --------------------------------------------------------------------------------------------
+sets() { says 2 "$2" "$clip_hpc" --config "$config" --set "$1" --run-dir "$scratch/run"; } # section.key=value, what is said
+check 'a file that is not there' says 2 'check --config' "$clip_hpc" --config "$scratch/nowhere.cfg"
+printf '[optim]\nweight_dcay = 1\n' >"$scratch/unknown.cfg"
+check 'unknown key in a file' says 2 'did you mean "optim.weight_decay"' "$clip_hpc" --config "$scratch/unknown.cfg"
+check 'unknown key of --set' sets 'optim.weight_dcay=0.1' 'unknown key "optim.weight_dcay"; did you mean "optim.weight_decay"'
+check 'unknown key on ranks' says 2 'did you mean "train.samples"' on_ranks 2 "$clip_hpc" --config "$config" --set train.sample=1
+check 'no value' sets optim.lr 'section.key=value'
+check 'not a number' sets optim.lr=fast "'fast'"
+check 'nan' sets optim.lr=nan 'optim.lr must lie in'
+check 'infinity' sets optim.weight_decay=inf 'optim.weight_decay must'
+check 'below its range' sets optim.lr=-1 'optim.lr must lie in'
+check 'above its range' sets strategy.mask_ratio=1.5 'strategy.mask_ratio must lie in'
+check 'a batch of none' sets train.global_batch=0 'train.global_batch must be at least'
+check 'an unknown choice' sets strategy.name=flp 'clip, flip'
+check 'a broken number' sets train.samples=12x "'12x'"
+check 'a model that is not there' sets model.config=nowhere.json 'nowhere.json does not exist'
+check 'a set that is not there' says 3 'clip_hpc pack' "$clip_hpc" --config "$config" --set "data.train=$scratch/none" \
+  --set "model.config=$models/tiny.json" --run-dir "$scratch/run"
+check 'a model that was never trained' says 2 'give a run folder' "$clip_hpc" eval --model "$scratch" --data "$scratch"
+check 'model: no file' says 2 'needs a file' "$clip_hpc" model
+check 'model: missing file' says 2 'does not exist' "$clip_hpc" model nowhere.json
+check 'model: size of ViT-B-32' says 0 '302' "$clip_hpc" model "$models/ViT-B-32.json"
+check 'model: all that come with the program' says 0 ViT-L-14 "$clip_hpc" model "$models"/*.json
+
+# --- the doctor ------------------------------------------------------------------------------------------------------
+check 'doctor: verdict' says 0 'verdict: ready' "$clip_hpc" doctor
+check 'doctor on 2 ranks, with storage' says 0 'verdict: ready' on_ranks 2 "$clip_hpc" doctor --dir "$scratch" --mib 1
+check 'doctor: no such folder' says 3 'cannot create' "$clip_hpc" doctor --dir "$scratch/nowhere"
+check 'doctor: wrong size' says 2 '--mib must be' "$clip_hpc" doctor --mib 0
 finish
