@@ -9,6 +9,7 @@
 #include "clip_hpc/data/embedded_emoji.hpp"
 #include "clip_hpc/data/embedded_glyphs.hpp"
 #include "clip_hpc/data/packed_set.hpp"
+#include "clip_hpc/data/webdataset.hpp"
 #include "clip_hpc/text/tokenizer.hpp"
 #include "words.hpp"
 
@@ -19,18 +20,25 @@ namespace {
 
 constexpr const char* kUsage = R"(clip_hpc pack: pictures and captions into HDF5 shards
 
-  --from glyphs   letters of the installed fonts and their Unicode names, with letters, pairs and faces held out
-  --from emoji    colour emoji with names and keywords, with emoji held out
+  --from webdataset   tar files of pictures and captions, as img2dataset writes them; a tar becomes a shard
+  --from glyphs       letters of the installed fonts and their Unicode names, with letters, pairs and faces held out
+  --from emoji        colour emoji with names and keywords, with emoji held out
 
-Writes OUTPUT/<split>/shard_*.h5 and dataset.json. Ranks share the work; the bytes do not depend on their number.
+Writes shard_*.h5 and dataset.json to OUTPUT (webdataset), or to OUTPUT/<split>. Ranks share the work; the bytes do not
+depend on their number.
 
 Examples:
+  mpirun -np 16 clip_hpc pack --from webdataset --input /data/cc12m --size 256 --output packed/cc12m --train-tokenizer 32000
   clip_hpc pack --from glyphs --output packed/glyphs --train-tokenizer 1000
   mpirun -np 4 clip_hpc pack --from emoji --output packed/emoji --train-tokenizer 4000
 )";
 
+constexpr std::uint64_t kTokenizerSamples = 2'000'000;  // that a tokenizer is trained on, at most
+
 struct PackWords {
-  std::string from, output, faces = "core", scripts = "latin,greek,cyrillic", cldr;
+  std::string from, output;
+  std::vector<std::string> input;
+  std::string faces = "core", scripts = "latin,greek,cyrillic", cldr;
   std::int64_t size = 0, seed = 0, samples_per_shard = 4096, vocabulary = 0;
 };
 
@@ -84,8 +92,9 @@ void pack_set(World& world, const PackSource& source, const std::filesystem::pat
 
 std::string train_set_tokenizer(const std::filesystem::path& folder, int vocab_size) {
   const PackedSet set(folder);
+  const std::uint64_t stride = (set.count() + kTokenizerSamples - 1) / kTokenizerSamples;  // more teach it nothing new
   std::vector<std::string> captions;
-  for (std::uint64_t i = 0; i < set.count(); ++i) captions.push_back(set.captions(i));
+  for (std::uint64_t i = 0; i < set.count(); i += stride) captions.push_back(set.captions(i));
   train_sentencepiece(captions, vocab_size, folder / kTokenizerFileName);
   return fmt::format("{}: {} pieces", (folder / kTokenizerFileName).native(),
                      SentencePieceTokenizer::load(folder / kTokenizerFileName).vocab_size());
@@ -96,11 +105,12 @@ std::string train_set_tokenizer(const std::filesystem::path& folder, int vocab_s
 int command_pack(World& world, std::span<const std::string> arguments) {
   PackWords words;
   po::options_description options("Options");
-  options.add_options()("from", po::value(&words.from), "glyphs or emoji")(
-      "output", po::value(&words.output), "folder for the splits")(
+  options.add_options()("from", po::value(&words.from), "webdataset, glyphs or emoji")(
+      "input", po::value(&words.input)->multitoken(), "webdataset: tar files, or folders of them")(
+      "output", po::value(&words.output), "folder of the packed set, or of its splits")(
       "train-tokenizer", po::value(&words.vocabulary)->default_value(0),
       "train a SentencePiece model of at most so many pieces on the training captions; 0: none")(
-      "size", po::value(&words.size)->default_value(0), "pixels a side; 0: 32 for glyphs, 48 for emoji")(
+      "size", po::value(&words.size)->default_value(0), "pixels a side; 0: 32 for glyphs, 48 for emoji; webdataset: short side to scale larger pictures to, 0: as they are")(
       "faces", po::value(&words.faces)->default_value(words.faces), "glyphs: core (36), small (14) or all (about 290)")(
       "scripts", po::value(&words.scripts)->default_value(words.scripts), "glyphs: first words of Unicode names, or all")(
       "cldr", po::value(&words.cldr), "emoji: folder of CLDR annotations")(
@@ -108,17 +118,28 @@ int command_pack(World& world, std::span<const std::string> arguments) {
       "seed", po::value(&words.seed)->default_value(0), "order of the samples");
   if (!read_words(arguments, options, kUsage, world.rank() == 0)) return kExitDone;
   if (words.from.empty() || words.output.empty()) throw input_error("clip_hpc pack needs --from and --output");
-  one_of({"glyphs", "emoji"})("--from", words.from);
+  one_of({"webdataset", "glyphs", "emoji"})("--from", words.from);
   one_of({"core", "small", "all"})("--faces", words.faces);
   in_range(std::int64_t{1}, std::int64_t{1} << 20)("--samples-per-shard", words.samples_per_shard);
-  in_range(std::int64_t{0}, std::int64_t{1024})("--size", words.size);
+  in_range(std::int64_t{0}, std::int64_t{4096})("--size", words.size);
   in_range(std::int64_t{0}, std::int64_t{1} << 20)("--train-tokenizer", words.vocabulary);
+
+  const std::filesystem::path output = words.output;
+  if (words.from == "webdataset") {
+    if (words.input.empty()) throw input_error("clip_hpc pack --from webdataset needs --input");
+    WebDatasetOptions options_of_input;
+    options_of_input.inputs.assign(words.input.begin(), words.input.end());
+    options_of_input.size = static_cast<int>(words.size);
+    pack_set(world, open_webdataset(options_of_input), output);
+    if (words.vocabulary > 0 && world.rank() == 0) train_set_tokenizer(output, static_cast<int>(words.vocabulary));
+    world.barrier();
+    return kExitDone;
+  }
 
   const std::vector<EmbeddedSplit> splits = open_splits(words);
   if (world.rank() == 0) {
     for (const std::string& warning : splits.front().warnings) log_warn("{}", warning);
   }
-  const std::filesystem::path output = words.output;
   for (const EmbeddedSplit& split : splits) {
     pack_set(world, source_of(split, static_cast<std::uint64_t>(words.samples_per_shard)), output / split.name);
   }
