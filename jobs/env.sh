@@ -2,7 +2,8 @@
 # Sourced by every job script: finds the programs, reads the site profile, sets the variables of MPI and NCCL.
 #   source jobs/env.sh
 #   clip_hpc_launch 8 clip_hpc --config configs/vit_s_flip.cfg
-# In:  CLIP_HPC_SITE (a file configs/sites/<name>.env), CLIP_HPC_BUILD (a build folder other than build/release)
+# In:  CLIP_HPC_SITE (a file configs/sites/<name>.env), CLIP_HPC_BUILD (a build folder other than build/release),
+#      LIBTORCH (a LibTorch other than the one that clip_hpc was built with)
 # Out: CLIP_HPC_ROOT, PATH with clip_hpc on it, the CLIP_HPC_* values of the site, clip_hpc_launch
 set -euo pipefail
 
@@ -57,6 +58,11 @@ clip_hpc_find_programs() {
   # Nothing built here: whatever is on PATH, and the caller learns when it starts it.
 }
 clip_hpc_find_programs
+
+# --- LibTorch: a folder that wins over the one that clip_hpc was built with ------------------------------------------
+if [ -n "${LIBTORCH:-}" ] && [ -r "$LIBTORCH/lib/libtorch_cpu.so" ]; then
+  export LD_LIBRARY_PATH=$LIBTORCH/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+fi
 
 # --- threads ---------------------------------------------------------------------------------------------------------
 # One rank uses the processors that Slurm gave it. Outside Slurm ranks share a machine: clip_hpc_launch divides it.

@@ -131,7 +131,9 @@ int command_pack(World& world, std::span<const std::string> arguments) {
     options_of_input.inputs.assign(words.input.begin(), words.input.end());
     options_of_input.size = static_cast<int>(words.size);
     pack_set(world, open_webdataset(options_of_input), output);
-    if (words.vocabulary > 0 && world.rank() == 0) train_set_tokenizer(output, static_cast<int>(words.vocabulary));
+    if (words.vocabulary > 0 && world.rank() == 0) {
+      log_info("{}", train_set_tokenizer(output, static_cast<int>(words.vocabulary)));
+    }
     world.barrier();
     return kExitDone;
   }
