@@ -58,46 +58,60 @@ std::string nearest_word(const std::string& word, const std::vector<std::string>
 }
 
 Check<double> in_range(double low, double high) {
-  return [low, high](const std::string& name, const double& value) {
-    if (!(value >= low && value <= high)) {  // written so that NaN fails
-      throw input_error("{} must lie in [{}, {}], got {}", name, low, high, value);
-    }
-  };
+  return {[low, high](const std::string& name, const double& value) {
+            if (!(value >= low && value <= high)) {  // written so that NaN fails
+              throw input_error("{} must lie in [{}, {}], got {}", name, low, high, value);
+            }
+          },
+          fmt::format("{} to {}", low, high)};
 }
 
 Check<double> above(double low) {
-  return [low](const std::string& name, const double& value) {
-    if (!(value > low) || !std::isfinite(value)) throw input_error("{} must be above {}, got {}", name, low, value);
-  };
+  return {[low](const std::string& name, const double& value) {
+            if (!(value > low) || !std::isfinite(value))
+              throw input_error("{} must be above {}, got {}", name, low, value);
+          },
+          fmt::format("above {}", low)};
 }
 
 Check<std::int64_t> at_least(std::int64_t low) {
-  return [low](const std::string& name, const std::int64_t& value) {
-    if (value < low) throw input_error("{} must be at least {}, got {}", name, low, value);
-  };
+  return {[low](const std::string& name, const std::int64_t& value) {
+            if (value < low) throw input_error("{} must be at least {}, got {}", name, low, value);
+          },
+          fmt::format("from {}", low)};
 }
 
 Check<std::int64_t> in_range(std::int64_t low, std::int64_t high) {
-  return [low, high](const std::string& name, const std::int64_t& value) {
-    if (value < low || value > high) throw input_error("{} must lie in [{}, {}], got {}", name, low, high, value);
-  };
+  return {[low, high](const std::string& name, const std::int64_t& value) {
+            if (value < low || value > high)
+              throw input_error("{} must lie in [{}, {}], got {}", name, low, high, value);
+          },
+          fmt::format("{} to {}", low, high)};
 }
 
 Check<std::string> one_of(std::vector<std::string> words) {
-  return [words = std::move(words)](const std::string& name, const std::string& value) {
-    if (std::find(words.begin(), words.end(), value) == words.end()) {
-      throw input_error("{} must be one of: {}; got \"{}\"", name, fmt::join(words, ", "), value);
-    }
-  };
+  const std::string all = fmt::format("`{}`", fmt::join(words, "`, `"));
+  return {[words = std::move(words)](const std::string& name, const std::string& value) {
+            if (std::find(words.begin(), words.end(), value) == words.end()) {
+              throw input_error("{} must be one of: {}; got \"{}\"", name, fmt::join(words, ", "), value);
+            }
+          },
+          all};
 }
 
 template <class T>
 void OptionTable::add(const std::string& name, T& field, const std::string& help,
                       std::type_identity_t<Check<T>> check) {
   const auto current = texts_of(field);
-  Row row{name, help, fmt::format("{}", fmt::join(current, ", ")), type_name<T>(), [&field] { return texts_of(field); },
-          [] {}, std::is_same_v<T, std::vector<std::string>>};
-  if (check) row.check = [name, &field, check = std::move(check)] { check(name, field); };
+  Row row{name,
+          help,
+          fmt::format("{}", fmt::join(current, ", ")),
+          type_name<T>(),
+          check.allowed,
+          [&field] { return texts_of(field); },
+          [] {},
+          std::is_same_v<T, std::vector<std::string>>};
+  if (check.test) row.check = [name, &field, check = std::move(check)] { check(name, field); };
   rows_.push_back(std::move(row));
   auto* value = po::value<T>(&field);
   if constexpr (!std::is_same_v<T, std::vector<std::string>>) value->default_value(field, text_of(field));
@@ -173,10 +187,12 @@ std::string OptionTable::markdown() const {
     const auto dot = row.name.find('.');
     if (row.name.substr(0, dot) != section) {
       section = row.name.substr(0, dot);
-      text += fmt::format("\n## [{}]\n\n| key | type | default | meaning |\n|---|---|---|---|\n", section);
+      text +=
+          fmt::format("\n## [{}]\n\n| key | type | default | allowed | meaning |\n|---|---|---|---|---|\n", section);
     }
     const std::string shown = row.default_text.empty() ? "" : "`" + row.default_text + "`";
-    text += fmt::format("| `{}` | {} | {} | {} |\n", row.name.substr(dot + 1), row.type, shown, row.help);
+    text +=
+        fmt::format("| `{}` | {} | {} | {} | {} |\n", row.name.substr(dot + 1), row.type, shown, row.allowed, row.help);
   }
   return text;
 }

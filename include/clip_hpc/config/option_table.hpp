@@ -4,17 +4,29 @@
 #pragma once
 
 #include <boost/program_options.hpp>
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace clip_hpc {
 
+// What a value may be: a test that throws Error{input}, and the same in words for docs/config.md.
 template <class T>
-using Check = std::function<void(const std::string& name, const T& value)>;  // throws Error{input}
+struct Check {
+  std::function<void(const std::string& name, const T& value)> test;
+  std::string allowed;
+
+  Check() = default;
+  template <std::invocable<const std::string&, const T&> F>
+  Check(F function, std::string words = "")  // NOLINT(google-explicit-constructor): rooms hand over lambdas
+      : test(std::move(function)), allowed(std::move(words)) {}
+  void operator()(const std::string& name, const T& value) const { test(name, value); }
+};
 
 Check<double> in_range(double low, double high);      // low <= value <= high, and finite
 Check<double> above(double low);                      // value > low, and finite
@@ -43,6 +55,7 @@ class OptionTable {
     std::string help;
     std::string default_text;
     std::string type;
+    std::string allowed;
     std::function<std::vector<std::string>()> values;  // current values as INI text, one an assignment
     std::function<void()> check;
     bool repeatable = false;
