@@ -1,0 +1,171 @@
+// Writes what the suite computes, for the scripts of this folder to compare with open_clip and torch.
+//   parity_dump model MODEL.json FOLDER [key=value]...   weights, inputs, features, loss and all gradients of one step
+//   parity_dump init  MODEL.json FOLDER SCHEME SEED      initial weights
+//   parity_dump adamw MODEL.json FOLDER PRECISION STEPS [section.key=value]...   gradients and the weights they lead to
+// FOLDER gets model.safetensors (as a checkpoint holds it) and dump.safetensors (the rest).
+#include <cstdio>
+#include <numeric>
+#include <span>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/checkpoint/safetensors.hpp"
+#include "clip_hpc/comm/communicator.hpp"
+#include "clip_hpc/loss/contrastive.hpp"
+#include "clip_hpc/model/clip_model.hpp"
+#include "clip_hpc/optim/adamw.hpp"
+#include "clip_hpc/strategy/strategy.hpp"
+#include "clip_hpc/train/session.hpp"
+
+namespace clip_hpc {
+namespace {
+
+at::ScalarType type_of(const std::string& precision) {
+  one_of({"fp32", "bf16"})("precision", precision);
+  return precision == "bf16" ? at::kBFloat16 : at::kFloat;
+}
+
+// Biases and norms start as constants: a little noise makes every parameter matter.
+void disturb(ClipModel& model) {
+  for (std::size_t i = 0; i < model.arena().specs().size(); ++i) {
+    if (i == model.logit_scale_index()) continue;
+    const at::Tensor values = model.arena().master_view(i);
+    values.add_(at::randn_like(values), 0.05);
+  }
+  model.arena().refresh_weights();
+}
+
+// Random ids with the end token where `pool_type` looks for it, at another place in every row, and zeros after it.
+at::Tensor random_ids(const TextConfig& text, std::int64_t batch, std::int64_t tokens) {
+  at::Tensor ids = at::randint(3, text.vocab_size - 1, {batch, tokens}, at::kLong);
+  const std::int64_t end = text.pool_type == "eos" ? text.eos_id : text.vocab_size - 1;
+  for (std::int64_t row = 0; row < batch; ++row) {
+    const std::int64_t at = 1 + (row * 5 + 2) % (tokens - 1);
+    ids.select(0, row).slice(0, at + 1).zero_();
+    ids[row][at] = end;
+    if (row == 0 && at + 1 < tokens) ids[row][at + 1] = end;  // the first of two counts
+  }
+  return ids;
+}
+
+int dump_model(const ModelConfig& config, const std::filesystem::path& folder, std::span<char*> words) {
+  std::int64_t batch = 6, tokens = config.text.context_length;
+  double mask_ratio = 0;
+  std::string precision = "fp32";
+  OptionTable table;
+  table.add("dump.batch", batch, "");
+  table.add("dump.tokens", tokens, "");
+  table.add("dump.mask_ratio", mask_ratio, "");
+  table.add("dump.precision", precision, "");
+  table.parse({}, {words.begin(), words.end()});
+
+  const at::ScalarType compute = type_of(precision);
+  at::manual_seed(1);
+  ClipModel model(config, compute);
+  model.initialise("open_clip", 7);
+  disturb(model);
+  const std::int64_t size = config.vision.image_size;
+  const at::Tensor bytes = at::randint(0, 256, {batch, 3, size, size}, at::kByte);
+  const at::Tensor ids = random_ids(config.text, batch, tokens);
+  NamedTensors dump{{"ids", ids}, {"bytes", bytes.to(at::kLong)}};
+
+  std::optional<at::Tensor> kept;
+  if (mask_ratio > 0) {
+    const Strategy strategy = make_strategy({.name = "flip", .mask_ratio = mask_ratio, .augmentation = "none"});
+    std::vector<std::uint64_t> rows(static_cast<std::size_t>(batch));
+    std::iota(rows.begin(), rows.end(), std::uint64_t{0});
+    kept = draw_kept_patches(3, rows, config.vision.patches(), strategy.kept_patches(config.vision.patches()));
+    dump.emplace_back("kept", *kept);
+  }
+  const at::Tensor pixels = normalise_pixels(bytes, config.norm, compute);
+  const at::Tensor image = model.encode_image(pixels, kept);
+  const at::Tensor text = model.encode_text(ids);
+  const std::vector<std::int64_t> rows_per_rank{batch};
+  const auto comm = make_self_communicator();
+  const at::Tensor loss = contrastive_loss_share(*comm, normalise_features(image), normalise_features(text),
+                                                 model.logit_scale(), rows_per_rank);
+  loss.backward();
+  dump.emplace_back("image", image.detach().to(at::kFloat));
+  dump.emplace_back("text", text.detach().to(at::kFloat));
+  dump.emplace_back("loss", loss.detach());
+  for (std::size_t i = 0; i < model.arena().specs().size(); ++i) {
+    dump.emplace_back("gradient/" + model.arena().specs()[i].name, model.arena().gradient_view(i).to(at::kFloat));
+  }
+  write_safetensors(folder / "dump.safetensors", dump);
+  write_safetensors(folder / "model.safetensors", named_weights(model), {{"format", "pt"}});
+  return kExitDone;
+}
+
+int dump_init(const ModelConfig& config, const std::filesystem::path& folder, const std::string& scheme,
+              std::uint64_t seed) {
+  ClipModel model(config, at::kFloat);
+  model.initialise(scheme, seed);
+  write_safetensors(folder / "model.safetensors", named_weights(model), {{"format", "pt"}});
+  return kExitDone;
+}
+
+int dump_adamw(const ModelConfig& config, const std::filesystem::path& folder, const std::string& precision,
+               std::int64_t steps, std::span<char*> words) {
+  OptimOptions options;
+  OptionTable table;
+  describe(table, options);
+  table.parse({}, {words.begin(), words.end()});
+
+  at::manual_seed(2);
+  ClipModel model(config, type_of(precision));
+  model.initialise("open_clip", 7);
+  ParameterArena& arena = model.arena();
+  AdamWState state = make_adamw_state(arena);
+  const at::Tensor start = arena.master().clone();
+  const at::Tensor gradients = at::empty({steps, arena.numel()}, at::kFloat);
+  const at::Tensor rates = at::empty({steps}, at::kFloat), norms = at::empty({steps}, at::kFloat);
+  // Gradients of very different sizes: a tenth of the parameters is a thousand times smaller, and the whole step is now
+  // above and now below the clipping norm.
+  const at::Tensor sizes = at::where(at::rand({arena.numel()}).lt(0.1), 1e-3, 1.0).to(at::kFloat);
+  for (std::int64_t step = 0; step < steps; ++step) {
+    const double length = step % 3 == 0 ? 5.0 : 0.5;
+    const at::Tensor draw = at::randn({arena.numel()}) * sizes + 0.3 * sizes;
+    draw.narrow(0, arena.specs()[model.logit_scale_index()].offset, 1).abs_().neg_();  // towards its clamp
+    arena.gradients().copy_(draw * (length / draw.norm().item<double>()));
+    const double lr = learning_rate(options, step, steps);
+    const at::Tensor norm = gradient_norm(arena);
+    gradients[step].copy_(arena.gradients());
+    rates[step].fill_(lr);
+    norms[step].copy_(norm);
+    adamw_step(arena, state, norm, options, lr, model.logit_scale_index());
+  }
+  write_safetensors(folder / "dump.safetensors", {{"start", start},
+                                                  {"gradients", gradients},
+                                                  {"rates", rates},
+                                                  {"norms", norms},
+                                                  {"master", arena.master()},
+                                                  {"weights", arena.weights()}});
+  write_safetensors(folder / "model.safetensors", named_weights(model), {{"format", "pt"}});
+  return kExitDone;
+}
+
+int run(std::span<char*> words) {
+  if (words.size() < 4) throw input_error("usage: parity_dump model|init|adamw MODEL.json FOLDER ...");
+  const std::string what = words[1];
+  const ModelConfig config = read_model_config(words[2]);
+  const std::filesystem::path folder = words[3];
+  std::filesystem::create_directories(folder);
+  const auto rest = words.subspan(4);
+  if (what == "model") return dump_model(config, folder, rest);
+  if (what == "init" && rest.size() == 2) return dump_init(config, folder, rest[0], std::stoull(rest[1]));
+  if (what == "adamw" && rest.size() >= 2) {
+    return dump_adamw(config, folder, rest[0], std::stoll(rest[1]), rest.subspan(2));
+  }
+  throw input_error("parity_dump: wrong words after {}", what);
+}
+
+}  // namespace
+}  // namespace clip_hpc
+
+int main(int count, char** words) {
+  try {
+    return clip_hpc::run({words, static_cast<std::size_t>(count)});
+  } catch (const std::exception& problem) {
+    std::fprintf(stderr, "parity_dump: %s\n", problem.what());
+    return clip_hpc::kExitInput;
+  }
+}
