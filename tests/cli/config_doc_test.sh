@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# docs/config.md is what the option table says.
+# Documents follow the program: docs/config.md the option table, docs/errors.md the messages, docs/architecture.md the rooms.
 set -uo pipefail
 export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
@@ -15,4 +15,23 @@ is_current() {
 }
 check 'docs/config.md is current' is_current
 check 'it names every key' test "$("$clip_hpc" train --help | grep -cE '^  [a-z]+\.[a-z0-9_]+ ')" = "$(grep -c '^| `' "$doc")"
+
+# Every piece of a message in the first column of a table, cut at the places of names and numbers, stands in the program.
+absent_messages() {
+  local piece text
+  text=$(strings -n 3 "$clip_hpc")
+  # shellcheck disable=SC2016
+  grep -E '^\| `' "$CLIP_HPC_SOURCE_DIR/docs/errors.md" | cut -d'|' -f2 | grep -oE '`[^`]+`' | tr -d '`' |
+    sed 's/…/\n/g' | sed -E 's/^[ "]+//; s/[ ":]+$//' | grep -E '.{6}' | sort -u |
+    while IFS= read -r piece; do [[ $text == *"$piece"* ]] || echo "not in the program: $piece"; done
+}
+if command -v strings >/dev/null; then
+  check 'docs/errors.md: the table is read' test "$(grep -cE '^\| `' "$CLIP_HPC_SOURCE_DIR/docs/errors.md")" -gt 30
+  check 'docs/errors.md: messages of the program' test -z "$(absent_messages | tee /dev/stderr)"
+else
+  skip 'docs/errors.md' 'needs strings of binutils'
+fi
+for room in "$CLIP_HPC_SOURCE_DIR"/include/clip_hpc/*/; do
+  check "docs/architecture.md: room $(basename "$room")" grep -q "^| \`$(basename "$room")\` |" "$CLIP_HPC_SOURCE_DIR/docs/architecture.md"
+done
 finish
