@@ -103,7 +103,7 @@ GlyphFaceList find_glyph_faces(const std::vector<std::filesystem::path>& font_di
   if (std::ranges::all_of(list.faces, &GlyphFace::held_out)) {  // nothing to train on
     std::vector<std::string> names;
     for (const auto& dir : font_dirs) names.push_back(dir.string());
-    throw input_error("no text font in {}: install the Debian packages {}, or name the font folders with --input",
+    throw input_error("no text font in {}: install the Debian packages {}, or run jobs/setup.sh",
                       join_text(names, ", "), kFontPackages);
   }
   return list;

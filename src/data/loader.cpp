@@ -180,8 +180,8 @@ void BatchLoader::fill_row(Batch& batch, int row, Scratch& scratch) {
     }
   }
   throw storage_error(
-      "row {} of the plan and its {} replacements cannot be read, the last because: {}; check the set "
-      "with clip_hpc doctor or repack it",
+      "row {} of the plan and its {} replacements cannot be read, the last because: {}; pack the set "
+      "again",
       position, kMaxReplacements, bad_samples().back().reason);
 }
 

@@ -75,10 +75,8 @@ std::string_view trim(std::string_view text) {
 
 std::string read_package_file(const std::filesystem::path& path, std::string_view debian_package) {
   if (!std::filesystem::exists(path)) {
-    throw input_error(
-        "{} is missing: install the Debian package {} (or run jobs/setup.sh), or name another folder with "
-        "--input",
-        path.native(), debian_package);
+    throw input_error("{} is missing: install the Debian package {}, or run jobs/setup.sh", path.native(),
+                      debian_package);
   }
   return read_text_file(path);
 }

@@ -51,7 +51,7 @@ class LineIterator : public sentencepiece::SentenceIterator {
 
 void train_sentencepiece(std::span<const std::string> captions, int vocab_size, const std::filesystem::path& out) {
   LineIterator lines(captions);
-  if (lines.done()) throw input_error("no caption to train a tokenizer on: is --input the right folder?");
+  if (lines.done()) throw input_error("no caption to train a tokenizer on: does the packed set hold captions?");
   if (vocab_size <= kFixedPieces) {
     throw input_error("the vocabulary must be larger than {} (special and byte pieces), got {}", kFixedPieces,
                       vocab_size);

@@ -77,9 +77,10 @@ int train(World& world, const TrainRequest& request) {
   const Watchdog watchdog(world.in_flight(), config.comm.timeout_s, leave_hung_run);
 
   // Data, tokenizer, model, optimizer.
+  const ModelConfig named_model = read_model_config(config.model.config);
   const TrainingData data = open_training_data(config.data);
   const auto tokenizer = SentencePieceTokenizer::load(data.sets[0]->folder() / kTokenizerFileName);
-  ClipModel model(model_for(config, tokenizer), compute);
+  ClipModel model(model_for(named_model, tokenizer), compute);
   const ModelConfig& shape = model.config();
   const Strategy strategy = make_strategy(config.strategy);
   const std::int64_t kept = strategy.kept_patches(shape.vision.patches());
@@ -189,7 +190,7 @@ int train(World& world, const TrainRequest& request) {
     const bool finite = std::isfinite(norm_of_gradient.item<double>());
     skipped_in_a_row = finite ? 0 : skipped_in_a_row + 1;
     if (skipped_in_a_row >= config.train.non_finite_limit) {
-      throw internal_error("{} steps in a row with a gradient that is not finite, up to step {}; this rank's samples: {}. "
+      throw input_error("{} steps in a row with a gradient that is not finite, up to step {}; this rank's samples: {}. "
                            "Lower optim.lr or look at these samples",
                            skipped_in_a_row, progress.step, fmt::join(batch.sample_ids, " "));
     }

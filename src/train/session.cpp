@@ -76,17 +76,16 @@ TrainingData open_training_data(const DataOptions& options) {
 
 std::filesystem::path tokenizer_file(const RunFolder& folder) { return folder.path / kTokenizerFileName; }
 
-ModelConfig model_for(const RunConfig& config, const SentencePieceTokenizer& tokenizer) {
-  ModelConfig model = read_model_config(config.model.config);
+ModelConfig model_for(ModelConfig model, const SentencePieceTokenizer& tokenizer) {
   if (tokenizer.vocab_size() > model.text.vocab_size) {
-    throw input_error("{}: the tokenizer has {} pieces, the model's vocab_size is {}; pack with --train-tokenizer {} or "
+    throw input_error("model {}: the tokenizer has {} pieces, the model's vocab_size is {}; pack with --train-tokenizer {} or "
                       "raise vocab_size",
-                      config.model.config, tokenizer.vocab_size(), model.text.vocab_size, model.text.vocab_size);
+                      model.name, tokenizer.vocab_size(), model.text.vocab_size, model.text.vocab_size);
   }
   if (model.text.pool_type == "argmax") {
-    throw input_error("{}: text pool_type argmax expects CLIP's own vocabulary, whose largest id is the end token; with "
+    throw input_error("model {}: text pool_type argmax expects CLIP's own vocabulary, whose largest id is the end token; with "
                       "a SentencePiece tokenizer use eos or last",
-                      config.model.config);
+                      model.name);
   }
   model.text.eos_id = tokenizer.eos_id();
   return model;

@@ -30,7 +30,7 @@ TrainingData open_training_data(const DataOptions& options);  // throws input, s
 
 // The tokenizer of a run: copied from the first training set into the run folder, where evaluation finds it.
 std::filesystem::path tokenizer_file(const RunFolder& folder);
-ModelConfig model_for(const RunConfig& config, const SentencePieceTokenizer& tokenizer);
+ModelConfig model_for(ModelConfig model, const SentencePieceTokenizer& tokenizer);  // its end token; throws input
 
 int compute_threads(const World& world, std::int64_t asked);
 
