@@ -1,0 +1,143 @@
+#include "clip_hpc/checkpoint/checkpoint.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/checkpoint/state_file.hpp"
+#include "data/data_fixtures.hpp"
+#include "mpi_test.hpp"
+
+namespace clip_hpc {
+namespace {
+
+constexpr std::int64_t kNumel = 1003;  // no multiple of the ranks
+
+// One folder for all ranks, made and removed by rank 0.
+class SharedFolder {
+ public:
+  SharedFolder() {
+    if (test_world().rank() == 0) own_ = std::make_unique<test::TempFolder>();
+    path_ = test_world().broadcast(own_ ? (*own_ / "").string() : "");
+  }
+  ~SharedFolder() { test_world().barrier(); }  // nobody reads any more
+  SharedFolder(const SharedFolder&) = delete;
+  SharedFolder& operator=(const SharedFolder&) = delete;
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::unique_ptr<test::TempFolder> own_;
+  std::filesystem::path path_;
+};
+
+TrainState make_state(double seed) {
+  TrainState state;
+  for (const char* name : {"master", "m", "v"}) {
+    state.buffers.emplace_back(name, at::arange(kNumel, at::kFloat).mul(0.37).add(seed).sin());
+    seed += 1;
+  }
+  state.weights = {{"w", at::arange(6, at::kFloat).view({2, 3})}};
+  state.about = {{"step", 7}, {"samples_seen", 70}};
+  return state;
+}
+
+TrainState empty_state() {
+  TrainState state;
+  for (const char* name : {"master", "m", "v"}) state.buffers.emplace_back(name, at::zeros({kNumel}, at::kFloat));
+  return state;
+}
+
+template <class Change>
+void on_rank_0(const Change& change) {
+  if (test_world().rank() == 0) change();
+  test_world().barrier();
+}
+
+TEST(Checkpoint, EveryRankGetsBackEveryBit) {
+  const SharedFolder folder;
+  const TrainState written = make_state(0.5);
+  save_checkpoint(test_world(), folder / "step_000000007", written);
+  EXPECT_FALSE(std::filesystem::exists(folder / "step_000000007.tmp"));
+  const CheckpointInfo info = inspect_checkpoint(folder / "step_000000007");
+  ASSERT_TRUE(info.about) << info.problem;
+  EXPECT_EQ(info.about->at("step"), 7);
+  TrainState read = empty_state();
+  const Json about = restore_checkpoint(folder / "step_000000007", read);
+  EXPECT_EQ(about, written.about);
+  for (std::size_t i = 0; i < written.buffers.size(); ++i) {
+    EXPECT_TRUE(at::equal(read.buffers[i].second, written.buffers[i].second)) << written.buffers[i].first;
+  }
+  const Json manifest = Json::parse(read_text_file(folder / "step_000000007/manifest.json"));
+  EXPECT_EQ(manifest.at("slices").size(), static_cast<std::size_t>(test_world().size()));
+}
+
+TEST(Checkpoint, WhatAKilledSaveLeftIsOverwritten) {
+  const SharedFolder folder;
+  on_rank_0([&] {
+    std::filesystem::create_directories(folder / "step_000000007.tmp");
+    std::ofstream(folder / "step_000000007.tmp/state.h5") << "half of a file";
+  });
+  EXPECT_FALSE(inspect_checkpoint(folder / "step_000000007").about);
+  save_checkpoint(test_world(), folder / "step_000000007", make_state(1));
+  save_checkpoint(test_world(), folder / "step_000000007", make_state(2));  // and so is the same step
+  TrainState read = empty_state();
+  restore_checkpoint(folder / "step_000000007", read);
+  EXPECT_TRUE(at::equal(read.buffers[0].second, make_state(2).buffers[0].second));
+}
+
+TEST(Checkpoint, AnIncompleteOneDoesNotExist) {
+  const SharedFolder folder;
+  const auto path = folder / "step_000000007";
+  save_checkpoint(test_world(), path, make_state(1));
+  const auto state_size = std::filesystem::file_size(path / "state.h5");
+  test_world().barrier();
+  on_rank_0([&] { std::filesystem::resize_file(path / "state.h5", state_size - 1); });
+  EXPECT_FALSE(inspect_checkpoint(path).about);
+  EXPECT_NE(inspect_checkpoint(path).problem.find("state.h5"), std::string::npos);
+  TrainState read = empty_state();
+  test::expect_error(ErrorKind::storage, {"step_000000007", "state.h5"}, [&] { restore_checkpoint(path, read); });
+  test_world().barrier();
+  on_rank_0([&] {
+    std::filesystem::resize_file(path / "state.h5", state_size);
+    std::filesystem::rename(path / "manifest.json", path / "manifest.old");
+  });
+  EXPECT_FALSE(inspect_checkpoint(path).about);
+}
+
+TEST(Checkpoint, ADamagedByteIsFound) {
+  const SharedFolder folder;
+  const auto path = folder / "step_000000007";
+  save_checkpoint(test_world(), path, make_state(1));
+  on_rank_0([&] { test::flip_byte(path / "state.h5", open_state_file(path / "state.h5")[1].offset_bytes + 4 * 500); });
+  TrainState read = empty_state();
+  test::expect_error(ErrorKind::storage, {"state.h5", "checksum of m", "older"}, [&] { restore_checkpoint(path, read); });
+}
+
+TEST(Checkpoint, AnotherModelIsRefused) {
+  const SharedFolder folder;
+  save_checkpoint(test_world(), folder / "step_000000007", make_state(1));
+  TrainState other;
+  other.buffers.emplace_back("master", at::zeros({kNumel + 1}, at::kFloat));
+  test::expect_error(ErrorKind::storage, {"another model"}, [&] { restore_checkpoint(folder / "step_000000007", other); });
+}
+
+TEST(Checkpoint, AFailureOfOneRankIsAFailureOfAll) {
+  const SharedFolder folder;
+  on_rank_0([&] { std::ofstream(folder / "file") << "not a folder"; });
+  test::expect_error(ErrorKind::storage, {"checkpoint not written"},
+                     [&] { save_checkpoint(test_world(), folder / "file" / "step_000000001", make_state(1)); });
+}
+
+TEST(Checkpoint, OldOnesExpire) {
+  const CheckpointOptions two{.keep = 2};
+  EXPECT_EQ(expired_checkpoints({30, 10, 20, 40}, two), (std::vector<std::int64_t>{10, 20}));
+  EXPECT_EQ(expired_checkpoints({10}, two), (std::vector<std::int64_t>{}));
+  CheckpointOptions milestones{.keep = 1};
+  milestones.keep_every = 20;
+  EXPECT_EQ(expired_checkpoints({10, 20, 30, 40, 50}, milestones), (std::vector<std::int64_t>{10, 30}));
+}
+
+}  // namespace
+}  // namespace clip_hpc
