@@ -29,6 +29,9 @@ endif()
 add_library(clip_hpc_cuda SHARED ${cuda_sources})
 # CMake 3.25 has no table of dialect flags for nvcc 13: the property stays at 17 and the flag asks for 20.
 set_target_properties(clip_hpc_cuda PROPERTIES CUDA_STANDARD 17)
+# CMake takes the toolkit's folder for one that the loader searches anyway; on most clusters it is not.
+set_target_properties(clip_hpc_cuda PROPERTIES BUILD_RPATH "${CUDAToolkit_LIBRARY_DIR}"
+                      INSTALL_RPATH "${CMAKE_INSTALL_RPATH};${CUDAToolkit_LIBRARY_DIR}")
 target_compile_options(clip_hpc_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
 target_include_directories(clip_hpc_cuda PRIVATE ${CMAKE_SOURCE_DIR}/include)
 target_link_libraries(clip_hpc_cuda PRIVATE CUDA::cudart)
