@@ -4,10 +4,11 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: jobs/setup.sh [--tests] [--print] [--offline DIR]
+usage: jobs/setup.sh [--tests] [--print] [--download DIR | --offline DIR]
 
   --tests        also what the tests need: a local Slurm, shellcheck, and the Python peers that results are compared with
   --print        change nothing, print the exact commands for what is missing
+  --download DIR put all of that into DIR and install nothing, for a machine of the same Debian without network
   --offline DIR  take Debian packages (*.deb) and Python wheels (*.whl) from DIR; the network is not used
 
 LibTorch is looked for in $LIBTORCH and in each folder of $CMAKE_PREFIX_PATH before it is downloaded into .deps/venv.
@@ -15,7 +16,7 @@ LibTorch is looked for in $LIBTORCH and in each folder of $CMAKE_PREFIX_PATH bef
 examples:
   jobs/setup.sh
   LIBTORCH=/opt/libtorch jobs/setup.sh
-  jobs/setup.sh --tests --offline /media/packages
+  jobs/setup.sh --download /media/packages      # here, and there:  jobs/setup.sh --offline /media/packages
 
 exit codes: 0 ready, 1 a command failed, 2 packages are missing and this user cannot install them (or bad arguments)
 TEXT
@@ -28,17 +29,18 @@ build_packages=(g++ cmake ninja-build ccache pkg-config git python3 python3-venv
   libturbojpeg0-dev libjpeg-dev libwebp-dev libpng-dev libarchive-dev libxxhash-dev libfreetype-dev libharfbuzz-dev
   libsentencepiece-dev libgtest-dev gnuplot-nox fonts-noto-color-emoji fonts-symbola unicode-data fonts-noto-core
   fonts-dejavu-core fonts-dejavu-extra)
-test_packages=(slurm-wlm slurm-wlm-basic-plugins munge iproute2 shellcheck)
+test_packages=(slurm-wlm slurm-wlm-basic-plugins munge iproute2 shellcheck clang-format clang-tidy)
 # libtorch_cpu itself loads only these two libraries of CUDA, with or without a GPU.
 torch_wheels=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
 peer_wheels=("torch==$torch_version" torchvision open_clip_torch timm safetensors numpy scikit-learn)
 
-with_tests=0 print_only=0 offline=""
+with_tests=0 print_only=0 offline="" download=""
 while [ $# -gt 0 ]; do
   case $1 in
     --tests) with_tests=1 ;;
     --print) print_only=1 ;;
     --offline) [ $# -ge 2 ] || { usage >&2; exit 2; }; offline=$2; shift ;;
+    --download) [ $# -ge 2 ] || { usage >&2; exit 2; }; download=$2; shift ;;
     -h | --help) usage; exit 0 ;;
     *) echo "setup: unknown option '$1'" >&2; usage >&2; exit 2 ;;
   esac
@@ -68,6 +70,39 @@ missing_packages() {
   done
 }
 
+# --- for another machine ---------------------------------------------------------------------------------------------
+download_all() { # folder
+  local packages=("${build_packages[@]}") wheels=("${torch_wheels[@]}") options=(--no-deps)
+  [ $with_tests = 0 ] || packages+=("${test_packages[@]}")
+  [ $with_tests = 0 ] || { wheels+=("${peer_wheels[@]}"); options=(); }
+  mkdir -p "$1/partial"
+  say "Debian packages: downloading ${#packages[@]} and what they depend on"
+  # As if nothing were installed, so that apt chooses a complete set; no lock, so that any user may.
+  apt-get -qq -y --no-install-recommends --download-only -o Debug::NoLocking=1 -o Dir::State::status=/dev/null \
+    -o APT::Sandbox::User="$(id -un)" -o Dir::Cache::archives="$1" install "${packages[@]}"
+  say "emoji names: downloading unicode-cldr-core"
+  (cd "$1" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download unicode-cldr-core)
+  say "Python wheels: downloading ${wheels[*]}"
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  python3 -m venv "$scratch/venv"
+  "$scratch/venv/bin/python3" -m pip download --disable-pip-version-check --progress-bar off --quiet --dest "$1" \
+    "${options[@]}" "${wheels[@]}"
+  rm -rf "$1/partial" "$1/lock"
+  say "ready: $(du -sh "$1" | cut -f1) in $1; on the other machine: jobs/setup.sh --offline $1"
+}
+
+# Those of the files that are not installed yet, or in an older version.
+newer_debs() { # *.deb
+  local file name version installed
+  for file in "$@"; do
+    # shellcheck disable=SC2016
+    read -r name version < <(dpkg-deb -W --showformat='${Package} ${Version}\n' "$file")
+    installed=$(dpkg-query -W -f='${db:Status-Status} ${Version}\n' "$name" 2>/dev/null | sed -n 's/^installed //p') || true
+    if [ -z "$installed" ] || dpkg --compare-versions "$version" gt "$installed"; then echo "$file"; fi
+  done
+}
+
 # --- Debian packages -------------------------------------------------------------------------------------------------
 install_packages() {
   local wanted=("${build_packages[@]}") missing debs as_root=()
@@ -86,6 +121,8 @@ install_packages() {
     # The emoji names come out of unicode-cldr-core, which need not be installed for that.
     mapfile -t debs < <(compgen -G "$offline/*.deb" | grep -v /unicode-cldr-core_)
     [ ${#debs[@]} -gt 0 ] || { echo "setup: $offline holds no .deb; missing: ${missing[*]}" >&2; exit 2; }
+    mapfile -t debs < <(newer_debs "${debs[@]}")
+    [ ${#debs[@]} -gt 0 ] || { echo "setup: $offline lacks packages that are missing: ${missing[*]}" >&2; exit 2; }
     line=(apt-get install -y --no-install-recommends --no-download "${debs[@]}")
   fi
   if [ "$(id -u)" != 0 ]; then
@@ -169,7 +206,7 @@ install_libtorch() {
     say "LibTorch: ${found/#$root\//}"
     return
   fi
-  say "LibTorch $torch_version: downloading the PyTorch wheel (about 0.6 GB)"
+  say "LibTorch $torch_version: taking it out of the PyTorch wheel (about 0.6 GB${offline:+, in $offline})"
   install_wheels --no-deps "${torch_wheels[@]}"
 }
 
@@ -184,6 +221,11 @@ sys.exit(any(u.find_spec(name) is None for name in need))' 2>/dev/null; then
   install_wheels "${peer_wheels[@]}"
 }
 
+if [ -n "$download" ]; then
+  mkdir -p "$download"
+  download_all "$(cd "$download" && pwd)"
+  exit 0
+fi
 install_packages
 install_emoji_names
 [ $with_tests = 0 ] || install_peers

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
@@ -30,6 +31,25 @@ void agree(World& world, const std::function<void()>& work) {
 
 std::span<std::byte> bytes_of(const at::Tensor& tensor, std::int64_t begin, std::int64_t count) {
   return {static_cast<std::byte*>(tensor.mutable_data_ptr()) + begin * 4, static_cast<std::size_t>(count) * 4};
+}
+
+struct Slice {  // what one rank wrote of every buffer
+  std::int64_t begin = 0, count = 0;
+  std::map<std::string, std::string> xxh64;  // by buffer
+};
+
+std::vector<Slice> read_slices(const std::filesystem::path& manifest_file) {
+  const Json manifest = read_json_file(manifest_file);
+  try {
+    std::vector<Slice> slices;
+    for (const Json& slice : manifest.at("slices")) {
+      slices.push_back({slice.at("begin").get<std::int64_t>(), slice.at("count").get<std::int64_t>(),
+                        slice.at("xxh64").get<std::map<std::string, std::string>>()});
+    }
+    return slices;
+  } catch (const Json::exception& problem) {
+    throw storage_error("{} is damaged: {}; resume from an older checkpoint", manifest_file.native(), problem.what());
+  }
 }
 
 }  // namespace
@@ -117,8 +137,8 @@ CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder) {
 Json restore_checkpoint(const std::filesystem::path& folder, TrainState& state) {
   const CheckpointInfo info = inspect_checkpoint(folder);
   if (!info.about) throw storage_error("{} is not a complete checkpoint: {}", folder.native(), info.problem);
-  const Json manifest = read_json_file(folder / "manifest.json");
   const std::filesystem::path path = folder / "state.h5";
+  const std::vector<Slice> slices = read_slices(folder / "manifest.json");
   const std::vector<StateBuffer> stored = open_state_file(path);
   const FileDescriptor file = FileDescriptor::open_read(path);
   for (auto& [name, tensor] : state.buffers) {
@@ -129,15 +149,24 @@ Json restore_checkpoint(const std::filesystem::path& folder, TrainState& state) 
                           at->numel, tensor.numel());
     }
     pread_all(file.get(), bytes_of(tensor, 0, tensor.numel()), at->offset_bytes, path.native());
-    for (const Json& slice : manifest.at("slices")) {
-      const auto begin = slice.at("begin").get<std::int64_t>();
-      const auto count = slice.at("count").get<std::int64_t>();
-      if (hex64(xxh64(bytes_of(tensor, begin, count))) != slice.at("xxh64").at(name).get<std::string>()) {
+    const auto not_covered = [&, what = name] {
+      return storage_error("{}: its slices do not cover {}: the file is damaged; resume from an older checkpoint",
+                           (folder / "manifest.json").native(), what);
+    };
+    std::int64_t checked = 0;  // slices lie end to end, so that no element goes unchecked
+    for (const Slice& slice : slices) {
+      const auto sum = slice.xxh64.find(name);
+      if (slice.begin != checked || slice.count < 0 || slice.count > tensor.numel() - checked || sum == slice.xxh64.end()) {
+        throw not_covered();
+      }
+      if (hex64(xxh64(bytes_of(tensor, slice.begin, slice.count))) != sum->second) {
         throw storage_error("{}: checksum of {} does not match at element {}: the file is damaged; resume from an "
                             "older checkpoint",
-                            path.native(), name, begin);
+                            path.native(), name, slice.begin);
       }
+      checked += slice.count;
     }
+    if (checked != tensor.numel()) throw not_covered();
   }
   return *info.about;
 }

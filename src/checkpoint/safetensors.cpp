@@ -103,13 +103,17 @@ NamedTensors read_safetensors(const std::filesystem::path& path) {
 
   std::vector<const Entry*> by_offset;
   for (const Entry& entry : entries) by_offset.push_back(&entry);
-  std::stable_sort(by_offset.begin(), by_offset.end(), [](const Entry* a, const Entry* b) { return a->begin < b->begin; });
+  std::stable_sort(by_offset.begin(), by_offset.end(), [](const Entry* a, const Entry* b) {
+    return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);  // empty tensors come before what begins there
+  });
   std::uint64_t expected = 0;
   for (const Entry* entry : by_offset) {
     std::uint64_t bytes = at::elementSize(entry->type);
     for (const std::int64_t extent : entry->shape) {
       if (extent < 0) throw storage_error("{}: tensor {} has a negative extent", file_name, entry->name);
-      bytes *= static_cast<std::uint64_t>(extent);
+      if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes)) {
+        throw storage_error("{}: tensor {} has more elements than any file", file_name, entry->name);
+      }
     }
     if (entry->begin != expected || entry->end != entry->begin + bytes) {
       throw storage_error("{}: the data of tensor {} overlaps, leaves a gap or has the wrong length", file_name,

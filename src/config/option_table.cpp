@@ -128,12 +128,18 @@ template void OptionTable::add(const std::string&, std::vector<std::string>&, co
 void OptionTable::parse(const std::vector<std::filesystem::path>& files, const std::vector<std::string>& overrides) {
   po::variables_map map;
   try {
+    const auto key_of = [](const std::string& text) { return text.substr(0, text.find('=')); };
     std::vector<std::string> arguments;
-    for (const std::string& text : overrides) {
-      if (text.find('=') == std::string::npos) {
-        throw input_error("--set takes section.key=value, got \"{}\"", text);
+    for (auto text = overrides.begin(); text != overrides.end(); ++text) {
+      if (text->find('=') == std::string::npos) {
+        throw input_error("--set takes section.key=value, got \"{}\"", *text);
       }
-      arguments.push_back("--" + text);
+      // Of several values the last wins: a script may add to what another script gave. Lists take them all.
+      const std::string key = key_of(*text);
+      const auto row = std::ranges::find(rows_, key, &Row::name);
+      const bool is_list = row != rows_.end() && row->repeatable;
+      const bool comes_again = std::any_of(text + 1, overrides.end(), [&](const auto& later) { return key_of(later) == key; });
+      if (is_list || !comes_again) arguments.push_back("--" + *text);
     }
     // The first value stored wins: overrides, then files from the last to the first.
     po::store(po::command_line_parser(arguments)

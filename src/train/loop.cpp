@@ -107,9 +107,9 @@ int train(World& world, const TrainRequest& request) {
   }
 
   // Where we start: new weights, or the newest complete checkpoint.
-  model.initialise(config.model.init, seed);
   const std::string config_hash = hash_of_config(request.config_text);
-  Progress progress = resume(request.folder, request.resume, model, optimizer, config_hash);
+  Progress progress = resume(world, request.folder, request.resume, model, optimizer, config_hash);
+  if (progress.step == 0) model.initialise(config.model.init, seed);
   if (progress.samples_seen != progress.step * global_batch) {
     throw input_error("the checkpoint has seen {} samples in {} steps, which does not fit train.global_batch = {}: use the "
                       "batch that the run began with, or --resume none", progress.samples_seen, progress.step, global_batch);
@@ -190,6 +190,7 @@ int train(World& world, const TrainRequest& request) {
     const bool finite = std::isfinite(norm_of_gradient.item<double>());
     skipped_in_a_row = finite ? 0 : skipped_in_a_row + 1;
     if (skipped_in_a_row >= config.train.non_finite_limit) {
+      world.wait_flags();  // all ranks leave here together, with nothing on its way
       throw input_error("{} steps in a row with a gradient that is not finite, up to step {}; this rank's samples: {}. "
                            "Lower optim.lr or look at these samples",
                            skipped_in_a_row, progress.step, fmt::join(batch.sample_ids, " "));
@@ -248,6 +249,7 @@ int train(World& world, const TrainRequest& request) {
     }
     if (stop) {
       log_info("stopped at step {} of {} on request; submit again to go on", progress.step, total_steps);
+      clear_shutdown_request();  // it is done
       return kExitStoppedCleanly;
     }
     if (next_eval >= 0 && progress.samples_seen >= next_eval && !last) {

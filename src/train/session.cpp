@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <thread>
 
@@ -23,12 +24,16 @@ Json layout_of(const ParameterArena& arena) {
   return layout;
 }
 
-// Newest first: a checkpoint that is complete, or nothing.
+std::vector<std::filesystem::path> checkpoints_newest_first(const RunFolder& folder) {
+  std::vector<std::filesystem::path> paths;
+  for (const std::int64_t step : folder.checkpoint_steps()) paths.push_back(folder.checkpoint_path(step));
+  std::reverse(paths.begin(), paths.end());
+  return paths;
+}
+
+// A checkpoint that is complete, or nothing.
 std::filesystem::path newest_checkpoint(const RunFolder& folder) {
-  std::vector<std::int64_t> steps = folder.checkpoint_steps();
-  std::reverse(steps.begin(), steps.end());
-  for (const std::int64_t step : steps) {
-    const auto path = folder.checkpoint_path(step);
+  for (const std::filesystem::path& path : checkpoints_newest_first(folder)) {
     const CheckpointInfo info = inspect_checkpoint(path);
     if (info.about) return path;
     log_info("warning: skipping {}: {}", path.native(), info.problem);
@@ -130,23 +135,41 @@ void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& o
   }
 }
 
-Progress resume(const RunFolder& folder, const std::string& which, ClipModel& model, AdamWState& optimizer,
-                const std::string& config_hash) {
-  if (which == "none") return {};
-  const std::filesystem::path path = which == "auto" ? newest_checkpoint(folder) : std::filesystem::path(which);
-  if (path.empty()) return {};
+Progress resume(World& world, const RunFolder& folder, const std::string& which, ClipModel& model,
+                AdamWState& optimizer, const std::string& config_hash) {
+  Progress progress;
+  std::vector<std::filesystem::path> candidates;
+  if (which == "auto") candidates = checkpoints_newest_first(folder);
+  if (which != "auto" && which != "none") candidates = {which};
   TrainState state = train_state(model, optimizer);
-  const Json about = restore_checkpoint(path, state);
-  if (about.at("layout") != layout_of(model.arena())) {
-    throw input_error("{} belongs to another model; use its own configuration, or --resume none", path.native());
-  }
-  if (about.at("config_hash") != config_hash) {
-    log_info("warning: {} was written under another configuration than the one given now", path.native());
+  for (const std::filesystem::path& path : candidates) {
+    const CheckpointInfo info = inspect_checkpoint(path);
+    if (info.about && info.about->value("layout", Json()) != layout_of(model.arena())) {
+      throw input_error("{} belongs to another model; use its own configuration, or --resume none", path.native());
+    }
+    try {
+      const Json about = restore_checkpoint(path, state);
+      if (about.at("config_hash") != config_hash) {
+        log_info("warning: {} was written under another configuration than the one given now", path.native());
+      }
+      optimizer.applied.fill_(about.at("applied").get<std::int64_t>());
+      optimizer.skipped.fill_(about.at("skipped").get<std::int64_t>());
+      progress = {about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>()};
+      break;
+    } catch (const Error& problem) {
+      if (which != "auto" || problem.kind() != ErrorKind::storage) throw;
+      log_info("warning: skipping {}: {}", path.native(), info.about ? problem.what() : info.problem);
+      for (const auto& [name, buffer] : state.buffers) buffer.zero_();  // what was read of it
+    }
   }
   model.arena().refresh_weights();
-  optimizer.applied.fill_(about.at("applied").get<std::int64_t>());
-  optimizer.skipped.fill_(about.at("skipped").get<std::int64_t>());
-  return {about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>()};
+  std::array<std::int64_t, 2> steps{progress.step, -progress.step};
+  world.all_reduce_max(steps);
+  if (steps[0] != -steps[1]) {
+    throw storage_error("{}: the ranks found different checkpoints, of steps {} and {}: is the folder shared by all nodes?",
+                        folder.checkpoints_dir().native(), -steps[1], steps[0]);
+  }
+  return progress;
 }
 
 void evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,

@@ -21,4 +21,6 @@ void install_shutdown_signals() {
 
 bool shutdown_requested() { return g_requested.load(); }
 
+void clear_shutdown_request() { g_requested.store(false); }
+
 }  // namespace clip_hpc

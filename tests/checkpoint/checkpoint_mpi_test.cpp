@@ -3,34 +3,21 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <functional>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/checkpoint/state_file.hpp"
-#include "data/data_fixtures.hpp"
 #include "mpi_test.hpp"
+#include "shared_folder.hpp"
 
 namespace clip_hpc {
 namespace {
 
 constexpr std::int64_t kNumel = 1003;  // no multiple of the ranks
 
-// One folder for all ranks, made and removed by rank 0.
-class SharedFolder {
- public:
-  SharedFolder() {
-    if (test_world().rank() == 0) own_ = std::make_unique<test::TempFolder>();
-    path_ = test_world().broadcast(own_ ? (*own_ / "").string() : "");
-  }
-  ~SharedFolder() { test_world().barrier(); }  // nobody reads any more
-  SharedFolder(const SharedFolder&) = delete;
-  SharedFolder& operator=(const SharedFolder&) = delete;
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::unique_ptr<test::TempFolder> own_;
-  std::filesystem::path path_;
-};
+using test::on_rank_0;
+using test::SharedFolder;
 
 TrainState make_state(double seed) {
   TrainState state;
@@ -47,12 +34,6 @@ TrainState empty_state() {
   TrainState state;
   for (const char* name : {"master", "m", "v"}) state.buffers.emplace_back(name, at::zeros({kNumel}, at::kFloat));
   return state;
-}
-
-template <class Change>
-void on_rank_0(const Change& change) {
-  if (test_world().rank() == 0) change();
-  test_world().barrier();
 }
 
 TEST(Checkpoint, EveryRankGetsBackEveryBit) {
@@ -113,6 +94,43 @@ TEST(Checkpoint, ADamagedByteIsFound) {
   on_rank_0([&] { test::flip_byte(path / "state.h5", open_state_file(path / "state.h5")[1].offset_bytes + 4 * 500); });
   TrainState read = empty_state();
   test::expect_error(ErrorKind::storage, {"state.h5", "checksum of m", "older"}, [&] { restore_checkpoint(path, read); });
+}
+
+// A manifest is read as carefully as the data: what it does not cover would be resumed unchecked.
+TEST(Checkpoint, AManifestThatDoesNotFitIsRefused) {
+  const SharedFolder folder;
+  const auto path = folder / "step_000000007", manifest_file = path / "manifest.json";
+  save_checkpoint(test_world(), path, make_state(1));
+  const Json good = read_json_file(manifest_file);
+  const auto fails = [&](const std::string& word, const std::function<void(Json&)>& change) {
+    test_world().barrier();
+    on_rank_0([&] {
+      Json manifest = good;
+      change(manifest);
+      write_json_file(manifest_file, manifest);
+    });
+    TrainState read = empty_state();
+    test::expect_error(ErrorKind::storage, {"step_000000007", word}, [&] { restore_checkpoint(path, read); });
+  };
+  fails("schema version", [](Json& manifest) { manifest["schema_version"] = 99; });
+  fails("do not cover master", [](Json& manifest) { manifest["slices"].erase(0); });
+  fails("do not cover master", [](Json& manifest) { manifest["slices"].back()["count"] = 1 << 20; });
+  fails("do not cover master", [](Json& manifest) { manifest["slices"][0]["begin"] = -4; });
+  fails("do not cover m:", [](Json& manifest) { manifest["slices"][0]["xxh64"].erase("m"); });
+  fails("manifest.json", [](Json& manifest) { manifest.erase("slices"); });
+  fails("manifest.json", [](Json& manifest) { manifest["slices"][0]["begin"] = "zero"; });
+}
+
+TEST(Checkpoint, AStateFileThatIsNoneIsRefused) {
+  const SharedFolder folder;
+  const auto path = folder / "step_000000007";
+  save_checkpoint(test_world(), path, make_state(1));
+  on_rank_0([&] {
+    const auto size = std::filesystem::file_size(path / "state.h5");
+    write_file_atomic(path / "state.h5", std::string(size, 'x'));
+  });
+  TrainState read = empty_state();
+  test::expect_error(ErrorKind::storage, {"state.h5"}, [&] { restore_checkpoint(path, read); });
 }
 
 TEST(Checkpoint, AnotherModelIsRefused) {

@@ -63,7 +63,22 @@ TEST(Safetensors, DamagedFilesAreNamed) {
   fails(with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8),
         "overlaps");
   fails(with_header(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8), "wrong length");
+  // 2^62 * 4 elements of 4 bytes are 0 bytes to a careless product.
+  fails(with_header(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", 0), "elements");
+  fails(with_header(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", 8), "negative");
+  fails(with_header(R"({"a":{"dtype":"F32","shape":2,"data_offsets":[0,8]}})", 8), "header");
   fails(with_header(R"({"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}})", 8), "C64");
+}
+
+// Other writers sort by name or type: an empty tensor may follow, in the header, one that begins where it lies.
+TEST(Safetensors, AnEmptyTensorMayStandAnywhereInTheHeader) {
+  const test::TempFolder folder;
+  const std::string header =
+      R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})";
+  std::string bytes(8, '\0');
+  bytes[0] = static_cast<char>(header.size());
+  write_file_atomic(folder / "x.safetensors", bytes + header + std::string(8, '\0'));
+  EXPECT_EQ(read_safetensors(folder / "x.safetensors").size(), 2U);
 }
 
 }  // namespace

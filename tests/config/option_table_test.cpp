@@ -50,6 +50,12 @@ TEST_F(Options, SetWinsOverFileWinsOverDefault) {
   EXPECT_EQ(example_.name, "clip");
 }
 
+TEST_F(Options, OfSeveralSetsTheLastWinsAndListsTakeAll) {
+  table_.parse({}, {"train.steps=9", "data.train=a", "train.steps=4", "data.train=b", "train.steps=5"});
+  EXPECT_EQ(example_.steps, 5);
+  EXPECT_EQ(example_.train, (std::vector<std::string>{"a", "b"}));
+}
+
 TEST_F(Options, DumpReadsBackEqual) {
   table_.parse({}, {"optim.lr=0.1", "train.fast=on", "data.train=x"});
   write_file_atomic(file_, table_.dump());

@@ -5,5 +5,6 @@ namespace clip_hpc {
 
 void install_shutdown_signals();
 bool shutdown_requested();  // on this rank; the ranks agree through World's control flags
+void clear_shutdown_request();
 
 }  // namespace clip_hpc
