@@ -36,11 +36,10 @@ inline PackedSample noise_sample(std::uint64_t index) {
   for (std::uint32_t i = 0; i < 3 * kSide * kSide; ++i) {
     sample.image.push_back(static_cast<std::uint8_t>(shade + random.below(128)));
   }
-  const std::size_t colour = index % (colours().size() - 1), thing = index / 7 % things().size();
+  const std::size_t colour = index % (colours().size() - 1);
   for (std::uint64_t i = 0; i <= index % 3; ++i) {
     if (i > 0) sample.captions += '\n';
-    sample.captions += fmt::format("{}{} {} {}", index, "xyz"[i], colours()[colour],
-                                   things()[random.below(7)]);
+    sample.captions += fmt::format("{}{} {} {}", index, "xyz"[i], colours()[colour], things()[random.below(7)]);
   }
   sample.uid = {index, index + 1};
   sample.labels = {{"label", static_cast<std::int32_t>(colour)},
