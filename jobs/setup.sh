@@ -123,7 +123,8 @@ install_packages() {
     [ ${#debs[@]} -gt 0 ] || { echo "setup: $offline holds no .deb; missing: ${missing[*]}" >&2; exit 2; }
     mapfile -t debs < <(newer_debs "${debs[@]}")
     [ ${#debs[@]} -gt 0 ] || { echo "setup: $offline lacks packages that are missing: ${missing[*]}" >&2; exit 2; }
-    line=(apt-get install -y --no-install-recommends --no-download "${debs[@]}")
+    # apt would fetch what its lists know as well: it must find it in its cache.
+    line=(apt-get install -y --no-install-recommends --no-download -o "Dir::Cache::archives=$offline" "${debs[@]}")
   fi
   if [ "$(id -u)" != 0 ]; then
     if sudo -n true 2>/dev/null; then

@@ -169,6 +169,23 @@ Progress resume(World& world, const RunFolder& folder, const std::string& which,
     throw storage_error("{}: the ranks found different checkpoints, of steps {} and {}: is the folder shared by all nodes?",
                         folder.checkpoints_dir().native(), -steps[1], steps[0]);
   }
+  // What lies ahead of where we start would count as newest when old checkpoints are deleted.
+  const std::vector<std::int64_t> found = folder.checkpoint_steps();
+  world.barrier();  // every rank has listed them
+  for (const std::int64_t step : found) {
+    if (step <= progress.step) continue;
+    const std::filesystem::path ahead = folder.checkpoint_path(step);
+    if (which != "auto") {
+      throw input_error("{} is ahead of step {}, where this run is to start: give another --run-dir, or move it away",
+                        ahead.native(), progress.step);
+    }
+    if (world.rank() == 0) {
+      const std::filesystem::path aside = ahead.native() + ".broken";
+      std::filesystem::remove_all(aside);
+      rename_synced(ahead, aside);
+    }
+  }
+  world.barrier();
   return progress;
 }
 

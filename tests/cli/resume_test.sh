@@ -16,7 +16,7 @@ check 'pack' make_tiny "$scratch"
 train=("$clip_hpc" --config "$scratch/tiny.cfg" --set strategy.name=flip --set strategy.augmentation=drawing
   --set train.samples=9600 --set checkpoint.every_steps=25 --set checkpoint.keep=99 --set eval.every_samples=0
   --set checkpoint.every_minutes=0)
-newest() { find "$1/checkpoints" -name manifest.json -printf '%h\n' | sort | tail -n1; }
+newest() { find "$1/checkpoints" -name manifest.json -not -path '*.broken/*' -printf '%h\n' | sort | tail -n1; }
 same_bits() { # two checkpoint folders: weights, master and both moments
   cmp "$1/model.safetensors" "$2/model.safetensors" && cmp "$1/state.h5" "$2/state.h5"
 }
@@ -90,6 +90,7 @@ on_ranks 2 "${train[@]}" --run-dir "$run" >"$scratch/broken.out" 2>&1
 check 'the newest two are broken: the third serves' grep -q 'resumed from step 100' "$scratch/broken.out"
 check 'said aloud: truncated' grep -q 'skipping .*step_000000150.*state.h5 is missing or truncated' "$scratch/broken.out"
 check 'said aloud: no manifest' grep -q 'skipping .*step_000000125' "$scratch/broken.out"
+check 'broken ones are put aside' test -d "$run/checkpoints/step_000000125.broken"
 check 'the same bits after that' same_bits "$(newest "$run")" "$(newest "$whole")"
 check 'a checkpoint by name' says 0 'resumed from step 75' "${train[@]}" --run-dir "$scratch/named" \
   --set train.samples=4992 --resume "$whole/checkpoints/step_000000075"
@@ -99,6 +100,8 @@ check 'another batch is refused' says 2 'train.global_batch' "${train[@]}" --run
   --set train.global_batch=32 --resume "$whole/checkpoints/step_000000075"
 check 'another model is refused' says 2 'another model' "${train[@]}" --run-dir "$scratch/model" \
   --set model.config="$CLIP_HPC_SOURCE_DIR/configs/models/tiny.json" --resume "$whole/checkpoints/step_000000075"
-check '--resume none begins anew' says 0 'training done: 2 steps' "${train[@]}" --run-dir "$run" --set train.samples=128 \
+check '--resume none begins anew' says 0 'training done: 2 steps' "${train[@]}" --run-dir "$scratch/anew" \
+  --set train.samples=128 --resume none
+check 'but not below checkpoints that it would lose' says 2 'give another --run-dir' "${train[@]}" --run-dir "$run" \
   --resume none
 finish

@@ -1,0 +1,272 @@
+// A whole run in this process, on all ranks: stopped and resumed, damaged and resumed, with gradients that overflow.
+#include "clip_hpc/train/loop.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <csignal>
+
+#include "checkpoint/shared_folder.hpp"
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/checkpoint/state_file.hpp"
+#include "clip_hpc/run/metrics.hpp"
+#include "clip_hpc/run/results.hpp"
+#include "clip_hpc/train/session.hpp"
+#include "clip_hpc/train/shutdown.hpp"
+#include "eval/eval_fixtures.hpp"
+
+namespace clip_hpc {
+namespace {
+
+constexpr std::int64_t kSteps = 8, kBatch = 22;  // a batch that 3 and 4 ranks cannot share evenly
+
+class TrainLoop : public testing::Test {
+ protected:
+  TrainLoop() {
+    test::on_rank_0([&] {
+      test::write_noise_set(folder_ / "set");
+      write_file_atomic(folder_ / "tiny.json", test::kTinyModel);
+    });
+  }
+  ~TrainLoop() override { start_log({test_world().rank(), {}}); }  // lets go of the log file
+
+  // FLIP and random views: what is drawn for a row must not depend on when, or by whom.
+  TrainRequest request(const std::string& name) const {
+    TrainRequest request;
+    request.folder = RunFolder{folder_ / name};
+    RunConfig& config = request.config;
+    config.run.name = name;
+    config.run.log_every = 1;
+    config.data.train = {(folder_ / "set").string()};
+    config.data.workers = 2;
+    config.model.config = (folder_ / "tiny.json").string();
+    config.strategy = {.name = "flip", .mask_ratio = 0.5, .augmentation = "drawing"};
+    config.train.samples = kSteps * kBatch;
+    config.train.global_batch = kBatch;
+    config.train.threads = 1;
+    config.optim.lr = 2e-3;
+    config.optim.warmup = 2;
+    config.comm.bucket_mib = 0.05;  // several buckets
+    config.checkpoint.every_minutes = 0;
+    config.checkpoint.keep = 100;
+    request.config_text = "[run]\n";
+    test::on_rank_0([&] { request.folder.create(); });
+    return request;
+  }
+
+  static int run(const TrainRequest& request) {
+    start_log({test_world().rank(), request.folder.log_file()});
+    const int code = train(test_world(), request);
+    test_world().barrier();  // rank 0 has written everything
+    return code;
+  }
+
+  static std::vector<double> losses(const TrainRequest& request) {
+    std::vector<double> all;
+    for (const MetricsLine& line : read_metrics(request.folder.metrics_file())) all.push_back(line.loss);
+    return all;
+  }
+
+  // The state of a run after `step`: weights and moments, fp32.
+  static TrainState state_at(const TrainRequest& request, std::int64_t step) {
+    const auto path = request.folder.checkpoint_path(step);
+    TrainState state;
+    for (const StateBuffer& buffer : open_state_file(path / "state.h5")) {
+      state.buffers.emplace_back(buffer.name, at::empty({buffer.numel}, at::kFloat));
+    }
+    state.about = restore_checkpoint(path, state);
+    state.weights = read_safetensors(path / "model.safetensors");
+    return state;
+  }
+
+  static void expect_same_bits(const TrainState& a, const TrainState& b) {
+    ASSERT_EQ(a.buffers.size(), 3U);
+    ASSERT_EQ(b.buffers.size(), 3U);
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(a.buffers[i].first, b.buffers[i].first);
+      EXPECT_TRUE(at::equal(a.buffers[i].second, b.buffers[i].second)) << a.buffers[i].first;
+    }
+    ASSERT_EQ(a.weights.size(), b.weights.size());
+    for (std::size_t i = 0; i < a.weights.size(); ++i) {
+      EXPECT_TRUE(at::equal(a.weights[i].second, b.weights[i].second)) << a.weights[i].first;
+    }
+    for (const char* key : {"step", "samples_seen", "applied", "skipped"}) EXPECT_EQ(a.about.at(key), b.about.at(key));
+  }
+
+  static void expect_log(const TrainRequest& request, const std::string& words) {
+    const std::string log = read_text_file(request.folder.log_file());
+    EXPECT_NE(log.find(words), std::string::npos) << "no \"" << words << "\" in:\n" << log;
+  }
+
+  test::SharedFolder folder_;
+};
+
+TEST_F(TrainLoop, ARunLearnsAndItsRanksHoldOneModel) {
+  TrainRequest whole = request("whole");
+  EXPECT_EQ(run(whole), kExitDone);
+  const std::vector<double> loss = losses(whole);
+  ASSERT_EQ(loss.size(), static_cast<std::size_t>(kSteps));
+  EXPECT_NEAR(loss[0], std::log(kBatch), 0.7);  // of a model that knows nothing
+  EXPECT_LT(loss.back(), loss[0]);
+  // Each rank wrote its own slice of the state, rank 0 all of the weights: they are the same numbers.
+  const TrainState state = state_at(whole, kSteps);
+  std::vector<at::Tensor> flat;
+  const auto by_name = [&](const std::string& name) {
+    for (const auto& [one, tensor] : state.weights) {
+      if (one == name) return tensor.flatten();
+    }
+    ADD_FAILURE() << name;
+    return at::Tensor();
+  };
+  for (const Json& entry : state.about.at("layout")) flat.push_back(by_name(entry.at(0).get<std::string>()));
+  for (const auto& [name, buffer] : state.buffers) {
+    if (name == "master") EXPECT_TRUE(at::equal(buffer, at::cat(flat)));
+  }
+  EXPECT_EQ(whole.folder.checkpoint_steps(), std::vector<std::int64_t>{kSteps});
+}
+
+// A signal to one rank stops all of them after the step, which the next session goes on from.
+TEST_F(TrainLoop, StoppedAfterEveryStepTheBitsAreThoseOfAnUndisturbedRun) {
+  TrainRequest whole = request("whole"), stopped = request("stopped");
+  EXPECT_EQ(run(whole), kExitDone);
+  const int signalled = test_world().size() - 1;
+  for (std::int64_t step = 1; step < kSteps; ++step) {
+    install_shutdown_signals();
+    if (test_world().rank() == signalled) std::raise(SIGUSR1);
+    ASSERT_EQ(run(stopped), kExitStoppedCleanly) << step;
+    EXPECT_FALSE(shutdown_requested());
+    ASSERT_EQ(stopped.folder.checkpoint_steps().back(), step);
+  }
+  EXPECT_EQ(run(stopped), kExitDone);
+  expect_same_bits(state_at(whole, kSteps), state_at(stopped, kSteps));
+  EXPECT_EQ(losses(whole), losses(stopped));
+  test_world().barrier();
+}
+
+TEST_F(TrainLoop, AnyCheckpointLeadsToTheSameEnd) {
+  TrainRequest whole = request("whole"), again = request("again");
+  whole.config.checkpoint.every_steps = 3;
+  EXPECT_EQ(run(whole), kExitDone);
+  EXPECT_EQ(whole.folder.checkpoint_steps(), (std::vector<std::int64_t>{3, 6, kSteps}));
+  for (const std::int64_t step : {3, 6}) {
+    again.resume = whole.folder.checkpoint_path(step).string();
+    EXPECT_EQ(run(again), kExitDone);
+    expect_same_bits(state_at(whole, kSteps), state_at(again, kSteps));
+    test_world().barrier();
+  }
+}
+
+TEST_F(TrainLoop, LowPrecisionResumesToTheSameBitsToo) {
+  TrainRequest whole = request("whole"), stopped = request("stopped");
+  for (TrainRequest* one : {&whole, &stopped}) one->config.train.precision = "bf16";
+  EXPECT_EQ(run(whole), kExitDone);
+  install_shutdown_signals();
+  std::raise(SIGTERM);
+  EXPECT_EQ(run(stopped), kExitStoppedCleanly);
+  EXPECT_EQ(run(stopped), kExitDone);
+  expect_same_bits(state_at(whole, kSteps), state_at(stopped, kSteps));
+}
+
+TEST_F(TrainLoop, ResumeSkipsBrokenCheckpointsAloud) {
+  TrainRequest whole = request("whole");
+  whole.config.checkpoint.every_steps = 2;
+  EXPECT_EQ(run(whole), kExitDone);
+  const TrainState expected = state_at(whole, kSteps);
+  test_world().barrier();
+  test::on_rank_0([&] {
+    std::filesystem::remove(whole.folder.checkpoint_path(8) / "manifest.json");
+    std::filesystem::resize_file(whole.folder.checkpoint_path(6) / "model.safetensors", 100);
+    const auto state = whole.folder.checkpoint_path(4) / "state.h5";
+    test::flip_byte(state, open_state_file(state)[2].offset_bytes + 4000);  // of the last buffer that is read
+    std::filesystem::create_directories(whole.folder.checkpoints_dir() / "step_000000010.tmp");
+  });
+  EXPECT_EQ(run(whole), kExitDone);
+  if (test_world().rank() == 0) {
+    expect_log(whole, "skipping " + whole.folder.checkpoint_path(8).string());
+    expect_log(whole, "skipping " + whole.folder.checkpoint_path(6).string());
+    expect_log(whole, "model.safetensors is missing or truncated");
+    expect_log(whole, "skipping " + whole.folder.checkpoint_path(4).string());
+    expect_log(whole, "checksum of ");
+    expect_log(whole, "resumed from step 2 ");
+  }
+  expect_same_bits(expected, state_at(whole, kSteps));
+}
+
+// What was read of a damaged checkpoint must not leak into the run that then begins anew.
+TEST_F(TrainLoop, WithOnlyDamagedCheckpointsTheRunBeginsAnew) {
+  TrainRequest whole = request("whole");
+  EXPECT_EQ(run(whole), kExitDone);
+  const TrainState expected = state_at(whole, kSteps);
+  test_world().barrier();
+  test::on_rank_0([&] {
+    const auto state = whole.folder.checkpoint_path(kSteps) / "state.h5";
+    test::flip_byte(state, open_state_file(state)[2].offset_bytes + 4000);
+  });
+  EXPECT_EQ(run(whole), kExitDone);
+  expect_same_bits(expected, state_at(whole, kSteps));
+}
+
+TEST_F(TrainLoop, ACheckpointByNameMustBeWholeAndFit) {
+  TrainRequest whole = request("whole");
+  EXPECT_EQ(run(whole), kExitDone);
+  TrainRequest other = whole;
+  other.config.train.global_batch = kBatch / 2;
+  test::expect_error(ErrorKind::input, {"train.global_batch"}, [&] { run(other); });
+  test::on_rank_0([&] {
+    std::string model = test::kTinyModel;
+    model.replace(model.find("\"layers\": 2"), 11, "\"layers\": 1");
+    write_file_atomic(folder_ / "other.json", model);
+  });
+  other = whole;
+  other.config.model.config = (folder_ / "other.json").string();
+  test::expect_error(ErrorKind::input, {"belongs to another model"}, [&] { run(other); });
+  test::on_rank_0([&] {
+    const auto state = whole.folder.checkpoint_path(kSteps) / "state.h5";
+    test::flip_byte(state, open_state_file(state)[0].offset_bytes);
+  });
+  other = whole;
+  other.resume = whole.folder.checkpoint_path(kSteps).string();
+  test::expect_error(ErrorKind::storage, {"state.h5", "checksum"}, [&] { run(other); });
+}
+
+// The first update throws the weights out of the range of a float: all gradients after it are not finite.
+TEST_F(TrainLoop, StepsWithoutAFiniteGradientAreLeftOutCountedAndLimited) {
+  TrainRequest bad = request("bad");
+  bad.config.optim.lr = 1e30;
+  bad.config.optim.warmup = 0;
+  bad.config.checkpoint.every_steps = 1;
+  bad.config.train.non_finite_limit = 4;
+  test::expect_error(ErrorKind::input, {"4 steps in a row", "up to step 5", "this rank's samples: "},
+                     [&] { run(bad); });
+  EXPECT_FALSE(test_world().flags_started());  // nothing is on its way, so the ranks can end together
+  test_world().barrier();
+  ASSERT_EQ(bad.folder.checkpoint_steps(), (std::vector<std::int64_t>{1, 2, 3, 4}));
+  const TrainState first = state_at(bad, 1), last = state_at(bad, 4);
+  EXPECT_EQ(first.about.at("skipped"), 0);
+  EXPECT_EQ(last.about.at("skipped"), 3);
+  EXPECT_EQ(last.about.at("applied"), 1);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(at::equal(first.buffers[i].second, last.buffers[i].second));
+  const std::vector<MetricsLine> lines = read_metrics(bad.folder.metrics_file());
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_EQ(lines[0].skipped_steps, 0);
+  EXPECT_EQ(lines[3].skipped_steps, 3);
+  test_world().barrier();
+}
+
+TEST_F(TrainLoop, AnEvaluatedRunTrainsToTheSameBits) {
+  TrainRequest plain = request("plain"), evaluated = request("evaluated");
+  evaluated.config.eval.data = {(folder_ / "set").string()};
+  evaluated.config.eval.tasks = {"zeroshot", "retrieval"};
+  evaluated.config.eval.every_samples = 3 * kBatch;
+  EXPECT_EQ(run(plain), kExitDone);
+  EXPECT_EQ(run(evaluated), kExitDone);
+  expect_same_bits(state_at(plain, kSteps), state_at(evaluated, kSteps));
+  std::vector<std::int64_t> steps;
+  for (const Result& result : read_results(evaluated.folder.results_file())) {
+    if (result.task == kTaskRetrieval) steps.push_back(result.step);
+  }
+  EXPECT_EQ(steps, (std::vector<std::int64_t>{3, 6, kSteps}));
+}
+
+}  // namespace
+}  // namespace clip_hpc
