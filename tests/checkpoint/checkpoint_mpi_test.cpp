@@ -59,9 +59,11 @@ TEST(Checkpoint, WhatAKilledSaveLeftIsOverwritten) {
   on_rank_0([&] {
     std::filesystem::create_directories(folder / "step_000000007.tmp");
     std::ofstream(folder / "step_000000007.tmp/state.h5") << "half of a file";
+    std::ofstream(folder / "step_000000007.tmp/other") << "of another version";
   });
   EXPECT_FALSE(inspect_checkpoint(folder / "step_000000007").about);
   save_checkpoint(test_world(), folder / "step_000000007", make_state(1));
+  EXPECT_FALSE(std::filesystem::exists(folder / "step_000000007/other"));
   save_checkpoint(test_world(), folder / "step_000000007", make_state(2));  // and so is the same step
   TrainState read = empty_state();
   restore_checkpoint(folder / "step_000000007", read);
@@ -114,6 +116,7 @@ TEST(Checkpoint, AManifestThatDoesNotFitIsRefused) {
   };
   fails("schema version", [](Json& manifest) { manifest["schema_version"] = 99; });
   fails("do not cover master", [](Json& manifest) { manifest["slices"].erase(0); });
+  fails("do not cover master", [](Json& manifest) { manifest["slices"].erase(manifest["slices"].size() - 1); });
   fails("do not cover master", [](Json& manifest) { manifest["slices"].back()["count"] = 1 << 20; });
   fails("do not cover master", [](Json& manifest) { manifest["slices"][0]["begin"] = -4; });
   fails("do not cover m:", [](Json& manifest) { manifest["slices"][0]["xxh64"].erase("m"); });
