@@ -106,7 +106,7 @@ unshare --net --mount --pid --fork true 2>/dev/null || skip_all 'this machine do
 
 # Sockets lie in the folder of a cluster: a short path. Outside /tmp, which every node has of its own.
 SCRATCH=$(mktemp -d /var/tmp/chXXXXXX)
-export SCRATCH CLIP_HPC_SITE=virtual CLIP_HPC_RUN_ROOT=$SCRATCH
+export SCRATCH CLIP_HPC_SITE=virtual
 chmod 755 "$SCRATCH"
 trap 'rm -rf "$SCRATCH"' EXIT
 
@@ -115,7 +115,8 @@ in_cluster() { # scenario, name, nodes, who requeues: slurm|job
   local by_slurm='' by_job=0
   if [[ $4 == slurm ]]; then by_slurm=75 by_job=1; fi
   scenarios+=("$2")
-  OUTCOME=$SCRATCH/$2.outcome CLIP_HPC_VCLUSTER_REQUEUE_EXIT=$by_slurm CLIP_HPC_REQUEUE_EXIT=$by_job \
+  # All clusters have the same name and number their jobs alike: each gets a run root of its own.
+  OUTCOME=$SCRATCH/$2.outcome CLIP_HPC_RUN_ROOT=$SCRATCH/root_$2 CLIP_HPC_VCLUSTER_REQUEUE_EXIT=$by_slurm CLIP_HPC_REQUEUE_EXIT=$by_job \
     timeout -s KILL 400 "$here/vcluster.sh" "$SCRATCH/c${#scenarios[@]}" "$3" bash "$0" inside "$1" "$2" \
     >"$SCRATCH/$2.out" 2>&1 &
 }

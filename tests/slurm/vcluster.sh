@@ -78,7 +78,7 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf
 SlurmdParameters=config_overrides
 SlurmdTimeout=6
 ReturnToService=2
-KillWait=2
+KillWait=5
 KillOnBadExit=1
 JobRequeue=1
 ${CLIP_HPC_VCLUSTER_REQUEUE_EXIT:+RequeueExit=$CLIP_HPC_VCLUSTER_REQUEUE_EXIT}
