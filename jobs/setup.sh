@@ -47,7 +47,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 if [ -n "$download" ]; then
-  [ -z "$offline" ] && [ $print_only = 0 ] || { echo "setup: --download goes with --tests alone" >&2; exit 2; }
+  [ "$offline$print_only" = 0 ] || { echo "setup: --download goes with --tests alone" >&2; exit 2; }
   command -v apt-get >/dev/null || { echo "setup: --download needs a Debian machine" >&2; exit 2; }
 fi
 if [ -n "$offline" ]; then
