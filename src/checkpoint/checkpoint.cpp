@@ -55,7 +55,8 @@ std::vector<Slice> read_slices(const std::filesystem::path& manifest_file) {
 }  // namespace
 
 void describe(OptionTable& table, CheckpointOptions& options) {
-  table.add("checkpoint.every_steps", options.every_steps, "checkpoint every so many steps; 0: not by steps", at_least(0));
+  table.add("checkpoint.every_steps", options.every_steps, "checkpoint every so many steps; 0: not by steps",
+            at_least(0));
   table.add("checkpoint.every_minutes", options.every_minutes, "checkpoint every so many minutes; 0: not by time",
             in_range(0.0, 1e6));
   table.add("checkpoint.keep", options.keep, "newest checkpoints that are kept", at_least(1));
@@ -77,7 +78,8 @@ void save_checkpoint(World& world, const std::filesystem::path& folder, const Tr
     std::filesystem::create_directories(beside);
     std::vector<std::string> names;
     for (const auto& [name, tensor] : state.buffers) names.push_back(name);
-    for (const StateBuffer& buffer : create_state_file(state_file, names, numel)) offsets.push_back(buffer.offset_bytes);
+    for (const StateBuffer& buffer : create_state_file(state_file, names, numel))
+      offsets.push_back(buffer.offset_bytes);
   });
   offsets = Json::parse(world.broadcast(offsets.dump()));
 
@@ -156,13 +158,15 @@ Json restore_checkpoint(const std::filesystem::path& folder, TrainState& state) 
     std::int64_t checked = 0;  // slices lie end to end, so that no element goes unchecked
     for (const Slice& slice : slices) {
       const auto sum = slice.xxh64.find(name);
-      if (slice.begin != checked || slice.count < 0 || slice.count > tensor.numel() - checked || sum == slice.xxh64.end()) {
+      if (slice.begin != checked || slice.count < 0 || slice.count > tensor.numel() - checked ||
+          sum == slice.xxh64.end()) {
         throw not_covered();
       }
       if (hex64(xxh64(bytes_of(tensor, slice.begin, slice.count))) != sum->second) {
-        throw storage_error("{}: checksum of {} does not match at element {}: the file is damaged; resume from an "
-                            "older checkpoint",
-                            path.native(), name, slice.begin);
+        throw storage_error(
+            "{}: checksum of {} does not match at element {}: the file is damaged; resume from an "
+            "older checkpoint",
+            path.native(), name, slice.begin);
       }
       checked += slice.count;
     }

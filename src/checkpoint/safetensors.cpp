@@ -16,11 +16,16 @@ constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the refe
 
 const char* dtype_name(at::ScalarType type, const std::string& tensor) {
   switch (type) {
-    case at::kFloat: return "F32";
-    case at::kBFloat16: return "BF16";
-    case at::kHalf: return "F16";
-    case at::kLong: return "I64";
-    default: throw internal_error("tensor {} has a type that safetensors files of ours do not hold", tensor);
+    case at::kFloat:
+      return "F32";
+    case at::kBFloat16:
+      return "BF16";
+    case at::kHalf:
+      return "F16";
+    case at::kLong:
+      return "I64";
+    default:
+      throw internal_error("tensor {} has a type that safetensors files of ours do not hold", tensor);
   }
 }
 
@@ -122,7 +127,8 @@ NamedTensors read_safetensors(const std::filesystem::path& path) {
     expected = entry->end;
   }
   if (8 + length + expected != size) {
-    throw storage_error("{}: {} bytes expected, {} found: the file is truncated", file_name, 8 + length + expected, size);
+    throw storage_error("{}: {} bytes expected, {} found: the file is truncated", file_name, 8 + length + expected,
+                        size);
   }
 
   NamedTensors tensors;

@@ -34,7 +34,8 @@ class Hid {  // an HDF5 id that closes itself
 
 std::uint64_t offset_of(hid_t dataset, const std::filesystem::path& path) {
   const haddr_t offset = H5Dget_offset(dataset);
-  if (offset == HADDR_UNDEF) throw storage_error("{}: a dataset has no place in the file; it is not a clip_hpc state", path.native());
+  if (offset == HADDR_UNDEF)
+    throw storage_error("{}: a dataset has no place in the file; it is not a clip_hpc state", path.native());
   return offset;
 }
 

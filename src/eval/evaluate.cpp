@@ -30,21 +30,21 @@ at::Tensor image_features(const EvalContext& context, const PackedSet& set) {
   const std::int64_t size = config.vision.image_size;
   const at::ScalarType compute = context.model.arena().parameter(0).scalar_type();
   RawSample raw;
-  return encode_blocks(context.comm, static_cast<std::int64_t>(set.count()), config.embed_dim,
-                       [&](std::int64_t begin, std::int64_t end) {
-                         at::Tensor pixels = at::empty({end - begin, 3, size, size}, at::kByte);
-                         for (std::int64_t i = begin; i < end; ++i) {
-                           set.read_into(static_cast<std::uint64_t>(i), raw);
-                           const Image image =
-                               set.is_raw() ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels)
-                                            : decode_image(raw.image);
-                           RandomStream unused(0, Purpose::augment, 0);  // evaluation views draw nothing
-                           apply_view(image, view, unused,
-                                      std::span(pixels[i - begin].data_ptr<std::uint8_t>(), view.bytes()));
-                         }
-                         const at::Tensor x = normalise_pixels(pixels, config.norm, compute);
-                         return normalise_features(context.model.encode_image(x));
-                       });
+  return encode_blocks(
+      context.comm, static_cast<std::int64_t>(set.count()), config.embed_dim,
+      [&](std::int64_t begin, std::int64_t end) {
+        at::Tensor pixels = at::empty({end - begin, 3, size, size}, at::kByte);
+        for (std::int64_t i = begin; i < end; ++i) {
+          set.read_into(static_cast<std::uint64_t>(i), raw);
+          const Image image = set.is_raw()
+                                  ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels)
+                                  : decode_image(raw.image);
+          RandomStream unused(0, Purpose::augment, 0);  // evaluation views draw nothing
+          apply_view(image, view, unused, std::span(pixels[i - begin].data_ptr<std::uint8_t>(), view.bytes()));
+        }
+        const at::Tensor x = normalise_pixels(pixels, config.norm, compute);
+        return normalise_features(context.model.encode_image(x));
+      });
 }
 
 at::Tensor text_features(const EvalContext& context, const std::vector<std::string>& texts) {
@@ -64,7 +64,8 @@ std::string fill(const std::string& form, const std::string& name) {
 
 }  // namespace
 
-at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths, const TextConfig& config) {
+at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths,
+                       const TextConfig& config) {
   const auto rows = static_cast<std::int64_t>(lengths.size());
   const at::Tensor all = at::empty({rows, config.context_length}, at::kLong);
   std::copy(ids.begin(), ids.end(), all.data_ptr<std::int64_t>());

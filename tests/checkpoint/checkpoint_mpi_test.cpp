@@ -95,7 +95,8 @@ TEST(Checkpoint, ADamagedByteIsFound) {
   save_checkpoint(test_world(), path, make_state(1));
   on_rank_0([&] { test::flip_byte(path / "state.h5", open_state_file(path / "state.h5")[1].offset_bytes + 4 * 500); });
   TrainState read = empty_state();
-  test::expect_error(ErrorKind::storage, {"state.h5", "checksum of m", "older"}, [&] { restore_checkpoint(path, read); });
+  test::expect_error(ErrorKind::storage, {"state.h5", "checksum of m", "older"},
+                     [&] { restore_checkpoint(path, read); });
 }
 
 // A manifest is read as carefully as the data: what it does not cover would be resumed unchecked.
@@ -141,7 +142,8 @@ TEST(Checkpoint, AnotherModelIsRefused) {
   save_checkpoint(test_world(), folder / "step_000000007", make_state(1));
   TrainState other;
   other.buffers.emplace_back("master", at::zeros({kNumel + 1}, at::kFloat));
-  test::expect_error(ErrorKind::storage, {"another model"}, [&] { restore_checkpoint(folder / "step_000000007", other); });
+  test::expect_error(ErrorKind::storage, {"another model"},
+                     [&] { restore_checkpoint(folder / "step_000000007", other); });
 }
 
 TEST(Checkpoint, AFailureOfOneRankIsAFailureOfAll) {

@@ -60,8 +60,11 @@ TEST(Safetensors, DamagedFilesAreNamed) {
     text[0] = static_cast<char>(header.size());
     return text + header + std::string(data, 'd');
   };
-  fails(with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8),
-        "overlaps");
+  fails(
+      with_header(
+          R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+          8),
+      "overlaps");
   fails(with_header(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8), "wrong length");
   // 2^62 * 4 elements of 4 bytes are 0 bytes to a careless product.
   fails(with_header(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", 0), "elements");

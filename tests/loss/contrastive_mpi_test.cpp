@@ -102,7 +102,8 @@ TEST(ContrastiveLoss, GradientsOfAModelDoNotDependOnTheNumberOfRanks) {
   World& world = test_world();
   const ModelConfig config = parse_model_config(Json::parse(R"({"embed_dim": 16,
     "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16},
-    "text_cfg": {"context_length": 8, "vocab_size": 50, "width": 24, "heads": 2, "layers": 2}})"), "tiny");
+    "text_cfg": {"context_length": 8, "vocab_size": 50, "width": 24, "heads": 2, "layers": 2}})"),
+                                                "tiny");
   const Rows rows = uneven_rows();
   const std::int64_t total = std::accumulate(rows.begin(), rows.end(), std::int64_t{0});
   const std::int64_t first = std::accumulate(rows.begin(), rows.begin() + world.rank(), std::int64_t{0});
@@ -121,7 +122,8 @@ TEST(ContrastiveLoss, GradientsOfAModelDoNotDependOnTheNumberOfRanks) {
   const auto self = make_self_communicator();
   const at::Tensor expected = gradients(*self, 0, total, {total});
   const auto comm = make_mpi_communicator(world);
-  const at::Tensor sum = sum_over_ranks(*comm, gradients(*comm, first, rows[static_cast<std::size_t>(world.rank())], rows));
+  const at::Tensor sum =
+      sum_over_ranks(*comm, gradients(*comm, first, rows[static_cast<std::size_t>(world.rank())], rows));
   EXPECT_GT(expected.abs().max().item<double>(), 1e-3);
   EXPECT_LT((sum - expected).abs().max().item<double>(), 2e-6);
 }
