@@ -70,7 +70,8 @@ std::string show_count(double count) {
       if (std::abs(count) >= size) return fmt::format("{:.3g} {}", count / size, unit);
     }
   }
-  return count == std::floor(count) || std::abs(count) >= 1000 ? fmt::format("{:.0f}", count) : fmt::format("{:.3g}", count);
+  return count == std::floor(count) || std::abs(count) >= 1000 ? fmt::format("{:.0f}", count)
+                                                               : fmt::format("{:.3g}", count);
 }
 
 std::string show_number(double value) {

@@ -134,8 +134,8 @@ std::string table_row(const RunRecord& run) {
 std::string run_table(const std::vector<RunRecord>& runs) {
   std::string text = "<div class=\"scroll\"><table><thead><tr>";
   for (const char* name : {"run", "newest result", "steps", "samples seen", "last loss", "samples/s", "data wait",
-                           "comm wait", "computing", "TFLOP/s a rank", "of GEMM peak", "memory a rank", "ranks", "starts",
-                           "training time", "skipped steps", "checkpoints"}) {
+                           "comm wait", "computing", "TFLOP/s a rank", "of GEMM peak", "memory a rank", "ranks",
+                           "starts", "training time", "skipped steps", "checkpoints"}) {
     text += fmt::format("<th>{}</th>", name);
   }
   text += "</tr></thead><tbody>\n";

@@ -18,7 +18,7 @@ struct Report {
   std::filesystem::path page;
   std::size_t runs = 0;
   std::size_t figures = 0;
-  std::vector<std::string> broken;  // files that could not be read, figures that could not be drawn
+  std::vector<std::string> broken;   // files that could not be read, figures that could not be drawn
   std::vector<std::string> summary;  // lines of plain text: the newest evaluations and the speed of each run
 };
 

@@ -4,22 +4,32 @@ namespace clip_hpc {
 
 int exit_code(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::input: return kExitInput;
-    case ErrorKind::storage: return kExitStorage;
-    case ErrorKind::comm: return kExitComm;
-    case ErrorKind::device: return kExitDevice;
-    case ErrorKind::internal: return 1;
+    case ErrorKind::input:
+      return kExitInput;
+    case ErrorKind::storage:
+      return kExitStorage;
+    case ErrorKind::comm:
+      return kExitComm;
+    case ErrorKind::device:
+      return kExitDevice;
+    case ErrorKind::internal:
+      return 1;
   }
   return 1;
 }
 
 const char* name_of(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::input: return "bad input";
-    case ErrorKind::storage: return "storage";
-    case ErrorKind::comm: return "communication";
-    case ErrorKind::device: return "device";
-    case ErrorKind::internal: return "internal error, please report it";
+    case ErrorKind::input:
+      return "bad input";
+    case ErrorKind::storage:
+      return "storage";
+    case ErrorKind::comm:
+      return "communication";
+    case ErrorKind::device:
+      return "device";
+    case ErrorKind::internal:
+      return "internal error, please report it";
   }
   return "unknown";
 }

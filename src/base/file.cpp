@@ -53,8 +53,7 @@ std::uint64_t FileDescriptor::size_bytes() const {
 
 void pread_all(int fd, std::span<std::byte> into, std::uint64_t offset, std::string_view name) {
   while (!into.empty()) {
-    const ssize_t got =
-        ::pread(fd, into.data(), std::min(into.size(), kMaxTransferBytes), static_cast<off_t>(offset));
+    const ssize_t got = ::pread(fd, into.data(), std::min(into.size(), kMaxTransferBytes), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw system_error("read", name);
     if (got == 0) throw storage_error("{} ends early, at byte {}: the file is truncated, write it again", name, offset);
@@ -65,8 +64,7 @@ void pread_all(int fd, std::span<std::byte> into, std::uint64_t offset, std::str
 
 void pwrite_all(int fd, std::span<const std::byte> from, std::uint64_t offset, std::string_view name) {
   while (!from.empty()) {
-    const ssize_t put =
-        ::pwrite(fd, from.data(), std::min(from.size(), kMaxTransferBytes), static_cast<off_t>(offset));
+    const ssize_t put = ::pwrite(fd, from.data(), std::min(from.size(), kMaxTransferBytes), static_cast<off_t>(offset));
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) throw system_error("write", name);
     from = from.subspan(static_cast<std::size_t>(put));

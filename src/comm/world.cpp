@@ -56,7 +56,7 @@ std::optional<std::string> launch_problem(int world_size, const std::function<co
 }
 
 struct World::Mpi {
-  MPI_Comm comm = mpi::null_comm();  // our own: nobody else's messages can match ours
+  MPI_Comm comm = mpi::null_comm();      // our own: nobody else's messages can match ours
   MPI_Comm failures = mpi::null_comm();  // used by all_failed alone
   MPI_Request flags_request = mpi::null_request();
   ControlFlags flags{};

@@ -66,13 +66,15 @@ int run_step(World& world, std::span<const std::string> arguments) {
   at::set_num_threads(compute_threads(world, threads));
   const StepRate rate = bench_step(world, options);
   if (world.rank() != 0) return kExitDone;
-  fmt::print("{:<20} {:>6} {:>10} {:>6} {:>8} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>7} {:>8}\n", "model", "batch",
-             "precision", "ranks", "threads", "pairs/s", "step ms", "prepare", "forward", "backward", "optimizer",
-             "TFLOP/s", "of GEMM", "RSS MiB");
-  fmt::print("{:<20} {:>6} {:>10} {:>6} {:>8} {:>10.1f} {:>9.2f} {:>9.2f} {:>9.2f} {:>9.2f} {:>9.2f} {:>8.3f} {:>6.0f}% {:>8}\n",
-             options.model.name, options.global_batch, options.precision, world.size(), at::get_num_threads(),
-             rate.pairs_per_s, rate.step_ms, rate.prepare_ms, rate.forward_ms, rate.backward_ms, rate.optimizer_ms,
-             rate.tflops, 100 * rate.tflops / rate.gemm_tflops, rate.rss_bytes >> 20);
+  fmt::print("{:<20} {:>6} {:>10} {:>6} {:>8} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>7} {:>8}\n", "model",
+             "batch", "precision", "ranks", "threads", "pairs/s", "step ms", "prepare", "forward", "backward",
+             "optimizer", "TFLOP/s", "of GEMM", "RSS MiB");
+  fmt::print(
+      "{:<20} {:>6} {:>10} {:>6} {:>8} {:>10.1f} {:>9.2f} {:>9.2f} {:>9.2f} {:>9.2f} {:>9.2f} {:>8.3f} {:>6.0f}% "
+      "{:>8}\n",
+      options.model.name, options.global_batch, options.precision, world.size(), at::get_num_threads(),
+      rate.pairs_per_s, rate.step_ms, rate.prepare_ms, rate.forward_ms, rate.backward_ms, rate.optimizer_ms,
+      rate.tflops, 100 * rate.tflops / rate.gemm_tflops, rate.rss_bytes >> 20);
   add_json_line(json, {{"bench", "step"},
                        {"device", "cpu"},
                        {"model", options.model.name},

@@ -24,8 +24,8 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   options.tasks.clear();
   po::options_description words("Options");
   words.add_options()("model", po::value(&path), "run folder (its newest complete checkpoint) or checkpoint folder")(
-      "data", po::value(&options.data)->multitoken(), "packed sets")(
-      "task", po::value(&options.tasks)->multitoken(), "zeroshot, retrieval [zeroshot]")(
+      "data", po::value(&options.data)->multitoken(), "packed sets")("task", po::value(&options.tasks)->multitoken(),
+                                                                     "zeroshot, retrieval [zeroshot]")(
       "view", po::value(&options.view)->default_value(options.view), "resize, eval, eval_longest")(
       "captions", po::value(&options.captions)->default_value(options.captions), "retrieval: all or first")(
       "pictures", po::value(&options.pictures)->default_value(options.pictures), "kept for the report")(

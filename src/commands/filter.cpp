@@ -1,7 +1,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/log.hpp"
-#include "clip_hpc/commands.hpp"
 #include "clip_hpc/comm/world.hpp"
+#include "clip_hpc/commands.hpp"
 #include "clip_hpc/data/subset.hpp"
 #include "words.hpp"
 
@@ -10,7 +10,8 @@ namespace po = boost::program_options;
 namespace clip_hpc {
 namespace {
 
-constexpr const char* kUsage = R"(clip_hpc filter: a subset of a packed set, as a list of sample ids; no picture is copied
+constexpr const char* kUsage =
+    R"(clip_hpc filter: a subset of a packed set, as a list of sample ids; no picture is copied
 
 Subsets of one seed are nested: the 10,000 lie inside the 25,000. Train on one with data.subset.
 

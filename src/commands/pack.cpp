@@ -3,8 +3,8 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/timer.hpp"
-#include "clip_hpc/commands.hpp"
 #include "clip_hpc/comm/world.hpp"
+#include "clip_hpc/commands.hpp"
 #include "clip_hpc/config/option_table.hpp"
 #include "clip_hpc/data/embedded_emoji.hpp"
 #include "clip_hpc/data/embedded_glyphs.hpp"
@@ -110,10 +110,13 @@ int command_pack(World& world, std::span<const std::string> arguments) {
       "output", po::value(&words.output), "folder of the packed set, or of its splits")(
       "train-tokenizer", po::value(&words.vocabulary)->default_value(0),
       "train a SentencePiece model of at most so many pieces on the training captions; 0: none")(
-      "size", po::value(&words.size)->default_value(0), "pixels a side; 0: 32 for glyphs, 48 for emoji; webdataset: short side to scale larger pictures to, 0: as they are")(
-      "faces", po::value(&words.faces)->default_value(words.faces), "glyphs: core (36), small (14) or all (about 290)")(
-      "scripts", po::value(&words.scripts)->default_value(words.scripts), "glyphs: first words of Unicode names, or all")(
-      "cldr", po::value(&words.cldr), "emoji: folder of CLDR annotations")(
+      "size", po::value(&words.size)->default_value(0),
+      "pixels a side; 0: 32 for glyphs, 48 for emoji; webdataset: short side to scale larger pictures to, 0: as they "
+      "are")("faces", po::value(&words.faces)->default_value(words.faces),
+             "glyphs: core (36), small (14) or all (about 290)")(
+      "scripts", po::value(&words.scripts)->default_value(words.scripts),
+      "glyphs: first words of Unicode names, or all")("cldr", po::value(&words.cldr),
+                                                      "emoji: folder of CLDR annotations")(
       "samples-per-shard", po::value(&words.samples_per_shard)->default_value(words.samples_per_shard), "")(
       "seed", po::value(&words.seed)->default_value(0), "order of the samples");
   if (!read_words(arguments, options, kUsage, world.rank() == 0)) return kExitDone;

@@ -138,7 +138,8 @@ void OptionTable::parse(const std::vector<std::filesystem::path>& files, const s
       const std::string key = key_of(*text);
       const auto row = std::ranges::find(rows_, key, &Row::name);
       const bool is_list = row != rows_.end() && row->repeatable;
-      const bool comes_again = std::any_of(text + 1, overrides.end(), [&](const auto& later) { return key_of(later) == key; });
+      const bool comes_again =
+          std::any_of(text + 1, overrides.end(), [&](const auto& later) { return key_of(later) == key; });
       if (is_list || !comes_again) arguments.push_back("--" + *text);
     }
     // The first value stored wins: overrides, then files from the last to the first.

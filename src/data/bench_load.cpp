@@ -143,7 +143,8 @@ LoadRate bench_turbojpeg(const LoadBenchOptions& options, int side_pixels) {
   std::vector<std::unique_ptr<void, TurboHandle>> handles;
   for (std::size_t t = 0; t < n_threads; ++t) handles.emplace_back(tjInitDecompress());
   std::vector<std::vector<std::uint8_t>> out(
-      n_threads, std::vector<std::uint8_t>(static_cast<std::size_t>(side_pixels) * static_cast<std::size_t>(side_pixels) * 3));
+      n_threads,
+      std::vector<std::uint8_t>(static_cast<std::size_t>(side_pixels) * static_cast<std::size_t>(side_pixels) * 3));
   const auto [count, seconds] = count_calls(options, [&](int t, std::uint64_t i) {
     const auto thread = static_cast<std::size_t>(t);
     const std::vector<std::uint8_t>& file = files[i % files.size()];

@@ -78,8 +78,7 @@ FontFace::FontFace(const FontLibrary& library, const std::filesystem::path& path
     : handles_(new Handles{library, path, nullptr, nullptr}) {
   FT_Face face = nullptr;
   if (FT_New_Face(static_cast<FT_Library>(library.get()), path.c_str(), 0, &face) != 0) {
-    throw input_error("{} is not a font that FreeType can read: reinstall its package",
-                      path.native());
+    throw input_error("{} is not a font that FreeType can read: reinstall its package", path.native());
   }
   handles_->face.reset(face);
   FT_Select_Charmap(face, FT_ENCODING_UNICODE);  // a symbol font without one simply has no characters

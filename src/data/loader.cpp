@@ -213,7 +213,8 @@ void BatchLoader::make_views(Batch& batch, int row, const Located& located, Scra
   batch.captions[index] = pick_caption(sample.captions, options_.seed, position);
   if (options_.context > 0) {
     const auto context = static_cast<std::size_t>(options_.context);
-    batch.lengths[index] = options_.encode(batch.captions[index], std::span(batch.ids).subspan(index * context, context));
+    batch.lengths[index] =
+        options_.encode(batch.captions[index], std::span(batch.ids).subspan(index * context, context));
   }
   batch.sample_ids[index] = located.sample_id;
   if (raw) sample.image = std::move(image.pixels);  // the buffer serves again

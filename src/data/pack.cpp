@@ -115,8 +115,8 @@ PackedPart pack_part(const PackSource& source, std::uint64_t part, const std::fi
       part,
       [&](const PackedSample& sample) {
         writer.add(sample);
-        const auto captions = static_cast<std::uint64_t>(std::ranges::count(sample.captions, '\n')) +
-                              (sample.captions.empty() ? 0U : 1U);
+        const auto captions =
+            static_cast<std::uint64_t>(std::ranges::count(sample.captions, '\n')) + (sample.captions.empty() ? 0U : 1U);
         packed.min_side = std::min({packed.min_side, sample.width, sample.height});
         packed.max_side = std::max({packed.max_side, sample.width, sample.height});
         packed.min_captions = std::min(packed.min_captions, captions);

@@ -82,7 +82,8 @@ void filter_strip(const std::uint8_t* strip, std::ptrdiff_t step, const int* wei
   for (int i = 0; i < count; ++i, strip += step) {
     for (int r = 0; r < kStripRows; ++r) sums[r] += strip[r] * weights[i];
   }
-  for (int r = 0; r < kStripRows; ++r) out[r] = static_cast<std::uint8_t>(std::clamp(sums[r] >> kPrecisionBits, 0, 255));
+  for (int r = 0; r < kStripRows; ++r)
+    out[r] = static_cast<std::uint8_t>(std::clamp(sums[r] >> kPrecisionBits, 0, 255));
 }
 
 // [rows, values] -> [values, rows], with 16 places a row of the narrow side.

@@ -132,10 +132,14 @@ Json to_json(const ModelConfig& model) {
   json["vision_cfg"] = {{"image_size", v.image_size}, {"patch_size", v.patch_size}, {"width", v.width},
                         {"layers", v.layers},         {"head_width", v.head_width}, {"mlp_ratio", v.mlp_ratio},
                         {"pool_type", v.pool_type},   {"no_ln_pre", v.no_ln_pre}};
-  json["text_cfg"] = {{"context_length", t.context_length}, {"vocab_size", t.vocab_size},
-                      {"width", t.width},                   {"heads", t.heads},
-                      {"layers", t.layers},                 {"mlp_ratio", t.mlp_ratio},
-                      {"no_causal_mask", t.no_causal_mask}, {"pool_type", t.pool_type},
+  json["text_cfg"] = {{"context_length", t.context_length},
+                      {"vocab_size", t.vocab_size},
+                      {"width", t.width},
+                      {"heads", t.heads},
+                      {"layers", t.layers},
+                      {"mlp_ratio", t.mlp_ratio},
+                      {"no_causal_mask", t.no_causal_mask},
+                      {"pool_type", t.pool_type},
                       {"eos_id", t.eos_id}};
   return {{"model_cfg", json}, {"preprocess_cfg", {{"mean", model.norm.mean}, {"std", model.norm.std}}}};
 }
@@ -161,9 +165,9 @@ double forward_macs(const ModelConfig& config, std::int64_t kept, std::int64_t t
   const auto embed = static_cast<double>(config.embed_dim);
   const double image = n * 3 * patch * patch * w +
                        static_cast<double>(v.layers) * block(n + 1, w, static_cast<double>(v.mlp_width())) + w * embed;
-  const double text = static_cast<double>(t.layers) *
-                          block(static_cast<double>(text_tokens), tw, static_cast<double>(t.mlp_width())) +
-                      tw * embed;
+  const double text =
+      static_cast<double>(t.layers) * block(static_cast<double>(text_tokens), tw, static_cast<double>(t.mlp_width())) +
+      tw * embed;
   return image + text;
 }
 

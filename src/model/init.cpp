@@ -82,9 +82,15 @@ void initialise_weights(ParameterArena& arena, const ModelConfig& config, const 
     RandomStream stream(seed, Purpose::init, xxh64(std::as_bytes(std::span(spec.name))));
     for (std::int64_t i = 0; i < spec.numel; ++i) {
       switch (d.kind) {
-        case Distribution::Kind::constant: out[i] = static_cast<float>(d.value); break;
-        case Distribution::Kind::normal: out[i] = static_cast<float>(d.value * stream.normal()); break;
-        case Distribution::Kind::uniform: out[i] = static_cast<float>(stream.uniform(-d.value, d.value)); break;
+        case Distribution::Kind::constant:
+          out[i] = static_cast<float>(d.value);
+          break;
+        case Distribution::Kind::normal:
+          out[i] = static_cast<float>(d.value * stream.normal());
+          break;
+        case Distribution::Kind::uniform:
+          out[i] = static_cast<float>(stream.uniform(-d.value, d.value));
+          break;
       }
     }
     arena.master().narrow(0, spec.offset, spec.numel).copy_(values);

@@ -12,7 +12,8 @@ void describe(OptionTable& table, StrategyOptions& options) {
   table.add("strategy.name", options.name,
             "`clip`; `flip`: a share of the patches is dropped in training; `clip_aug`: CLIP on augmented views",
             one_of({"clip", "flip", "clip_aug"}));
-  table.add("strategy.mask_ratio", options.mask_ratio, "flip: share of the patches that is dropped", in_range(0.0, 0.95));
+  table.add("strategy.mask_ratio", options.mask_ratio, "flip: share of the patches that is dropped",
+            in_range(0.0, 0.95));
   table.add("strategy.augmentation", options.augmentation,
             "view of a training image: `none` (plain resize), `crop` (open_clip's 0.9-1 crop), `crop_flip`, `drawing`, "
             "`drawing_strong` (turned, moved, scaled: for glyphs and emoji)",

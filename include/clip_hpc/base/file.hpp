@@ -9,14 +9,14 @@
 
 namespace clip_hpc {
 
-std::string read_text_file(const std::filesystem::path& path);                              // throws storage
-void write_file_atomic(const std::filesystem::path& path, std::string_view content);        // throws storage
-void append_line(const std::filesystem::path& path, std::string_view line);                 // line gets its '\n'
-void sync_path(const std::filesystem::path& path);                                          // fsync of a file or folder
-void rename_synced(const std::filesystem::path& from, const std::filesystem::path& to);     // rename + fsync of the parent
+std::string read_text_file(const std::filesystem::path& path);                           // throws storage
+void write_file_atomic(const std::filesystem::path& path, std::string_view content);     // throws storage
+void append_line(const std::filesystem::path& path, std::string_view line);              // line gets its '\n'
+void sync_path(const std::filesystem::path& path);                                       // fsync of a file or folder
+void rename_synced(const std::filesystem::path& from, const std::filesystem::path& to);  // rename + fsync of the parent
 std::uint64_t xxh64(std::span<const std::byte> bytes, std::uint64_t seed = 0);
 std::uint64_t xxh64_of_file(const std::filesystem::path& path);
-std::string hex64(std::uint64_t value);                                                     // 16 lower-case digits
+std::string hex64(std::uint64_t value);  // 16 lower-case digits
 
 // A file descriptor that closes itself.
 class FileDescriptor {

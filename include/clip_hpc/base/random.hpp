@@ -30,10 +30,10 @@ class RandomStream {
  public:
   RandomStream(std::uint64_t seed, Purpose purpose, std::uint64_t step, std::uint64_t sample = 0);
   std::uint32_t next_u32();
-  double uniform();                           // [0, 1)
-  double uniform(double low, double high);    // [low, high)
-  double normal();                            // mean 0, variance 1 (Box-Muller)
-  std::uint32_t below(std::uint32_t bound);   // 0 .. bound-1, unbiased to 2^-32; bound > 0
+  double uniform();                          // [0, 1)
+  double uniform(double low, double high);   // [low, high)
+  double normal();                           // mean 0, variance 1 (Box-Muller)
+  std::uint32_t below(std::uint32_t bound);  // 0 .. bound-1, unbiased to 2^-32; bound > 0
   bool chance(double probability) { return uniform() < probability; }
 
  private:

@@ -20,10 +20,10 @@
 namespace clip_hpc {
 
 struct CheckpointOptions {
-  std::int64_t every_steps = 0;   // 0: not by steps
-  double every_minutes = 10;      // 0: not by time
+  std::int64_t every_steps = 0;  // 0: not by steps
+  double every_minutes = 10;     // 0: not by time
   std::int64_t keep = 2;
-  std::int64_t keep_every = 0;    // steps that are kept for ever; 0: none
+  std::int64_t keep_every = 0;  // steps that are kept for ever; 0: none
 };
 void describe(OptionTable& table, CheckpointOptions& options);
 

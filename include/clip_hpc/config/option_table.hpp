@@ -28,8 +28,8 @@ struct Check {
   void operator()(const std::string& name, const T& value) const { test(name, value); }
 };
 
-Check<double> in_range(double low, double high);      // low <= value <= high, and finite
-Check<double> above(double low);                      // value > low, and finite
+Check<double> in_range(double low, double high);  // low <= value <= high, and finite
+Check<double> above(double low);                  // value > low, and finite
 Check<std::int64_t> at_least(std::int64_t low);
 Check<std::int64_t> in_range(std::int64_t low, std::int64_t high);
 Check<std::string> one_of(std::vector<std::string> words);

@@ -24,8 +24,8 @@ struct LoadRate {
 };
 
 LoadRate bench_raw_read(const LoadBenchOptions& options);  // 64 x 64 x 3 raw, page cache
-// Random samples read and decoded, nothing else; and the same pictures in memory through TurboJPEG alone, one handle and
-// one output buffer a thread, as tjbench does it: the limit of the former.
+// Random samples read and decoded, nothing else; and the same pictures in memory through TurboJPEG alone, one handle
+// and one output buffer a thread, as tjbench does it: the limit of the former.
 LoadRate bench_jpeg_read(const LoadBenchOptions& options, int side_pixels = 256);
 LoadRate bench_turbojpeg(const LoadBenchOptions& options, int side_pixels = 256);
 LoadRate bench_jpeg_batches(const LoadBenchOptions& options, int side_pixels = 256, int view_size = 224);

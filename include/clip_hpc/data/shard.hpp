@@ -1,8 +1,8 @@
 // Writing packed sets: HDF5 shards and dataset.json. The same samples give the same bytes.
 //
 // Shard: images u8, image_offsets u64[n+1], captions u8, caption_offsets u64[n+1], width and height u32[n], xxh3
-// u64[n] (of the captions, seeded with that of the image), uid u64[n][2], label* i32[n]. Root attributes: schema_version, encoding,
-// channels, count, tables_xxh64. A sample's captions are joined by '\n'.
+// u64[n] (of the captions, seeded with that of the image), uid u64[n][2], label* i32[n]. Root attributes:
+// schema_version, encoding, channels, count, tables_xxh64. A sample's captions are joined by '\n'.
 #pragma once
 
 #include <array>

@@ -25,7 +25,7 @@ struct EvalContext {
   std::string view = "resize";
 };
 
-struct TopNames {  // what the model called one test image
+struct TopNames {           // what the model called one test image
   std::uint64_t index = 0;  // in the set
   std::int32_t truth = 0;
   std::vector<std::int64_t> classes;  // best first
@@ -35,7 +35,7 @@ struct TopNames {  // what the model called one test image
 struct ZeroshotOutcome {
   std::map<std::string, double> metrics;  // acc1, acc5, mean_per_class_recall: shares 0..1 (CLIP_benchmark's names)
   std::int64_t n = 0, classes = 0;
-  std::vector<TopNames> pictures;         // on every rank
+  std::vector<TopNames> pictures;  // on every rank
 };
 
 // One unit feature a class: mean of the unit features of its prompts, normalised again. [classes, embed_dim]
@@ -53,9 +53,10 @@ struct RetrievalOutcome {
 // A text query finds its image; an image query counts when any of its captions is among the k best.
 RetrievalOutcome evaluate_retrieval(const EvalContext& context, const PackedSet& set, bool first_caption_only);
 
-// Ids [n, context] with their lengths -> [n, longest of them] int64, cut at the longest where the model's pooling allows
-// it: under a causal mask what follows the end token cannot change it.
-at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths, const TextConfig& config);
+// Ids [n, context] with their lengths -> [n, longest of them] int64, cut at the longest where the model's pooling
+// allows it: under a causal mask what follows the end token cannot change it.
+at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths,
+                       const TextConfig& config);
 
 // Captions to ids [n, longest of them] int64, cut at the end token where the model's pooling allows it.
 at::Tensor token_ids(const SentencePieceTokenizer& tokenizer, const TextConfig& config,

@@ -13,8 +13,8 @@ namespace clip_hpc {
 
 // image, text: this rank's features [rows of this rank, embed_dim], fp32 or fp64, unit length. logit_scale: scalar, ln
 // of the scale. rows_per_rank: how the global batch is shared out; row order is rank order.
-// Returns this rank's share of the loss: sum over its rows of 0.5 (CE(image -> text) + CE(text -> image)) / global rows.
-// The sum of the shares over ranks is the loss, the sum of the gradients over ranks its gradient: no averaging.
+// Returns this rank's share of the loss: sum over its rows of 0.5 (CE(image -> text) + CE(text -> image)) / global
+// rows. The sum of the shares over ranks is the loss, the sum of the gradients over ranks its gradient: no averaging.
 at::Tensor contrastive_loss_share(Communicator& comm, const at::Tensor& image, const at::Tensor& text,
                                   const at::Tensor& logit_scale, std::span<const std::int64_t> rows_per_rank);
 

@@ -16,7 +16,7 @@ struct ParameterSpec {
   std::vector<std::int64_t> shape;  // {} for a scalar
   std::int64_t offset = 0;          // in elements from the start of the arena
   std::int64_t numel = 1;
-  bool decay = true;                // weight decay applies
+  bool decay = true;  // weight decay applies
 };
 
 class ParameterArena {
@@ -31,14 +31,14 @@ class ParameterArena {
   std::int64_t numel() const { return numel_; }
 
   at::Tensor parameter(std::size_t index) const { return leaves_[index]; }  // leaf, requires grad, compute type
-  at::Tensor master_view(std::size_t index) const;                         // fp32, the same elements
+  at::Tensor master_view(std::size_t index) const;                          // fp32, the same elements
   at::Tensor gradient_view(std::size_t index) const;
 
-  at::Tensor& master() { return master_; }      // [numel] fp32: the truth
-  at::Tensor& weights() { return weights_; }    // [numel] compute type; the same storage as master for fp32
+  at::Tensor& master() { return master_; }        // [numel] fp32: the truth
+  at::Tensor& weights() { return weights_; }      // [numel] compute type; the same storage as master for fp32
   at::Tensor& gradients() { return gradients_; }  // [numel] compute type; backward accumulates here
   void zero_gradients();
-  void refresh_weights();                       // weights <- master, after an update or a restore
+  void refresh_weights();  // weights <- master, after an update or a restore
 
  private:
   std::vector<ParameterSpec> specs_;

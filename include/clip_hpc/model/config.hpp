@@ -58,7 +58,7 @@ struct ModelConfig {
 
 // Reads either a plain model, or open_clip_config.json's {"model_cfg": the model, "preprocess_cfg": {"mean", "std"}}.
 
-ModelConfig parse_model_config(const Json& json, const std::string& name);      // throws input, naming the key
+ModelConfig parse_model_config(const Json& json, const std::string& name);  // throws input, naming the key
 ModelConfig read_model_config(const std::filesystem::path& path);
 Json to_json(const ModelConfig& config);  // the second form
 

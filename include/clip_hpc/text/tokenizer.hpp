@@ -35,7 +35,8 @@ class SentencePieceTokenizer {
   // Exactly `context` ids: the caption's tokens, cut to context - 1, then the end token up to the end.
   std::vector<std::int32_t> encode(std::string_view caption, int context) const;
   TokenBatch encode_batch(std::span<const std::string> captions, int context) const;
-  // The same into `ids`, whose length is the context, at least 1; returns the tokens with the first end token. Thread-safe.
+  // The same into `ids`, whose length is the context, at least 1; returns the tokens with the first end token.
+  // Thread-safe.
   int encode_into(std::string_view caption, std::span<std::int32_t> ids) const;
   // Tokens of one encoded caption, the first end token counted.
   int length(std::span<const std::int32_t> ids) const;
@@ -53,8 +54,8 @@ class SentencePieceTokenizer {
   bool lower_case_ = true;
 };
 
-// Trains a byte-pair model with byte fallback (any input can be encoded) and writes it atomically. vocab_size is an upper
-// bound: a small corpus yields fewer pieces. The same captions give the same bytes. Lines of one caption string
+// Trains a byte-pair model with byte fallback (any input can be encoded) and writes it atomically. vocab_size is an
+// upper bound: a small corpus yields fewer pieces. The same captions give the same bytes. Lines of one caption string
 // (several captions joined by '\n') count as captions of their own.
 void train_sentencepiece(std::span<const std::string> captions, int vocab_size, const std::filesystem::path& out);
 
