@@ -64,6 +64,13 @@ if [ -n "${LIBTORCH:-}" ] && [ -r "$LIBTORCH/lib/libtorch_cpu.so" ]; then
   export LD_LIBRARY_PATH=$LIBTORCH/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 fi
 
+# --- where sbatch sends a job: `source jobs/env.sh && sbatch jobs/vit_s_flip.slurm` -----------------------------------
+# These variables of sbatch win over the #SBATCH lines of a script.
+for setting in PARTITION ACCOUNT GPUS_PER_NODE; do
+  name=CLIP_HPC_$setting
+  if [ -n "${!name:-}" ]; then export "SBATCH_$setting=${!name}"; fi
+done
+
 # --- threads ---------------------------------------------------------------------------------------------------------
 # One rank uses the processors that Slurm gave it. Outside Slurm ranks share a machine: clip_hpc_launch divides it.
 if [ -z "${OMP_NUM_THREADS:-}" ] && [ -n "${SLURM_CPUS_PER_TASK:-}" ]; then
@@ -86,6 +93,9 @@ fi
 if [ "$(id -u)" = 0 ]; then
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
+
+# mpirun answers TERM and Ctrl-C with TERM to the ranks, and kills them a second later. A step and a checkpoint take longer.
+export OMPI_MCA_odls_base_sigkill_timeout=${OMPI_MCA_odls_base_sigkill_timeout:-120}
 
 # --- Slurm -----------------------------------------------------------------------------------------------------------
 # The tree fence of Slurm's PMIx plugin can let ranks on several nodes leave MPI_Init too early (they crash); the ring

@@ -136,6 +136,11 @@ std::uint64_t xxh64_of_file(const std::filesystem::path& path) {
   return digest;
 }
 
+std::filesystem::path without_slash(std::filesystem::path path) {
+  path = path.lexically_normal();
+  return path.has_filename() || !path.has_relative_path() ? path : path.parent_path();
+}
+
 std::string hex64(std::uint64_t value) { return fmt::format("{:016x}", value); }
 
 }  // namespace clip_hpc

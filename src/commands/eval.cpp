@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kUsage = R"(clip_hpc eval: zero-shot accuracy and retrieval of a trained model
 
 Example:
-  mpirun -np 2 clip_hpc eval --model runs/quickstart --data packed/glyphs/test_letters
+  mpirun -np 2 clip_hpc eval --model runs/quickstart/letters --data packed/glyphs/test_letters
 )";
 
 }  // namespace

@@ -121,7 +121,10 @@ BatchLoader::Slot* BatchLoader::claim(std::unique_lock<std::mutex>& lock, const 
       open_slot();
       continue;
     }
-    work_or_stop_.wait(lock, stop, [&] { return failure_ || ring_.size() < static_cast<std::size_t>(depth_); });
+    work_or_stop_.wait(lock, stop, [&] {
+      return failure_ || ring_.size() < static_cast<std::size_t>(depth_) ||
+             std::ranges::any_of(ring_, [](const auto& slot) { return slot->next_row < slot->batch.n; });
+    });
   }
   return nullptr;
 }

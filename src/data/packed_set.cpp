@@ -59,7 +59,8 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_bytes_);
 }
 
-PackedSet::PackedSet(std::filesystem::path folder) : folder_(std::move(folder)), info_(read_dataset_json(folder_)) {
+PackedSet::PackedSet(std::filesystem::path folder)
+    : folder_(without_slash(std::move(folder))), info_(read_dataset_json(folder_)) {
   std::uint64_t first = 0;
   for (const ShardInfo& shard : info_.shards) {
     shards_.push_back(open_shard(shard, first));

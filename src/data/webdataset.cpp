@@ -67,7 +67,8 @@ EntryName split_name(const std::string& path) {
   const std::size_t dot = path.find('.', base);
   if (dot == std::string::npos || dot == base) return {path, ""};
   EntryName name{path.substr(0, dot), path.substr(dot + 1)};
-  std::ranges::transform(name.extension, name.extension.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
+  std::ranges::transform(name.extension, name.extension.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
   return name;
 }
 
@@ -102,7 +103,8 @@ void for_each_sample(const fs::path& path, const Take& take) {
 std::string text_of(const Bytes& bytes) { return {bytes.begin(), bytes.end()}; }
 
 std::string one_line(std::string text) {  // a line break in a packed set parts captions
-  std::ranges::replace_if(text, [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
+  std::ranges::replace_if(
+      text, [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
   const std::size_t begin = text.find_first_not_of(' ');
   return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
 }
@@ -151,9 +153,8 @@ PackedSample make_sample(const Fields& fields, const std::string& tar_and_key, c
     const Image whole = decode_image(*picture, options.size);
     const double scale = static_cast<double>(options.size) / std::min(whole.width, whole.height);
     const auto scaled = [&](int side) { return std::max(1, static_cast<int>(side * scale)); };
-    const Image small = whole.width < whole.height
-                            ? resize(whole, options.size, scaled(whole.height), Filter::bicubic)
-                            : resize(whole, scaled(whole.width), options.size, Filter::bicubic);
+    const Image small = whole.width < whole.height ? resize(whole, options.size, scaled(whole.height), Filter::bicubic)
+                                                   : resize(whole, scaled(whole.width), options.size, Filter::bicubic);
     sample.image = encode_jpeg(small, options.jpeg_quality);
     sample.width = static_cast<std::uint32_t>(small.width);
     sample.height = static_cast<std::uint32_t>(small.height);

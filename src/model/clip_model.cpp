@@ -45,8 +45,8 @@ ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Devi
   // Text first and image last: backward runs the other way, and the larger image tower finishes its slices first.
   text_positions_ = arena_.declare("positional_embedding", {t.context_length, t.width}, false);
   token_embedding_ = arena_.declare("token_embedding.weight", {t.vocab_size, t.width}, true);
-  text_blocks_ = declare_transformer(arena_, "transformer", t.width, t.layers, t.heads, t.mlp_width(),
-                                     config.quick_gelu);
+  text_blocks_ =
+      declare_transformer(arena_, "transformer", t.width, t.layers, t.heads, t.mlp_width(), config.quick_gelu);
   ln_final_ = declare_layer_norm(arena_, "ln_final", t.width);
   text_projection_ = arena_.declare("text_projection", {t.width, config.embed_dim}, true);
 
@@ -54,8 +54,8 @@ ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Devi
   image_positions_ = arena_.declare("visual.positional_embedding", {v.patches() + 1, v.width}, false);
   patch_weight_ = arena_.declare("visual.conv1.weight", {v.width, 3, v.patch_size, v.patch_size}, true);
   if (!v.no_ln_pre) ln_pre_ = declare_layer_norm(arena_, "visual.ln_pre", v.width);
-  image_blocks_ = declare_transformer(arena_, "visual.transformer", v.width, v.layers, v.heads(), v.mlp_width(),
-                                      config.quick_gelu);
+  image_blocks_ =
+      declare_transformer(arena_, "visual.transformer", v.width, v.layers, v.heads(), v.mlp_width(), config.quick_gelu);
   ln_post_ = declare_layer_norm(arena_, "visual.ln_post", v.width);
   image_projection_ = arena_.declare("visual.proj", {v.width, config.embed_dim}, true);
   logit_scale_ = arena_.declare("logit_scale", {}, false);
@@ -84,7 +84,8 @@ at::Tensor ClipModel::encode_image(const at::Tensor& pixels, const std::optional
   x = image_blocks_.forward(arena_, x, false);
   // Pool, then normalise: the same result as normalising every token for the class token, and open_clip's order for avg
   // is normalise first.
-  const at::Tensor pooled = v.pool_type == "tok" ? ln_post_(arena_, x.select(1, 0)) : ln_post_(arena_, x).slice(1, 1).mean(1);
+  const at::Tensor pooled =
+      v.pool_type == "tok" ? ln_post_(arena_, x.select(1, 0)) : ln_post_(arena_, x).slice(1, 1).mean(1);
   return at::matmul(pooled, arena_.parameter(image_projection_));
 }
 

@@ -29,7 +29,8 @@ __attribute__((always_inline)) inline void update_range(float* master, W* weight
 }
 
 CLIP_HPC_VECTOR_CLONES
-void update(float* master, float* weights, const float* gradients, float* m, float* v, std::int64_t n, const Update& u) {
+void update(float* master, float* weights, const float* gradients, float* m, float* v, std::int64_t n,
+            const Update& u) {
   update_range(master, weights, gradients, m, v, n, u);
 }
 
@@ -100,12 +101,12 @@ void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm
   const auto t = static_cast<double>(state.applied.item<std::int64_t>());
   const double clip = options.clip_norm > 0 && length > options.clip_norm ? options.clip_norm / (length + 1e-6) : 1.0;
   const Update form{static_cast<float>(clip),
-                      static_cast<float>(lr / (1.0 - std::pow(options.beta1, t))),
-                      static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options.beta2, t))),
-                      1.0F,
-                      static_cast<float>(options.beta1),
-                      static_cast<float>(options.beta2),
-                      static_cast<float>(options.eps)};
+                    static_cast<float>(lr / (1.0 - std::pow(options.beta1, t))),
+                    static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options.beta2, t))),
+                    1.0F,
+                    static_cast<float>(options.beta1),
+                    static_cast<float>(options.beta2),
+                    static_cast<float>(options.eps)};
   const auto shrink = static_cast<float>(1.0 - lr * options.weight_decay);
   if (arena.weights().scalar_type() == at::kBFloat16) {
     update_all<c10::BFloat16>(arena, state, form, shrink);

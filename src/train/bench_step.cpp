@@ -24,8 +24,8 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   const auto ranks = static_cast<std::uint64_t>(world.size());
   std::vector<std::int64_t> rows_per_rank;
   for (std::uint64_t r = 0; r < ranks; ++r) {
-    rows_per_rank.push_back(static_cast<std::int64_t>(
-        rank_slice(static_cast<std::uint64_t>(options.global_batch), ranks, r).size()));
+    rows_per_rank.push_back(
+        static_cast<std::int64_t>(rank_slice(static_cast<std::uint64_t>(options.global_batch), ranks, r).size()));
   }
   const std::int64_t rows = rows_per_rank[static_cast<std::size_t>(world.rank())];
   if (rows_per_rank.back() == 0) throw input_error("a batch of {} leaves ranks without a pair", options.global_batch);
@@ -47,8 +47,8 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   for (std::int64_t i = 0; i < ids.numel(); ++i) {
     ids.data_ptr<std::int64_t>()[i] = 3 + random.below(static_cast<std::uint32_t>(options.model.text.vocab_size - 4));
   }
-  ids.select(1, tokens - 1).fill_(options.model.text.pool_type == "eos" ? options.model.text.eos_id
-                                                                        : options.model.text.vocab_size - 1);
+  ids.select(1, tokens - 1)
+      .fill_(options.model.text.pool_type == "eos" ? options.model.text.eos_id : options.model.text.vocab_size - 1);
   std::vector<std::uint64_t> positions(static_cast<std::size_t>(rows));
   std::iota(positions.begin(), positions.end(), std::uint64_t{0});
 
@@ -96,7 +96,8 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
     rate.steps += 1;
   }
   const double seconds = all.seconds(), n = static_cast<double>(rate.steps);
-  for (double* sum : {&rate.prepare_ms, &rate.forward_ms, &rate.backward_ms, &rate.optimizer_ms, &rate.comm_wait_ms}) *sum /= n;
+  for (double* sum : {&rate.prepare_ms, &rate.forward_ms, &rate.backward_ms, &rate.optimizer_ms, &rate.comm_wait_ms})
+    *sum /= n;
   rate.step_ms = 1e3 * seconds / n;
   rate.pairs_per_s = static_cast<double>(options.global_batch) * n / seconds;
   rate.tflops = 6 * forward_macs(options.model, kept, tokens) * rate.pairs_per_s / world.size() / 1e12;

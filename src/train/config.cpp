@@ -9,7 +9,8 @@ void describe(OptionTable& table, TrainOptions& options) {
   table.add("train.precision", options.precision,
             "`fp32`, or `bf16`: weights, activations and gradients in bfloat16, master weights and loss in fp32",
             one_of({"fp32", "bf16"}));
-  table.add("train.threads", options.threads, "compute threads a rank; 0: OMP_NUM_THREADS, else cores of the node / ranks of the node",
+  table.add("train.threads", options.threads,
+            "compute threads a rank; 0: OMP_NUM_THREADS, else cores of the node / ranks of the node",
             in_range(std::int64_t{0}, std::int64_t{1024}));
   table.add("train.deterministic", options.deterministic, "only kernels that give the same bits every time");
   table.add("train.non_finite_limit", options.non_finite_limit,

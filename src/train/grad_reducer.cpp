@@ -28,7 +28,8 @@ GradReducer::GradReducer(Communicator& comm, ParameterArena& arena, double bucke
     buckets_.back().begin = specs[i].offset;
     buckets_.back().parameters += 1;
     bucket_of_[i] = buckets_.size() - 1;
-    torch::autograd::impl::set_post_acc_grad_hooks(arena.parameter(i), std::make_unique<Hook>([this, i] { landed(i); }));
+    torch::autograd::impl::set_post_acc_grad_hooks(arena.parameter(i),
+                                                   std::make_unique<Hook>([this, i] { landed(i); }));
   }
 }
 
@@ -51,8 +52,8 @@ void GradReducer::landed(std::size_t parameter) {
   buckets_[bucket_of_[parameter]].missing -= 1;
   while (next_ < buckets_.size() && buckets_[next_].missing == 0) {
     Bucket& bucket = buckets_[next_++];
-    bucket.work = comm_.start_all_reduce(arena_.gradients().narrow(0, bucket.begin, bucket.end - bucket.begin),
-                                         ReduceOp::sum);
+    bucket.work =
+        comm_.start_all_reduce(arena_.gradients().narrow(0, bucket.begin, bucket.end - bucket.begin), ReduceOp::sum);
   }
   comm_.progress();
 }

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <cmath>
+#include <set>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
@@ -79,6 +80,7 @@ int train(World& world, const TrainRequest& request) {
   // Data, tokenizer, model, optimizer.
   const ModelConfig named_model = read_model_config(config.model.config);
   const TrainingData data = open_training_data(config.data);
+  for (const std::string& path : config.eval.data) check_evaluable(PackedSet{path}, config.eval);
   const auto tokenizer = SentencePieceTokenizer::load(data.sets[0]->folder() / kTokenizerFileName);
   ClipModel model(model_for(named_model, tokenizer), compute);
   const ModelConfig& shape = model.config();
@@ -97,9 +99,10 @@ int train(World& world, const TrainRequest& request) {
   const std::int64_t total_steps = std::max<std::int64_t>(1, (samples + global_batch - 1) / global_batch);
   std::vector<std::int64_t> rows_per_rank;
   for (int r = 0; r < world.size(); ++r) {
-    rows_per_rank.push_back(static_cast<std::int64_t>(
-        rank_slice(static_cast<std::uint64_t>(global_batch), static_cast<std::uint64_t>(world.size()),
-                   static_cast<std::uint64_t>(r)).size()));
+    rows_per_rank.push_back(
+        static_cast<std::int64_t>(rank_slice(static_cast<std::uint64_t>(global_batch),
+                                             static_cast<std::uint64_t>(world.size()), static_cast<std::uint64_t>(r))
+                                      .size()));
   }
   if (rows_per_rank.back() == 0) {
     throw input_error("train.global_batch = {} leaves ranks without a sample: use at most {} ranks", global_batch,
@@ -111,8 +114,10 @@ int train(World& world, const TrainRequest& request) {
   Progress progress = resume(world, request.folder, request.resume, model, optimizer, config_hash);
   if (progress.step == 0) model.initialise(config.model.init, seed);
   if (progress.samples_seen != progress.step * global_batch) {
-    throw input_error("the checkpoint has seen {} samples in {} steps, which does not fit train.global_batch = {}: use the "
-                      "batch that the run began with, or --resume none", progress.samples_seen, progress.step, global_batch);
+    throw input_error(
+        "the checkpoint has seen {} samples in {} steps, which does not fit train.global_batch = {}: use the "
+        "batch that the run began with, or --resume none",
+        progress.samples_seen, progress.step, global_batch);
   }
   if (world.rank() == 0) {
     if (data.sets[0]->folder() != request.folder.path) {
@@ -122,13 +127,19 @@ int train(World& world, const TrainRequest& request) {
   }
   const std::vector<std::string> hosts = world.gather_strings(world.host_name());
   if (world.rank() == 0) {
-    append_provenance(request.folder.provenance_file(),
-                      {program_version(), git_commit(), {{"LibTorch", TORCH_VERSION}, {"MPI", world.mpi_version()}},
-                       hosts, world.size(), utc_now(), request.command_line, config_hash});
+    append_provenance(request.folder.provenance_file(), {program_version(),
+                                                         git_commit(),
+                                                         {{"LibTorch", TORCH_VERSION}, {"MPI", world.mpi_version()}},
+                                                         hosts,
+                                                         world.size(),
+                                                         utc_now(),
+                                                         request.command_line,
+                                                         config_hash});
   }
-  log_info("{}: {:.1f} M parameters, {} of {} patches, {} pairs an epoch, {} steps of {} pairs, {} ranks x {} threads, {}",
-           shape.name, static_cast<double>(model.arena().numel()) / 1e6, kept, shape.vision.patches(),
-           data.epoch_samples, total_steps, global_batch, world.size(), at::get_num_threads(), config.train.precision);
+  log_info(
+      "{}: {:.1f} M parameters, {} of {} patches, {} pairs an epoch, {} steps of {} pairs, {} ranks x {} threads, {}",
+      shape.name, static_cast<double>(model.arena().numel()) / 1e6, kept, shape.vision.patches(), data.epoch_samples,
+      total_steps, global_batch, world.size(), at::get_num_threads(), config.train.precision);
   if (progress.step > 0) log_info("resumed from step {} ({} samples seen)", progress.step, progress.samples_seen);
 
   // The yardstick of this run's utilisation, with all ranks at work and before the loader's threads are.
@@ -141,8 +152,11 @@ int train(World& world, const TrainRequest& request) {
   Window window;
   std::int64_t start_step = progress.step;
   std::int64_t skipped_in_a_row = 0;
-  std::int64_t next_eval =
-      config.eval.every_samples > 0 ? (progress.samples_seen / config.eval.every_samples + 1) * config.eval.every_samples : -1;
+  std::int64_t bad_samples_told = 0;
+  std::set<std::uint64_t> bad_ids_told;
+  std::int64_t next_eval = config.eval.every_samples > 0
+                               ? (progress.samples_seen / config.eval.every_samples + 1) * config.eval.every_samples
+                               : -1;
 
   while (progress.step < total_steps) {
     // The batch of this step and rank; what it holds depends on the seed and the step alone.
@@ -159,9 +173,9 @@ int train(World& world, const TrainRequest& request) {
 
     const std::int64_t size = shape.vision.image_size;
     const at::Tensor bytes = at::from_blob(batch.images.data(), {batch.n, 3, size, size}, at::kByte);
-    const at::Tensor pixels = normalise_pixels(bytes, shape.norm, compute);         // [rows, 3, size, size]
-    const at::Tensor ids = trimmed_ids(batch.ids, batch.lengths, shape.text);       // [rows, tokens]
-    std::optional<at::Tensor> kept_patches;                                         // [rows, kept]
+    const at::Tensor pixels = normalise_pixels(bytes, shape.norm, compute);    // [rows, 3, size, size]
+    const at::Tensor ids = trimmed_ids(batch.ids, batch.lengths, shape.text);  // [rows, tokens]
+    std::optional<at::Tensor> kept_patches;                                    // [rows, kept]
     if (kept < shape.vision.patches()) {
       kept_patches = draw_kept_patches(seed, batch.positions, shape.vision.patches(), kept);
     }
@@ -191,9 +205,10 @@ int train(World& world, const TrainRequest& request) {
     skipped_in_a_row = finite ? 0 : skipped_in_a_row + 1;
     if (skipped_in_a_row >= config.train.non_finite_limit) {
       world.wait_flags();  // all ranks leave here together, with nothing on its way
-      throw input_error("{} steps in a row with a gradient that is not finite, up to step {}; this rank's samples: {}. "
-                           "Lower optim.lr or look at these samples",
-                           skipped_in_a_row, progress.step, fmt::join(batch.sample_ids, " "));
+      throw input_error(
+          "{} steps in a row with a gradient that is not finite, up to step {}; this rank's samples: {}. "
+          "Lower optim.lr or look at these samples",
+          skipped_in_a_row, progress.step, fmt::join(batch.sample_ids, " "));
     }
     window.samples += global_batch;
     window.steps += 1;
@@ -205,13 +220,15 @@ int train(World& world, const TrainRequest& request) {
     // Diagnostics.
     const bool last = progress.step == total_steps;
     if (progress.step % config.run.log_every == 0 || last || progress.step == start_step + 1) {
-      std::array<double, 4> sums{loss.item<double>(), window.data_wait_s, window.comm_wait_s, window.compute_s};
+      std::array<double, 5> sums{loss.item<double>(), window.data_wait_s, window.comm_wait_s, window.compute_s,
+                                 static_cast<double>(loader.counters().bad_samples)};
       world.all_reduce_sum(sums);
       std::array<double, 1> rss{static_cast<double>(peak_rss_bytes())};
       world.all_reduce_max(rss);
       const double seconds = window.timer.seconds();
       const double all_seconds = seconds * world.size();
-      const double macs = forward_macs(shape, kept, std::llround(window.text_tokens / static_cast<double>(window.steps)));
+      const double macs =
+          forward_macs(shape, kept, std::llround(window.text_tokens / static_cast<double>(window.steps)));
       MetricsLine line;
       line.step = progress.step;
       line.samples_seen = progress.samples_seen;
@@ -230,13 +247,23 @@ int train(World& world, const TrainRequest& request) {
       line.rss_bytes = static_cast<std::int64_t>(rss[0]);
       line.skipped_steps = optimizer.skipped.item<std::int64_t>();
       if (world.rank() == 0) append_metrics(request.folder.metrics_file(), line);
-      const double eta_s = static_cast<double>(total_steps - progress.step) * seconds / static_cast<double>(window.steps);
-      log_info("{} step {}/{}  loss {:.3f}  {:.0f} samples/s  lr {:.2e}  |g| {:.2f}  scale {:.1f}  data wait {:.0f} %  comm "
-               "wait {:.0f} %  {:.0f} % of GEMM  ETA {}",
-               bar(static_cast<double>(progress.step) / static_cast<double>(total_steps)), progress.step, total_steps,
-               line.loss, line.samples_per_s, lr, line.grad_norm, line.logit_scale, 100 * line.data_wait_share,
-               100 * line.comm_wait_share, 100 * line.utilisation, clock_text(eta_s));
+      const double eta_s =
+          static_cast<double>(total_steps - progress.step) * seconds / static_cast<double>(window.steps);
+      log_info(
+          "{} step {}/{}  loss {:.3f}  {:.0f} samples/s  lr {:.2e}  |g| {:.2f}  scale {:.1f}  data wait {:.0f} %  comm "
+          "wait {:.0f} %  {:.0f} % of GEMM  ETA {}",
+          bar(static_cast<double>(progress.step) / static_cast<double>(total_steps)), progress.step, total_steps,
+          line.loss, line.samples_per_s, lr, line.grad_norm, line.logit_scale, 100 * line.data_wait_share,
+          100 * line.comm_wait_share, 100 * line.utilisation, clock_text(eta_s));
       window = Window{};
+      if (const auto bad = static_cast<std::int64_t>(sums[4]); bad > bad_samples_told) {
+        bad_samples_told = bad;
+        log_info("warning: {} samples so far cannot be read and were replaced", bad);
+        for (const BadSample& one : loader.bad_samples()) {
+          if (bad_ids_told.insert(one.sample_id).second)
+            log_warn("sample {} was replaced: {}", one.sample_id, one.reason);
+        }
+      }
     }
 
     // Checkpoint and stop: the ranks agree on the step.
@@ -259,7 +286,6 @@ int train(World& world, const TrainRequest& request) {
     }
   }
 
-  for (const BadSample& bad : loader.bad_samples()) log_warn("sample {} was replaced: {}", bad.sample_id, bad.reason);
   log_info("training done: {} steps, {} samples, {:.0f} s in this session", progress.step, progress.samples_seen,
            session.seconds());
   evaluate_all(world, eval_context, config.eval, request.folder, progress, config.run.name);

@@ -44,11 +44,11 @@ std::filesystem::path newest_checkpoint(const RunFolder& folder) {
 // A test picture as a PNG beside results.json, for the report.
 std::string save_picture(const PackedSet& set, std::uint64_t index, const RunFolder& folder) {
   RawSample raw = set.read(index);
-  const Image image =
-      set.is_raw() ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels) : decode_image(raw.image);
+  const Image image = set.is_raw() ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels)
+                                   : decode_image(raw.image);
   const std::vector<std::uint8_t> png = encode_png(image);
-  const std::string name =
-      fmt::format("pictures/{}_{}_{}.png", set.folder().parent_path().filename().string(), set.folder().filename().string(), index);
+  const std::string name = fmt::format("pictures/{}_{}_{}.png", set.folder().parent_path().filename().string(),
+                                       set.folder().filename().string(), index);
   std::filesystem::create_directories(folder.path / "pictures");
   write_file_atomic(folder.path / name, {reinterpret_cast<const char*>(png.data()), png.size()});
   return name;
@@ -83,14 +83,16 @@ std::filesystem::path tokenizer_file(const RunFolder& folder) { return folder.pa
 
 ModelConfig model_for(ModelConfig model, const SentencePieceTokenizer& tokenizer) {
   if (tokenizer.vocab_size() > model.text.vocab_size) {
-    throw input_error("model {}: the tokenizer has {} pieces, the model's vocab_size is {}; pack with --train-tokenizer {} or "
-                      "raise vocab_size",
-                      model.name, tokenizer.vocab_size(), model.text.vocab_size, model.text.vocab_size);
+    throw input_error(
+        "model {}: the tokenizer has {} pieces, the model's vocab_size is {}; pack with --train-tokenizer {} or "
+        "raise vocab_size",
+        model.name, tokenizer.vocab_size(), model.text.vocab_size, model.text.vocab_size);
   }
   if (model.text.pool_type == "argmax") {
-    throw input_error("model {}: text pool_type argmax expects CLIP's own vocabulary, whose largest id is the end token; with "
-                      "a SentencePiece tokenizer use eos or last",
-                      model.name);
+    throw input_error(
+        "model {}: text pool_type argmax expects CLIP's own vocabulary, whose largest id is the end token; with "
+        "a SentencePiece tokenizer use eos or last",
+        model.name);
   }
   model.text.eos_id = tokenizer.eos_id();
   return model;
@@ -166,8 +168,9 @@ Progress resume(World& world, const RunFolder& folder, const std::string& which,
   std::array<std::int64_t, 2> steps{progress.step, -progress.step};
   world.all_reduce_max(steps);
   if (steps[0] != -steps[1]) {
-    throw storage_error("{}: the ranks found different checkpoints, of steps {} and {}: is the folder shared by all nodes?",
-                        folder.checkpoints_dir().native(), -steps[1], steps[0]);
+    throw storage_error(
+        "{}: the ranks found different checkpoints, of steps {} and {}: is the folder shared by all nodes?",
+        folder.checkpoints_dir().native(), -steps[1], steps[0]);
   }
   // What lies ahead of where we start would count as newest when old checkpoints are deleted.
   const std::vector<std::int64_t> found = folder.checkpoint_steps();
@@ -189,10 +192,19 @@ Progress resume(World& world, const RunFolder& folder, const std::string& which,
   return progress;
 }
 
+void check_evaluable(const PackedSet& set, const EvalOptions& options) {
+  if (std::ranges::find(options.tasks, "zeroshot") == options.tasks.end()) return;
+  if (set.info().label_names.empty()) {
+    throw input_error("{} has no labels to classify by: use the task retrieval", set.folder().native());
+  }
+  for (const std::string& label : set.info().label_names) set.classnames(label);  // throws where the names are missing
+}
+
 void evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
                   const Progress& progress, const std::string& run_name) {
   for (const std::string& path : options.data) {
     const PackedSet set{path};
+    check_evaluable(set, options);
     for (const std::string& task : options.tasks) {
       Result result;
       result.dataset = set_name(set);
@@ -206,8 +218,8 @@ void evaluate_all(World& world, const EvalContext& context, const EvalOptions& o
         result.task = kTaskRetrieval;
         result.metrics = outcome.metrics;
         result.n = outcome.images;
-        log_info("{}: {} images, {} texts: image->text R@1 {:.1f} %, text->image R@1 {:.1f} %, R@5 {:.1f} %", result.dataset,
-                 outcome.images, outcome.texts, 100 * outcome.metrics.at("text_retrieval_recall@1"),
+        log_info("{}: {} images, {} texts: image->text R@1 {:.1f} %, text->image R@1 {:.1f} %, R@5 {:.1f} %",
+                 result.dataset, outcome.images, outcome.texts, 100 * outcome.metrics.at("text_retrieval_recall@1"),
                  100 * outcome.metrics.at("image_retrieval_recall@1"),
                  100 * outcome.metrics.at("image_retrieval_recall@5"));
         if (world.rank() == 0) append_result(folder.results_file(), result);
@@ -235,8 +247,8 @@ void evaluate_all(World& world, const EvalContext& context, const EvalOptions& o
         if (world.rank() == 0) {
           const std::vector<std::string> names = set.classnames(label);
           for (const TopNames& top : outcome.pictures) {
-            Prediction prediction{save_picture(set, top.index, folder), names[static_cast<std::size_t>(top.truth)], {},
-                                  top.scores};
+            Prediction prediction{
+                save_picture(set, top.index, folder), names[static_cast<std::size_t>(top.truth)], {}, top.scores};
             for (const std::int64_t c : top.classes) prediction.names.push_back(names[static_cast<std::size_t>(c)]);
             result.predictions.push_back(prediction);
           }
@@ -251,7 +263,8 @@ void evaluate_all(World& world, const EvalContext& context, const EvalOptions& o
   }
 }
 
-LoadedModel load_model(const std::filesystem::path& path) {
+LoadedModel load_model(const std::filesystem::path& named) {
+  const std::filesystem::path path = without_slash(named);
   LoadedModel loaded;
   std::filesystem::path checkpoint = path;
   if (!std::filesystem::exists(path / "manifest.json")) {
@@ -271,7 +284,8 @@ LoadedModel load_model(const std::filesystem::path& path) {
   const NamedTensors weights = read_safetensors(checkpoint / "model.safetensors");
   const auto& specs = loaded.model->arena().specs();
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    const auto found = std::find_if(weights.begin(), weights.end(), [&](const auto& w) { return w.first == specs[i].name; });
+    const auto found =
+        std::find_if(weights.begin(), weights.end(), [&](const auto& w) { return w.first == specs[i].name; });
     if (found == weights.end() || found->second.sizes() != at::IntArrayRef(specs[i].shape)) {
       throw storage_error("{}: tensor {} is missing or has another shape", checkpoint.native(), specs[i].name);
     }

@@ -14,7 +14,8 @@
 
 namespace clip_hpc {
 
-Watchdog::Watchdog(std::shared_ptr<InFlight> in_flight, double timeout_s, std::function<void(const std::string&)> on_hang)
+Watchdog::Watchdog(std::shared_ptr<InFlight> in_flight, double timeout_s,
+                   std::function<void(const std::string&)> on_hang)
     : in_flight_(std::move(in_flight)),
       timeout_s_(timeout_s),
       on_hang_(std::move(on_hang)),
@@ -35,9 +36,10 @@ void Watchdog::watch(const std::stop_token& stop) const {
       seen = started;
       since_seen.restart();
     } else if (since_seen.seconds() > timeout_s_) {
-      on_hang_(fmt::format("{} (operation {} of this rank) has lasted longer than comm.timeout_s = {} s: another rank is "
-                           "stuck or gone; submit again to go on from the last checkpoint",
-                           operation, started, timeout_s_));
+      on_hang_(
+          fmt::format("{} (operation {} of this rank) has lasted longer than comm.timeout_s = {} s: another rank is "
+                      "stuck or gone; submit again to go on from the last checkpoint",
+                      operation, started, timeout_s_));
       return;
     }
   }

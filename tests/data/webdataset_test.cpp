@@ -41,7 +41,8 @@ std::string png(int width, int height) {
   return {bytes.begin(), bytes.end()};
 }
 
-PackedSet pack_all(const PackSource& source, const std::filesystem::path& folder, std::vector<PackedPart>* parts = nullptr) {
+PackedSet pack_all(const PackSource& source, const std::filesystem::path& folder,
+                   std::vector<PackedPart>* parts = nullptr) {
   prepare_set_folder(folder);
   std::vector<PackedPart> packed;
   for (std::uint64_t part = source.parts; part-- > 0;) packed.push_back(pack_part(source, part, folder));  // any order
@@ -53,7 +54,8 @@ PackedSet pack_all(const PackSource& source, const std::filesystem::path& folder
 TEST(WebDataset, OneTarBecomesOneShardAndSamplesKeepTheirOrder) {
   const test::TempFolder folder;
   std::filesystem::create_directories(folder / "tars");
-  write_tar(folder / "tars" / "00001.tar", {{"a/7.jpg", jpeg(20, 10)}, {"a/7.txt", " a cat\non a mat \n"}, {"a/7.cls", "3"}});
+  write_tar(folder / "tars" / "00001.tar",
+            {{"a/7.jpg", jpeg(20, 10)}, {"a/7.txt", " a cat\non a mat \n"}, {"a/7.cls", "3"}});
   write_tar(folder / "tars" / "00000.tar",
             {{"x.JSON", R"({"caption": "from json", "uid": "000000000000000a00000000000000ff"})"},
              {"x.png", png(8, 9)},
@@ -79,9 +81,12 @@ TEST(WebDataset, OneTarBecomesOneShardAndSamplesKeepTheirOrder) {
 
 TEST(WebDataset, LargePicturesAreScaledToTheShortSide) {
   const test::TempFolder folder;
-  write_tar(folder / "a.tar", {{"1.jpg", jpeg(64, 32)}, {"1.txt", "wide"},
-                               {"2.jpg", jpeg(30, 90)}, {"2.txt", "tall"},
-                               {"3.jpg", jpeg(16, 12)}, {"3.txt", "small"}});
+  write_tar(folder / "a.tar", {{"1.jpg", jpeg(64, 32)},
+                               {"1.txt", "wide"},
+                               {"2.jpg", jpeg(30, 90)},
+                               {"2.txt", "tall"},
+                               {"3.jpg", jpeg(16, 12)},
+                               {"3.txt", "small"}});
   const PackedSet set = pack_all(open_webdataset({.inputs = {folder / "a.tar"}, .size = 16}), folder / "packed");
   const auto size = [&](std::uint64_t i) { return std::pair{set.read(i).width, set.read(i).height}; };
   EXPECT_EQ(size(0), (std::pair{32U, 16U}));
@@ -95,8 +100,10 @@ TEST(WebDataset, WhatCannotBeASampleIsSkippedWithItsReason) {
   const std::string cut = jpeg(64, 64).substr(0, 400);
   write_tar(folder / "a.tar", {{"1.jpg", jpeg(9, 9)},
                                {"2.txt", "no picture"},
-                               {"3.jpg", cut}, {"3.txt", "cut off"},
-                               {"4.jpg", jpeg(9, 9)}, {"4.txt", "good"}});
+                               {"3.jpg", cut},
+                               {"3.txt", "cut off"},
+                               {"4.jpg", jpeg(9, 9)},
+                               {"4.txt", "good"}});
   std::vector<PackedPart> parts;
   const PackedSet set = pack_all(open_webdataset({.inputs = {folder / "a.tar"}}), folder / "packed", &parts);
   EXPECT_EQ(set.count(), 1U);
@@ -111,7 +118,8 @@ TEST(WebDataset, WhatCannotBeASampleIsSkippedWithItsReason) {
 
 TEST(WebDataset, MissingAndBrokenTarsAreNamed) {
   const test::TempFolder folder;
-  test::expect_error(ErrorKind::input, {"nowhere", "does not exist"}, [&] { open_webdataset({.inputs = {folder / "nowhere"}}); });
+  test::expect_error(ErrorKind::input, {"nowhere", "does not exist"},
+                     [&] { open_webdataset({.inputs = {folder / "nowhere"}}); });
   std::filesystem::create_directories(folder / "empty");
   test::expect_error(ErrorKind::input, {"no .tar"}, [&] { open_webdataset({.inputs = {folder / "empty"}}); });
   write_tar(folder / "a.tar", {{"1.jpg", jpeg(64, 64)}, {"1.txt", "one"}});

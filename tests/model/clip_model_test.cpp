@@ -121,7 +121,10 @@ TEST(NormalisePixels, EqualsTheFormulaInBothTypes) {
   // Bytes that do not lie in one piece take the other road to the same numbers.
   const at::Tensor strided = bytes.transpose(2, 3);
   EXPECT_LT((normalise_pixels(strided, norm, at::kFloat) - normalise_pixels(strided.contiguous(), norm, at::kFloat))
-                .abs().max().item<double>(), 1e-6);
+                .abs()
+                .max()
+                .item<double>(),
+            1e-6);
 }
 
 }  // namespace

@@ -41,4 +41,7 @@ class FileDescriptor {
 void pread_all(int fd, std::span<std::byte> into, std::uint64_t offset, std::string_view name);
 void pwrite_all(int fd, std::span<const std::byte> from, std::uint64_t offset, std::string_view name);
 
+// "a/b/" as tab completion leaves it -> "a/b", so that filename() and parent_path() mean what they say.
+std::filesystem::path without_slash(std::filesystem::path path);
+
 }  // namespace clip_hpc

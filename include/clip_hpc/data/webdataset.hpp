@@ -1,6 +1,6 @@
 // WebDataset tar files (img2dataset, DataComp, open_clip's training sets) as a source for packing. One tar becomes one
-// shard. A sample is a run of entries whose path is the same up to the first dot of the file name: one picture (jpg, jpeg,
-// png, webp), a caption (txt, else "caption" of json), and optionally a class number (cls).
+// shard. A sample is a run of entries whose path is the same up to the first dot of the file name: one picture (jpg,
+// jpeg, png, webp), a caption (txt, else "caption" of json), and optionally a class number (cls).
 #pragma once
 
 #include <filesystem>

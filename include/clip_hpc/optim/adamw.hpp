@@ -19,9 +19,9 @@ struct DecayRange {  // elements [begin, end) of the arena
 std::vector<DecayRange> decay_ranges(const ParameterArena& arena);  // adjacent equal ranges are one
 
 struct AdamWState {
-  at::Tensor m, v;        // [numel] fp32
-  at::Tensor applied;     // int64 scalar: updates done, the t of the bias correction
-  at::Tensor skipped;     // int64 scalar: updates left out since the gradient was not finite
+  at::Tensor m, v;     // [numel] fp32
+  at::Tensor applied;  // int64 scalar: updates done, the t of the bias correction
+  at::Tensor skipped;  // int64 scalar: updates left out since the gradient was not finite
   std::vector<DecayRange> ranges;
 };
 AdamWState make_adamw_state(const ParameterArena& arena);

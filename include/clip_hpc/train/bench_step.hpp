@@ -16,21 +16,21 @@ struct StepBenchOptions {
   std::int64_t text_tokens = 0;  // positions that are computed; 0: the model's context length
   std::string precision = "fp32";
   StrategyOptions strategy;
-  double seconds = 10;           // measured after two steps that are not
+  double seconds = 10;  // measured after two steps that are not
 };
 
 struct StepRate {  // wall time of rank 0, means over the measured steps
   std::int64_t steps = 0;
-  double pairs_per_s = 0;        // all ranks
+  double pairs_per_s = 0;  // all ranks
   double step_ms = 0;
-  double prepare_ms = 0;         // bytes to pixels, FLIP's draw
-  double forward_ms = 0;         // towers and loss, the gather included
-  double backward_ms = 0;        // with what the gradient reduction adds
-  double optimizer_ms = 0;       // norm, clip, AdamW
-  double comm_wait_ms = 0;       // blocked in collectives; part of forward and backward
-  double tflops = 0;             // a rank
-  double gemm_tflops = 0;        // of a square product, measured in the same run
-  std::int64_t rss_bytes = 0;    // of the largest rank
+  double prepare_ms = 0;       // bytes to pixels, FLIP's draw
+  double forward_ms = 0;       // towers and loss, the gather included
+  double backward_ms = 0;      // with what the gradient reduction adds
+  double optimizer_ms = 0;     // norm, clip, AdamW
+  double comm_wait_ms = 0;     // blocked in collectives; part of forward and backward
+  double tflops = 0;           // a rank
+  double gemm_tflops = 0;      // of a square product, measured in the same run
+  std::int64_t rss_bytes = 0;  // of the largest rank
 };
 
 StepRate bench_step(World& world, const StepBenchOptions& options);  // collective

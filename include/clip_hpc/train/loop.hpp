@@ -12,9 +12,9 @@ namespace clip_hpc {
 
 struct TrainRequest {
   RunConfig config;
-  std::string config_text;         // the resolved INI, written to the run folder
+  std::string config_text;  // the resolved INI, written to the run folder
   RunFolder folder;
-  std::string resume = "auto";     // auto, none, or the path of a checkpoint
+  std::string resume = "auto";  // auto, none, or the path of a checkpoint
   std::vector<std::string> command_line;
 };
 

@@ -16,7 +16,7 @@
 namespace clip_hpc {
 
 struct Progress {
-  std::int64_t step = 0;          // steps done
+  std::int64_t step = 0;  // steps done
   std::int64_t samples_seen = 0;
 };
 
@@ -40,11 +40,14 @@ NamedTensors named_weights(const ClipModel& model);               // fp32, open_
 void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& optimizer, const Progress& progress,
           const CheckpointOptions& options, const std::string& config_hash);
 
-// Collective. Restores the newest checkpoint that is complete and undamaged (auto), or the one that is named. Broken ones
-// are skipped with a warning. Step 0: there is none, and model and optimizer are all zero. A configuration other than
-// the checkpoint's is told in a warning, since the run that follows is neither's.
+// Collective. Restores the newest checkpoint that is complete and undamaged (auto), or the one that is named. Broken
+// ones are skipped with a warning. Step 0: there is none, and model and optimizer are all zero. A configuration other
+// than the checkpoint's is told in a warning, since the run that follows is neither's.
 Progress resume(World& world, const RunFolder& folder, const std::string& which, ClipModel& model,
                 AdamWState& optimizer, const std::string& config_hash);
+
+// Throws input or storage where evaluation would fail for lack of labels or class names: asked before a run starts.
+void check_evaluable(const PackedSet& set, const EvalOptions& options);
 
 // Evaluates on every set and task of [eval], prints one line each and writes results.json with pictures (rank 0).
 void evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,

@@ -1,5 +1,6 @@
-// Ends a run whose ranks wait for each other for ever: a thread that watches what this rank is communicating. MPI itself
-// has no deadline, and a rank that is stuck in a file system or in a dead lock keeps all others in their collective.
+// Ends a run whose ranks wait for each other for ever: a thread that watches what this rank is communicating. MPI
+// itself has no deadline, and a rank that is stuck in a file system or in a dead lock keeps all others in their
+// collective.
 #pragma once
 
 #include <functional>
@@ -30,8 +31,8 @@ class Watchdog {
   std::jthread thread_;  // last: it uses the others
 };
 
-// What a run does then: says it and leaves at once with kExitComm. MPI belongs to the main thread, which is stuck in it;
-// the launcher ends the other ranks.
+// What a run does then: says it and leaves at once with kExitComm. MPI belongs to the main thread, which is stuck in
+// it; the launcher ends the other ranks.
 [[noreturn]] void leave_hung_run(const std::string& text);
 
 }  // namespace clip_hpc
