@@ -82,7 +82,10 @@ JpegHeader read_jpeg_header(const Turbo& turbo, Bytes bytes) {
 }
 
 void decode_jpeg(Bytes bytes, int short_side, Image& image) {
-  thread_local const Turbo turbo(tjInitDecompress());  // its tables and buffers serve all pictures of a thread
+  // One decoder serves all good pictures of a thread. After any complaint it is thrown away: what a broken picture
+  // leaves in it spoils the next ones.
+  thread_local Turbo kept;
+  Turbo turbo = kept ? std::move(kept) : Turbo(tjInitDecompress());
   const JpegHeader header = read_jpeg_header(turbo, bytes);
   int width = header.width;
   int height = header.height;
@@ -104,6 +107,8 @@ void decode_jpeg(Bytes bytes, int short_side, Image& image) {
     if (tjGetErrorCode(turbo.get()) == TJERR_FATAL || reason.find("remature end") != std::string::npos) {
       throw undecodable("JPEG", reason);
     }
+  } else {
+    kept = std::move(turbo);
   }
   if (!cmyk) return;
   const int invert = has_adobe_marker(bytes) ? 0 : 255;

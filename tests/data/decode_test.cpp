@@ -143,5 +143,19 @@ TEST(Decode, RawMustFit) {
   EXPECT_THROW(image_from_raw({}, 0, 0, 3), Error);
 }
 
+TEST(DecodeImage, ABrokenJpegDoesNotSpoilTheNextOnes) {
+  const Image image{40, 30, 3, std::vector<std::uint8_t>(3600, 77)};
+  const std::vector<std::uint8_t> good = encode_jpeg(image, 90);
+  for (const std::size_t length : {std::size_t{3}, std::size_t{100}, good.size() / 2, good.size() - 30}) {
+    const std::vector<std::uint8_t> cut(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(length));
+    EXPECT_THROW(decode_image(cut), Error) << length;
+    std::vector<std::uint8_t> garbled = good;
+    std::fill(garbled.begin() + 2, garbled.begin() + static_cast<std::ptrdiff_t>(length), std::uint8_t{0xA5});
+    EXPECT_THROW(decode_image(garbled), Error) << length;
+    EXPECT_EQ(decode_image(good).width, 40) << length;
+    EXPECT_EQ(probe_size(good).height, 30) << length;
+  }
+}
+
 }  // namespace
 }  // namespace clip_hpc
