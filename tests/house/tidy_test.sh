@@ -22,10 +22,10 @@ else
   files=("$@")
 fi
 
-# g++'s warnings are not clang's, and clang cannot read g++'s precompiled header.
+# clang cannot read g++'s precompiled header: it gets the text that it was made of.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-sed -E 's/-include [^ ]*cmake_pch\.hxx//; s/-fpch-preprocess//; s/-Winvalid-pch//' "$commands" >"$work/compile_commands.json"
+sed -E "s|-include [^ ]*cmake_pch\.hxx|-include $CLIP_HPC_SOURCE_DIR/src/pch.hpp|"'; s/-fpch-preprocess//; s/-Winvalid-pch//' "$commands" >"$work/compile_commands.json"
 
 stamps=$CLIP_HPC_BINARY_DIR/tidy
 mkdir -p "$stamps"
