@@ -94,9 +94,6 @@ if [ "$(id -u)" = 0 ]; then
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
 
-# mpirun answers TERM and Ctrl-C with TERM to the ranks, and kills them a second later. A step and a checkpoint take longer.
-export OMPI_MCA_odls_base_sigkill_timeout=${OMPI_MCA_odls_base_sigkill_timeout:-120}
-
 # --- Slurm -----------------------------------------------------------------------------------------------------------
 # The tree fence of Slurm's PMIx plugin can let ranks on several nodes leave MPI_Init too early (they crash); the ring
 # does not. Where the site's mpi.conf says PMIxCollFence=ring this changes nothing.
@@ -120,7 +117,7 @@ exit $status'
 
 # clip_hpc_launch RANKS COMMAND...   RANKS 0: as many as the Slurm job asked for (outside Slurm: 1)
 clip_hpc_launch() {
-  local ranks=$1 launcher=${CLIP_HPC_LAUNCHER:-auto} options=() processors marker status=0
+  local ranks=$1 launcher=${CLIP_HPC_LAUNCHER:-auto} options=() processors marker monitor status=0
   shift
   # `mpirun` is also right for a site that says srun when we are on its login node or on a laptop.
   if [ -z "${SLURM_JOB_ID:-}" ]; then
@@ -154,7 +151,23 @@ clip_hpc_launch() {
           options+=(-x "OMP_NUM_THREADS=$((processors > ranks ? processors / ranks : 1))")
         fi
       fi
-      mpirun "${options[@]}" -np "$ranks" "$@"
+      # mpirun answers TERM and Ctrl-C by killing the ranks within two seconds, too soon for a checkpoint. USR1 it passes
+      # on at once. So it gets USR1 for the first of them and TERM for the second, in a session of its own, where the
+      # terminal's Ctrl-C does not reach it.
+      case $- in *m*) monitor=-m ;; *) monitor=+m ;; esac
+      set +m
+      setsid mpirun "${options[@]}" -np "$ranks" "$@" &
+      clip_hpc_mpirun=$!
+      set "$monitor"
+      trap 'kill -USR1 "$clip_hpc_mpirun"; trap "kill -TERM $clip_hpc_mpirun" TERM INT' TERM INT
+      while :; do
+        status=0
+        wait "$clip_hpc_mpirun" || status=$?
+        kill -0 "$clip_hpc_mpirun" 2>/dev/null || break
+      done
+      wait "$clip_hpc_mpirun" || status=$?
+      trap - TERM INT
+      return $status
       ;;
     *)
       echo "env: CLIP_HPC_LAUNCHER is '$launcher': write srun, mpirun or auto" >&2

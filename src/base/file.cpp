@@ -1,6 +1,7 @@
 #include "clip_hpc/base/file.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -19,6 +20,12 @@ constexpr std::size_t kMaxTransferBytes = std::size_t{1} << 30;  // Linux moves 
 
 Error system_error(std::string_view doing, std::string_view path) {
   const int code = errno;
+  if (code == EMFILE) {
+    return storage_error(
+        "cannot {} {}: {} (a packed set keeps one file open a shard): raise ulimit -n, or pack into "
+        "fewer, larger shards",
+        doing, path, std::strerror(code));
+  }
   return storage_error("cannot {} {}: {}", doing, path, std::strerror(code));
 }
 
@@ -139,6 +146,15 @@ std::uint64_t xxh64_of_file(const std::filesystem::path& path) {
 std::filesystem::path without_slash(std::filesystem::path path) {
   path = path.lexically_normal();
   return path.has_filename() || !path.has_relative_path() ? path : path.parent_path();
+}
+
+std::uint64_t raise_open_file_limit() {
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
 }
 
 std::string hex64(std::uint64_t value) { return fmt::format("{:016x}", value); }

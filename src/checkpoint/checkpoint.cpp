@@ -14,6 +14,8 @@ namespace clip_hpc {
 namespace {
 
 constexpr int kSchemaVersion = 1;
+constexpr const char* kUnfinishedSuffix = ".tmp";
+constexpr const char* kReplacedSuffix = ".replaced";
 
 // Runs `work` and agrees with all ranks on whether it went well: a collective is entered by all or by none.
 void agree(World& world, const std::function<void()>& work) {
@@ -65,8 +67,7 @@ void describe(OptionTable& table, CheckpointOptions& options) {
 }
 
 void save_checkpoint(World& world, const std::filesystem::path& folder, const TrainState& state) {
-  std::filesystem::path beside = folder;
-  beside += ".tmp";
+  const std::filesystem::path beside = folder.native() + kUnfinishedSuffix;
   const std::filesystem::path state_file = beside / "state.h5";
   const std::int64_t numel = state.buffers.front().second.numel();
 
@@ -109,13 +110,18 @@ void save_checkpoint(World& world, const std::filesystem::path& folder, const Tr
     for (const char* name : {"state.h5", "model.safetensors"}) {
       manifest["files"][name] = std::filesystem::file_size(beside / name);
     }
+    manifest["weights_xxh64"] = hex64(xxh64_of_file(beside / "model.safetensors"));
     manifest["slices"] = Json::array();
     for (const std::string& text : slices) manifest["slices"].push_back(Json::parse(text));
     manifest["about"] = state.about;
     write_json_file(beside / "manifest.json", manifest);
     sync_path(beside);
-    std::filesystem::remove_all(folder);
+    // The same step saved again: at every moment one of the two is whole under its name or beside it.
+    const std::filesystem::path before = folder.native() + kReplacedSuffix;
+    std::filesystem::remove_all(before);
+    if (std::filesystem::exists(folder)) rename_synced(folder, before);
     rename_synced(beside, folder);
+    std::filesystem::remove_all(before);
   });
 }
 
@@ -151,7 +157,7 @@ Json restore_checkpoint(const std::filesystem::path& folder, TrainState& state) 
                           at->numel, tensor.numel());
     }
     pread_all(file.get(), bytes_of(tensor, 0, tensor.numel()), at->offset_bytes, path.native());
-    const auto not_covered = [&, what = name] {
+    const auto not_covered = [&folder, what = name] {
       return storage_error("{}: its slices do not cover {}: the file is damaged; resume from an older checkpoint",
                            (folder / "manifest.json").native(), what);
     };
@@ -173,6 +179,31 @@ Json restore_checkpoint(const std::filesystem::path& folder, TrainState& state) 
     if (checked != tensor.numel()) throw not_covered();
   }
   return *info.about;
+}
+
+NamedTensors read_checkpoint_weights(const std::filesystem::path& folder) {
+  const Json manifest = read_json_file(folder / "manifest.json");
+  const std::filesystem::path file = folder / "model.safetensors";
+  if (manifest.contains("weights_xxh64") && manifest["weights_xxh64"] != hex64(xxh64_of_file(file))) {
+    throw storage_error("{}: its checksum does not match the manifest: the file is damaged; use another checkpoint",
+                        file.native());
+  }
+  return read_safetensors(file);
+}
+
+void clear_killed_saves(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) found.push_back(entry.path());
+  for (const std::filesystem::path& path : found) {
+    if (path.extension() == kUnfinishedSuffix) std::filesystem::remove_all(path);
+    if (path.extension() != kReplacedSuffix) continue;
+    const std::filesystem::path plain = std::filesystem::path(path).replace_extension();
+    if (std::filesystem::exists(plain)) {
+      std::filesystem::remove_all(path);
+    } else {
+      rename_synced(path, plain);
+    }
+  }
 }
 
 std::vector<std::int64_t> expired_checkpoints(std::vector<std::int64_t> steps, const CheckpointOptions& options) {

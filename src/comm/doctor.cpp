@@ -29,6 +29,7 @@ namespace {
 
 constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 constexpr double kMiB = 1024.0 * 1024.0;
+constexpr std::uint64_t kFewOpenFiles = 4096;
 
 int cores_allowed() {
   cpu_set_t set;
@@ -94,6 +95,7 @@ Json about_this_rank(const World& world) {
           {"cores", cores_allowed()},
           {"threads", at::get_num_threads()},
           {"memory_gib", memory_available_bytes() / kGiB},
+          {"open_files", raise_open_file_limit()},
           {"shm_gib", free_bytes("/dev/shm") / kGiB},
           {"libraries", libraries(world)},
           // One rank of a node asks the driver: 8 processes that create contexts at once tell nothing more.
@@ -140,9 +142,16 @@ void report_nodes(const std::vector<Json>& ranks, DoctorReport& report) {
   for (const Json& one : ranks) {
     if (one["local_rank"] != 0) continue;
     const auto host = one["host"].get<std::string>();
-    report.lines.push_back(fmt::format("{}: {} ranks, {:.1f} GiB memory free, {:.1f} GiB /dev/shm free", host,
-                                       one["local_size"].get<int>(), one["memory_gib"].get<double>(),
-                                       one["shm_gib"].get<double>()));
+    report.lines.push_back(
+        fmt::format("{}: {} ranks, {:.1f} GiB memory free, {:.1f} GiB /dev/shm free, {} open files a rank", host,
+                    one["local_size"].get<int>(), one["memory_gib"].get<double>(), one["shm_gib"].get<double>(),
+                    one["open_files"].get<std::uint64_t>()));
+    if (one["open_files"].get<std::uint64_t>() < kFewOpenFiles) {
+      report.advice.push_back(
+          fmt::format("{}: a process may open {} files, and a packed set keeps one open a shard: raise the hard limit "
+                      "(ulimit -Hn, LimitNOFILE of slurmd) before sets of more shards",
+                      host, one["open_files"].get<std::uint64_t>()));
+    }
     if (one["local_size"].get<int>() > 1 && one["shm_gib"].get<double>() < 0.0625) {
       report.problems.push_back({ErrorKind::comm, host + ": /dev/shm is full, MPI needs it between ranks of a node: "
                                                          "remove what dead jobs left there"});

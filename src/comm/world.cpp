@@ -42,9 +42,8 @@ void mpi_check(int code, const char* call) {
 }
 
 std::optional<std::string> launch_problem(int world_size, const std::function<const char*(const char*)>& environment) {
-  if (world_size > 1 || environment("PMIX_RANK") != nullptr || environment("OMPI_COMM_WORLD_SIZE") != nullptr) {
-    return std::nullopt;
-  }
+  // mpirun says how many it started. PMIX_RANK proves nothing: srun sets it for a program whose MPI does not know PMIx.
+  if (world_size > 1 || environment("OMPI_COMM_WORLD_SIZE") != nullptr) return std::nullopt;
   const char* step = environment("SLURM_STEP_NUM_TASKS");
   const int tasks = number_in(step != nullptr ? step : environment("SLURM_NTASKS"));
   if (tasks <= 1) return std::nullopt;

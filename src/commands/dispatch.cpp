@@ -1,15 +1,21 @@
+#include <fmt/ranges.h>
 #include <hdf5.h>
+#include <torch/headeronly/version.h>
 
 #include <cstdio>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/version.hpp"
 #include "clip_hpc/comm/device_library.hpp"
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/train/shutdown.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -68,6 +74,8 @@ int report_failure(World& world, const Failure& failure) {
 }
 
 int run_on_world(Command command, std::span<const std::string> arguments) {
+  // From here on, so that a signal while MPI and the data come up stops the run after its first step.
+  if (command == command_train) install_shutdown_signals();
   World world;
   start_log({.rank = world.rank(), .file = {}});
   try {
@@ -117,6 +125,7 @@ int dispatch(std::span<const std::string> arguments) {
 int run_command(std::span<const std::string> arguments) {
   try {
     start_log({});
+    raise_open_file_limit();
     return dispatch(arguments);
   } catch (const std::exception& problem) {
     const Failure failure = describe_failure(problem);

@@ -19,7 +19,7 @@ Example:
 }  // namespace
 
 int command_eval(World& world, std::span<const std::string> arguments) {
-  std::string path, output;
+  std::string path, output, precision = "auto";
   EvalOptions options;
   options.tasks.clear();
   po::options_description words("Options");
@@ -29,14 +29,16 @@ int command_eval(World& world, std::span<const std::string> arguments) {
       "view", po::value(&options.view)->default_value(options.view), "resize, eval, eval_longest")(
       "captions", po::value(&options.captions)->default_value(options.captions), "retrieval: all or first")(
       "pictures", po::value(&options.pictures)->default_value(options.pictures), "kept for the report")(
+      "precision", po::value(&precision)->default_value(precision), "fp32, bf16, or auto: that of the run")(
       "output", po::value(&output), "folder for results.json; default: the run folder");
   if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
   if (path.empty() || options.data.empty()) throw input_error("clip_hpc eval needs --model and --data");
   if (options.tasks.empty()) options.tasks = {"zeroshot"};
   for (const std::string& task : options.tasks) one_of({"zeroshot", "retrieval"})("--task", task);
   one_of({"all", "first"})("--captions", options.captions);
+  one_of({"auto", "fp32", "bf16"})("--precision", precision);
   at::set_num_threads(compute_threads(world, 0));
-  const LoadedModel loaded = load_model(path);
+  const LoadedModel loaded = load_model(path, precision);
   RunFolder folder = loaded.folder;
   if (!output.empty()) folder.path = output;
   if (world.rank() == 0) std::filesystem::create_directories(folder.path);

@@ -1,6 +1,11 @@
 #include "clip_hpc/data/pack.hpp"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/comm/world.hpp"
@@ -25,21 +30,24 @@ constexpr const char* kUsage = R"(clip_hpc pack: pictures and captions into HDF5
   --from emoji        colour emoji with names and keywords, with emoji held out
 
 Writes shard_*.h5 and dataset.json to OUTPUT (webdataset), or to OUTPUT/<split>. Ranks share the work; the bytes do not
-depend on their number.
+depend on their number. Without --from, --train-tokenizer, --tokenizer and --verify work on a set that is packed already.
 
 Examples:
   mpirun -np 16 clip_hpc pack --from webdataset --input /data/cc12m --size 256 --output packed/cc12m --train-tokenizer 32000
   clip_hpc pack --from glyphs --output packed/glyphs --train-tokenizer 1000
   mpirun -np 4 clip_hpc pack --from emoji --output packed/emoji --train-tokenizer 4000
+  clip_hpc pack --output packed/cc3m --tokenizer packed/cc12m/tokenizer.model
+  mpirun -np 16 clip_hpc pack --output packed/cc12m --verify
 )";
 
 constexpr std::uint64_t kTokenizerSamples = 2'000'000;  // that a tokenizer is trained on, at most
 
 struct PackWords {
-  std::string from, output;
+  std::string from, output, tokenizer;
   std::vector<std::string> input;
   std::string faces = "core", scripts = "latin,greek,cyrillic", cldr;
-  std::int64_t size = 0, seed = 0, samples_per_shard = 4096, vocabulary = 0;
+  std::int64_t size = 0, seed = 0, samples_per_shard = 0, vocabulary = 0;
+  bool verify = false;
 };
 
 std::vector<EmbeddedSplit> open_splits(const PackWords& words) {
@@ -90,14 +98,54 @@ void pack_set(World& world, const PackSource& source, const std::filesystem::pat
   world.barrier();
 }
 
-std::string train_set_tokenizer(const std::filesystem::path& folder, int vocab_size) {
+// The tokenizer of a set, trained on its captions or given. Returns what was done; empty when nothing was asked for.
+std::string give_tokenizer(const PackWords& words, const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / kTokenizerFileName;
+  if (!words.tokenizer.empty()) {
+    const int pieces = SentencePieceTokenizer::load(words.tokenizer).vocab_size();
+    write_file_atomic(file, read_text_file(words.tokenizer));
+    return fmt::format("{}: {} pieces, from {}", file.native(), pieces, words.tokenizer);
+  }
+  if (words.vocabulary == 0) return "";
   const PackedSet set(folder);
   const std::uint64_t stride = (set.count() + kTokenizerSamples - 1) / kTokenizerSamples;  // more teach it nothing new
   std::vector<std::string> captions;
   for (std::uint64_t i = 0; i < set.count(); i += stride) captions.push_back(set.captions(i));
-  train_sentencepiece(captions, vocab_size, folder / kTokenizerFileName);
-  return fmt::format("{}: {} pieces", (folder / kTokenizerFileName).native(),
-                     SentencePieceTokenizer::load(folder / kTokenizerFileName).vocab_size());
+  train_sentencepiece(captions, static_cast<int>(words.vocabulary), file);
+  return fmt::format("{}: {} pieces", file.native(), SentencePieceTokenizer::load(file).vocab_size());
+}
+
+// A set that is packed already, or the splits of one.
+int work_on_packed(World& world, const PackWords& words) {
+  const std::filesystem::path output = words.output;
+  std::vector<std::filesystem::path> sets;
+  if (std::filesystem::exists(output / "dataset.json")) sets.push_back(output);
+  if (sets.empty() && std::filesystem::is_directory(output)) {
+    for (const auto& entry : std::filesystem::directory_iterator(output)) {
+      if (std::filesystem::exists(entry.path() / "dataset.json")) sets.push_back(entry.path());
+    }
+    std::ranges::sort(sets);
+  }
+  if (sets.empty()) throw input_error("{} holds no packed set: give --from to make one", output.native());
+  if (words.verify) {
+    std::vector<std::string> problems;
+    std::size_t shards = 0;
+    for (const std::filesystem::path& folder : sets) {
+      const PackedSet set(folder);
+      shards += set.info().shards.size();
+      for (std::string& one : set.verify(world.rank(), world.size())) problems.push_back(std::move(one));
+    }
+    const std::vector<std::string> all = world.all_gather_strings(fmt::format("{}", fmt::join(problems, "\n")));
+    std::string bad;
+    for (const std::string& one : all) bad += one.empty() ? "" : one + "\n";
+    if (!bad.empty()) throw storage_error("damaged shards; copy them again or repack:\n{}", bad);
+    log_info("{}: {} shards match their checksums", output.native(), shards);
+  }
+  if (words.tokenizer.empty() && words.vocabulary == 0) return kExitDone;
+  const std::filesystem::path train = sets.size() == 1 ? sets.front() : output / "train";
+  if (world.rank() == 0) log_info("{}", give_tokenizer(words, train));
+  world.barrier();
+  return kExitDone;
 }
 
 }  // namespace
@@ -117,15 +165,29 @@ int command_pack(World& world, std::span<const std::string> arguments) {
       "scripts", po::value(&words.scripts)->default_value(words.scripts),
       "glyphs: first words of Unicode names, or all")("cldr", po::value(&words.cldr),
                                                       "emoji: folder of CLDR annotations")(
-      "samples-per-shard", po::value(&words.samples_per_shard)->default_value(words.samples_per_shard), "")(
-      "seed", po::value(&words.seed)->default_value(0), "order of the samples");
+      "samples-per-shard", po::value(&words.samples_per_shard)->default_value(0),
+      "glyphs, emoji: 0 means 4096; webdataset: a tar becomes a shard")(
+      "seed", po::value(&words.seed)->default_value(0), "glyphs, emoji: order of the samples")(
+      "tokenizer", po::value(&words.tokenizer), "a SentencePiece model to use as it is")(
+      "verify", po::bool_switch(&words.verify), "compare every shard with its checksum");
   if (!read_words(arguments, options, kUsage, world.rank() == 0)) return kExitDone;
-  if (words.from.empty() || words.output.empty()) throw input_error("clip_hpc pack needs --from and --output");
-  one_of({"webdataset", "glyphs", "emoji"})("--from", words.from);
+  const bool on_packed = words.from.empty() && (words.verify || words.vocabulary > 0 || !words.tokenizer.empty());
+  if (words.output.empty() || (words.from.empty() && !on_packed)) {
+    throw input_error("clip_hpc pack needs --from and --output");
+  }
+  if (!on_packed) one_of({"webdataset", "glyphs", "emoji"})("--from", words.from);
   one_of({"core", "small", "all"})("--faces", words.faces);
-  in_range(std::int64_t{1}, std::int64_t{1} << 20)("--samples-per-shard", words.samples_per_shard);
+  in_range(std::int64_t{0}, std::int64_t{1} << 20)("--samples-per-shard", words.samples_per_shard);
   in_range(std::int64_t{0}, std::int64_t{4096})("--size", words.size);
   in_range(std::int64_t{0}, std::int64_t{1} << 20)("--train-tokenizer", words.vocabulary);
+  // Wrong words about the tokenizer are better heard before the packing than after it.
+  if (words.vocabulary > 0 && words.vocabulary <= kFixedPieces) {
+    throw input_error("--train-tokenizer must be larger than {} (special and byte pieces), got {}", kFixedPieces,
+                      words.vocabulary);
+  }
+  if (words.vocabulary > 0 && !words.tokenizer.empty()) throw input_error("give --train-tokenizer or --tokenizer");
+  if (!words.tokenizer.empty()) SentencePieceTokenizer::load(words.tokenizer);
+  if (on_packed) return work_on_packed(world, words);
 
   const std::filesystem::path output = words.output;
   if (words.from == "webdataset") {
@@ -133,14 +195,18 @@ int command_pack(World& world, std::span<const std::string> arguments) {
     WebDatasetOptions options_of_input;
     options_of_input.inputs.assign(words.input.begin(), words.input.end());
     options_of_input.size = static_cast<int>(words.size);
-    pack_set(world, open_webdataset(options_of_input), output);
-    if (words.vocabulary > 0 && world.rank() == 0) {
-      log_info("{}", train_set_tokenizer(output, static_cast<int>(words.vocabulary)));
+    if (words.samples_per_shard != 0 || words.seed != 0) {
+      throw input_error(
+          "--samples-per-shard and --seed are for glyphs and emoji: with webdataset a tar becomes a shard, in its "
+          "order "
+          "(training shuffles)");
     }
-    world.barrier();
+    pack_set(world, open_webdataset(options_of_input), output);
+    if (words.verify || words.vocabulary > 0 || !words.tokenizer.empty()) return work_on_packed(world, words);
     return kExitDone;
   }
 
+  if (words.samples_per_shard == 0) words.samples_per_shard = 4096;
   const std::vector<EmbeddedSplit> splits = open_splits(words);
   if (world.rank() == 0) {
     for (const std::string& warning : splits.front().warnings) log_warn("{}", warning);
@@ -153,9 +219,7 @@ int command_pack(World& world, std::span<const std::string> arguments) {
   for (std::size_t i = 0; i < splits.size(); ++i) {
     if (static_cast<int>(i) % world.size() != world.rank()) continue;
     if (splits[i].name == "train") {
-      if (words.vocabulary > 0) {
-        done.push_back(train_set_tokenizer(output / "train", static_cast<int>(words.vocabulary)));
-      }
+      done.push_back(give_tokenizer(words, output / "train"));
     } else {
       const Json baselines = write_pixel_baseline(output / "train", output / splits[i].name);
       for (const auto& [label, entry] : baselines.items()) {
@@ -168,7 +232,10 @@ int command_pack(World& world, std::span<const std::string> arguments) {
     if (!lines.empty()) log_info("{}", lines);
   }
   world.barrier();
-  return kExitDone;
+  if (!words.verify) return kExitDone;
+  words.vocabulary = 0;  // it is there
+  words.tokenizer.clear();
+  return work_on_packed(world, words);
 }
 
 }  // namespace clip_hpc

@@ -43,8 +43,8 @@ Taps make_taps(int in_size, double in_begin, double in_end, int out_size, Range 
   for (int out = outputs.begin; out < outputs.end; ++out) {
     const double center = in_begin + (out + 0.5) * scale;
     const double inverse = 1.0 / filter_scale;
-    const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-    const int count = std::min(static_cast<int>(center + support + 0.5), in_size) - first;
+    const int first = std::max(static_cast<int>(std::floor(center - support + 0.5)), 0);
+    const int count = std::min(static_cast<int>(std::floor(center + support + 0.5)), in_size) - first;
     double total = 0;
     for (int i = 0; i < count; ++i) {
       exact[static_cast<std::size_t>(i)] = weight_at(filter, (i + first - center + 0.5) * inverse);

@@ -77,7 +77,12 @@ DatasetInfo read_dataset_json(const std::filesystem::path& folder) {
     throw storage_error("{} is no packed set (it has no dataset.json): make one with clip_hpc pack --output {}",
                         folder.native(), folder.native());
   }
-  const Json json = read_json_file(path);
+  Json json;
+  try {
+    json = read_json_file(path);
+  } catch (const Error& problem) {
+    throw storage_error("{}; the set is damaged: copy it again or repack with clip_hpc pack", problem.what());
+  }
   const auto version = field<std::uint64_t>(json, "schema_version", path);
   if (version != kShardSchemaVersion) {
     throw storage_error("{} has schema version {}, this program reads {}: repack the set with clip_hpc pack",

@@ -1,5 +1,6 @@
 #include "clip_hpc/optim/adamw.hpp"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
 #include <cmath>

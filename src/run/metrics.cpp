@@ -44,6 +44,7 @@ constexpr std::array kCountFields{
     CountField{"samples_seen", &MetricsLine::samples_seen},
     CountField{"rss_bytes", &MetricsLine::rss_bytes},
     CountField{"skipped_steps", &MetricsLine::skipped_steps},
+    CountField{"bad_samples", &MetricsLine::bad_samples},
 };
 
 Json to_json(const MetricsLine& line) {

@@ -12,8 +12,6 @@
 namespace clip_hpc {
 namespace {
 
-constexpr int kFixedPieces = 3 + 256;  // pad, end, unknown, and one piece for each byte
-
 // Hands the captions to the trainer line by line, without a copy of the whole corpus.
 class LineIterator : public sentencepiece::SentenceIterator {
  public:

@@ -71,9 +71,9 @@ struct Window {
 int train(World& world, const TrainRequest& request) {
   const RunConfig& config = request.config;
   const auto seed = static_cast<std::uint64_t>(config.run.seed);
-  const at::ScalarType compute = config.train.precision == "bf16" ? at::kBFloat16 : at::kFloat;
+  const at::ScalarType compute = scalar_type_of(config.train.precision);
   at::set_num_threads(compute_threads(world, config.train.threads));
-  at::globalContext().setDeterministicAlgorithms(config.train.deterministic, true);
+  at::globalContext().setDeterministicAlgorithms(config.train.deterministic, false);
   install_shutdown_signals();
   const Watchdog watchdog(world.in_flight(), config.comm.timeout_s, leave_hung_run);
 
@@ -154,9 +154,24 @@ int train(World& world, const TrainRequest& request) {
   std::int64_t skipped_in_a_row = 0;
   std::int64_t bad_samples_told = 0;
   std::set<std::uint64_t> bad_ids_told;
-  std::int64_t next_eval = config.eval.every_samples > 0
-                               ? (progress.samples_seen / config.eval.every_samples + 1) * config.eval.every_samples
-                               : -1;
+  const auto evaluation_is_due = [&] {  // this step passed a multiple of eval.every_samples
+    const std::int64_t every = config.eval.every_samples;
+    return every > 0 && progress.step > 0 && progress.step < total_steps &&
+           progress.samples_seen / every != (progress.samples_seen - global_batch) / every;
+  };
+  const auto evaluate = [&] {
+    return evaluate_all(world, eval_context, config.eval, request.folder, progress, config.run.name);
+  };
+  const auto stopped = [&] {
+    log_info("stopped at step {} of {} on request; submit again to go on", progress.step, total_steps);
+    clear_shutdown_request();  // it is done
+    return kExitStoppedCleanly;
+  };
+
+  // The evaluation that the session before was stopped in or ahead of.
+  if (evaluation_is_due() && !is_evaluated(world, config.eval, request.folder, progress.step) && !evaluate()) {
+    return stopped();
+  }
 
   while (progress.step < total_steps) {
     // The batch of this step and rank; what it holds depends on the seed and the step alone.
@@ -246,6 +261,7 @@ int train(World& world, const TrainRequest& request) {
       line.utilisation = line.tflops / gemm_tflops;
       line.rss_bytes = static_cast<std::int64_t>(rss[0]);
       line.skipped_steps = optimizer.skipped.item<std::int64_t>();
+      line.bad_samples = static_cast<std::int64_t>(sums[4]);
       if (world.rank() == 0) append_metrics(request.folder.metrics_file(), line);
       const double eta_s =
           static_cast<double>(total_steps - progress.step) * seconds / static_cast<double>(window.steps);
@@ -266,30 +282,24 @@ int train(World& world, const TrainRequest& request) {
       }
     }
 
-    // Checkpoint and stop: the ranks agree on the step.
+    // Evaluate, save and stop: the ranks agree on the step.
     const World::ControlFlags agreed = world.wait_flags();
-    const bool stop = agreed[kStop] != 0 && !last;
+    bool stop = agreed[kStop] != 0 && !last;
+    if (evaluation_is_due() && !stop) {
+      stop = !evaluate();
+      window = Window{};
+    }
     const std::int64_t every = config.checkpoint.every_steps;
     if (stop || last || agreed[kSave] != 0 || (every > 0 && progress.step % every == 0)) {
       save(world, request.folder, model, optimizer, progress, config.checkpoint, config_hash);
       since_checkpoint.restart();
     }
-    if (stop) {
-      log_info("stopped at step {} of {} on request; submit again to go on", progress.step, total_steps);
-      clear_shutdown_request();  // it is done
-      return kExitStoppedCleanly;
-    }
-    if (next_eval >= 0 && progress.samples_seen >= next_eval && !last) {
-      evaluate_all(world, eval_context, config.eval, request.folder, progress, config.run.name);
-      next_eval += config.eval.every_samples;
-      window = Window{};
-    }
+    if (stop) return stopped();
   }
 
   log_info("training done: {} steps, {} samples, {:.0f} s in this session", progress.step, progress.samples_seen,
            session.seconds());
-  evaluate_all(world, eval_context, config.eval, request.folder, progress, config.run.name);
-  return kExitDone;
+  return evaluate() ? kExitDone : stopped();
 }
 
 }  // namespace clip_hpc

@@ -14,6 +14,7 @@
 #include "clip_hpc/data/decode.hpp"
 #include "clip_hpc/data/subset.hpp"
 #include "clip_hpc/run/results.hpp"
+#include "clip_hpc/train/shutdown.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -52,6 +53,10 @@ std::string save_picture(const PackedSet& set, std::uint64_t index, const RunFol
   std::filesystem::create_directories(folder.path / "pictures");
   write_file_atomic(folder.path / name, {reinterpret_cast<const char*>(png.data()), png.size()});
   return name;
+}
+
+std::string result_label(const std::string& label) {  // label_subgroup -> subgroup
+  return label == "label" ? "" : label.substr(label.find('_') + 1);
 }
 
 std::string set_name(const PackedSet& set) {
@@ -98,6 +103,8 @@ ModelConfig model_for(ModelConfig model, const SentencePieceTokenizer& tokenizer
   return model;
 }
 
+at::ScalarType scalar_type_of(const std::string& precision) { return precision == "bf16" ? at::kBFloat16 : at::kFloat; }
+
 int compute_threads(const World& world, std::int64_t asked) {
   if (asked > 0) return static_cast<int>(asked);
   if (const char* text = std::getenv("OMP_NUM_THREADS"); text != nullptr && std::atoi(text) > 0) return std::atoi(text);
@@ -127,6 +134,7 @@ void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& o
                  {"applied", optimizer.applied.item<std::int64_t>()},
                  {"skipped", optimizer.skipped.item<std::int64_t>()},
                  {"config_hash", config_hash},
+                 {"precision", model.arena().parameter(0).scalar_type() == at::kBFloat16 ? "bf16" : "fp32"},
                  {"model_name", model.config().name},
                  {"model", to_json(model.config())},
                  {"layout", layout_of(model.arena())}};
@@ -140,10 +148,15 @@ void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& o
 Progress resume(World& world, const RunFolder& folder, const std::string& which, ClipModel& model,
                 AdamWState& optimizer, const std::string& config_hash) {
   Progress progress;
+  if (world.rank() == 0 && std::filesystem::is_directory(folder.checkpoints_dir())) {
+    clear_killed_saves(folder.checkpoints_dir());
+  }
+  world.barrier();
   std::vector<std::filesystem::path> candidates;
   if (which == "auto") candidates = checkpoints_newest_first(folder);
   if (which != "auto" && which != "none") candidates = {which};
   TrainState state = train_state(model, optimizer);
+  bool restored = false;
   for (const std::filesystem::path& path : candidates) {
     const CheckpointInfo info = inspect_checkpoint(path);
     if (info.about && info.about->value("layout", Json()) != layout_of(model.arena())) {
@@ -157,12 +170,19 @@ Progress resume(World& world, const RunFolder& folder, const std::string& which,
       optimizer.applied.fill_(about.at("applied").get<std::int64_t>());
       optimizer.skipped.fill_(about.at("skipped").get<std::int64_t>());
       progress = {about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>()};
+      restored = true;
       break;
     } catch (const Error& problem) {
       if (which != "auto" || problem.kind() != ErrorKind::storage) throw;
       log_info("warning: skipping {}: {}", path.native(), info.about ? problem.what() : info.problem);
       for (const auto& [name, buffer] : state.buffers) buffer.zero_();  // what was read of it
     }
+  }
+  if (!candidates.empty() && !restored) {
+    throw storage_error(
+        "{}: none of its {} checkpoints can be read (the reasons are above); bring one back, or move the folder away "
+        "to begin anew",
+        folder.checkpoints_dir().native(), candidates.size());
   }
   model.arena().refresh_weights();
   std::array<std::int64_t, 2> steps{progress.step, -progress.step};
@@ -200,12 +220,48 @@ void check_evaluable(const PackedSet& set, const EvalOptions& options) {
   for (const std::string& label : set.info().label_names) set.classnames(label);  // throws where the names are missing
 }
 
-void evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
+namespace {
+
+bool holds_results(const EvalOptions& options, const RunFolder& folder, std::int64_t step) {
+  if (!std::filesystem::exists(folder.results_file())) return options.data.empty();
+  const std::vector<Result> results = read_results(folder.results_file());
+  const auto holds = [&](const std::string& dataset, const char* task, const std::string& label) {
+    return std::ranges::any_of(results, [&](const Result& r) {
+      return r.step == step && r.dataset == dataset && r.task == task && r.label == label;
+    });
+  };
+  for (const std::string& path : options.data) {
+    const PackedSet set{path};
+    for (const std::string& task : options.tasks) {
+      if (task == "retrieval") {
+        if (!holds(set_name(set), kTaskRetrieval, "")) return false;
+        continue;
+      }
+      for (const std::string& label : set.info().label_names) {
+        if (!holds(set_name(set), kTaskZeroshot, result_label(label))) return false;
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& folder, std::int64_t step) {
+  std::array<std::int64_t, 1> missing{world.rank() == 0 && !holds_results(options, folder, step) ? 1 : 0};
+  world.all_reduce_max(missing);
+  return missing[0] == 0;
+}
+
+bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
                   const Progress& progress, const std::string& run_name) {
   for (const std::string& path : options.data) {
     const PackedSet set{path};
     check_evaluable(set, options);
     for (const std::string& task : options.tasks) {
+      std::array<std::int64_t, 1> asked{shutdown_requested() ? 1 : 0};
+      world.all_reduce_max(asked);
+      if (asked[0] != 0) return false;
       Result result;
       result.dataset = set_name(set);
       result.model = context.model.config().name;
@@ -232,7 +288,7 @@ void evaluate_all(World& world, const EvalContext& context, const EvalOptions& o
         result.n = outcome.n;
         result.classes = outcome.classes;
         result.chance = 1.0 / static_cast<double>(outcome.classes);
-        result.label = label == "label" ? "" : label.substr(label.find('_') + 1);
+        result.label = result_label(label);
         result.baseline.reset();
         result.baseline_name.clear();
         const auto baseline_file = set.folder() / "baseline.json";
@@ -261,9 +317,10 @@ void evaluate_all(World& world, const EvalContext& context, const EvalOptions& o
       }
     }
   }
+  return true;
 }
 
-LoadedModel load_model(const std::filesystem::path& named) {
+LoadedModel load_model(const std::filesystem::path& named, const std::string& precision) {
   const std::filesystem::path path = without_slash(named);
   LoadedModel loaded;
   std::filesystem::path checkpoint = path;
@@ -279,9 +336,10 @@ LoadedModel load_model(const std::filesystem::path& named) {
   const CheckpointInfo info = inspect_checkpoint(checkpoint);
   if (!info.about) throw storage_error("{} is not a complete checkpoint: {}", checkpoint.native(), info.problem);
   const Json& about = *info.about;
-  loaded.model = std::make_unique<ClipModel>(
-      parse_model_config(about.at("model"), about.at("model_name").get<std::string>()), at::kFloat);
-  const NamedTensors weights = read_safetensors(checkpoint / "model.safetensors");
+  loaded.model =
+      std::make_unique<ClipModel>(parse_model_config(about.at("model"), about.at("model_name").get<std::string>()),
+                                  scalar_type_of(precision == "auto" ? about.value("precision", "fp32") : precision));
+  const NamedTensors weights = read_checkpoint_weights(checkpoint);
   const auto& specs = loaded.model->arena().specs();
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const auto found =

@@ -35,6 +35,28 @@ check 'emoji: the same bytes for 1 and 3 ranks' same_files "$scratch/emoji" "$sc
 check 'no such script' says 2 klingon "$clip_hpc" pack --from glyphs --scripts klingon --output "$scratch/none"
 check 'vocabulary too small' says 2 '' "$clip_hpc" pack "${glyphs[@]}" --train-tokenizer 3 --output "$scratch/small"
 
+# --- sets that are packed already ------------------------------------------------------------------------------------
+check 'the vocabulary is looked at before packing' test ! -e "$scratch/small"
+check 'no tokenizer was asked for' test ! -e "$scratch/emoji/train/tokenizer.model"
+check 'a tokenizer for a packed set' says 0 ' pieces' "$clip_hpc" pack --output "$scratch/emoji" --train-tokenizer 400
+check 'it is there' test -s "$scratch/emoji/train/tokenizer.model"
+check 'a tokenizer that is given' says 0 'pieces, from' on_ranks 2 "$clip_hpc" pack --output "$scratch/emoji/train" \
+  --tokenizer "$scratch/one/train/tokenizer.model"
+check 'it is that one' cmp "$scratch/emoji/train/tokenizer.model" "$scratch/one/train/tokenizer.model"
+check 'given while packing' says 0 'pieces, from' "$clip_hpc" pack --from glyphs --faces small --scripts greek \
+  --tokenizer "$scratch/one/train/tokenizer.model" --output "$scratch/given"
+check 'given while packing: it is that one' cmp "$scratch/given/train/tokenizer.model" "$scratch/one/train/tokenizer.model"
+check 'no tokenizer' says 2 'is not a SentencePiece model' "$clip_hpc" pack --output "$scratch/emoji" --tokenizer "$scratch/one/train/dataset.json"
+check 'trained or given' says 2 'give --train-tokenizer or --tokenizer' "$clip_hpc" pack --output "$scratch/emoji" \
+  --tokenizer "$scratch/one/train/tokenizer.model" --train-tokenizer 300
+check 'no packed set' says 2 'holds no packed set' "$clip_hpc" pack --output "$scratch" --verify
+check 'verify' says 0 'shards match their checksums' on_ranks 3 "$clip_hpc" pack --output "$scratch/three" --verify
+printf 'x' | dd of="$scratch/three/train/shard_00001.h5" bs=1 seek=200000 conv=notrunc status=none
+check 'verify finds one byte, on the rank that has it' says 3 'train/shard_00001.h5: checksum' \
+  on_ranks 3 "$clip_hpc" pack --output "$scratch/three" --verify
+check 'words that webdataset has no use for' says 2 'a tar becomes a shard' "$clip_hpc" pack --from webdataset \
+  --input "$scratch" --output "$scratch/tars" --seed 1
+
 # --- filter ----------------------------------------------------------------------------------------------------------
 set=$scratch/one/train
 draw() { "$clip_hpc" filter --data "$set" --count "$1" --seed "$2" --output "$scratch/$3.h5"; }
@@ -70,6 +92,7 @@ copy head && printf 'not HDF5' | dd of="$scratch/head/shard_00000.h5" conv=notru
 check 'not an HDF5 file' reads head shard_00000.h5
 copy json && truncate -s 100 "$scratch/json/dataset.json"
 check 'truncated dataset.json' reads json dataset.json
+check 'truncated dataset.json: what to do' reads json 'copy it again or repack'
 copy other && cp "$scratch/one/test_faces/dataset.json" "$scratch/other/dataset.json"
 check 'the dataset.json of another set' reads other shard_00000.h5
 finish

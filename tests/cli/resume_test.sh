@@ -56,6 +56,28 @@ check 'submitted again' says 0 'resumed from step' on_ranks 2 "${train[@]}" --ru
 check 'ends with the bits of the undisturbed run' same_bits "$(newest "$run")" "$(newest "$whole")"
 check 'and with its losses' close_losses "$whole" "$run" 1 150 0
 
+# --- TERM and Ctrl-C to a script that starts it through jobs/env.sh ----------------------------------------------------
+run=$scratch/launched
+cat >"$scratch/launch.sh" <<'SCRIPT'
+source jobs/env.sh
+clip_hpc_launch 2 "$@"
+SCRIPT
+reaches=30
+for signal in TERM INT; do
+  # A background job of a script ignores INT unless it is told otherwise.
+  (cd "$CLIP_HPC_SOURCE_DIR" && exec env --default-signal=INT bash "$scratch/launch.sh" "${train[@]}" --run-dir "$run") \
+    >"$scratch/launched.out" 2>&1 &
+  launcher=$!
+  check "$signal: it runs" wait_for_step "$run" "$reaches"
+  kill -"$signal" "$launcher"
+  wait "$launcher"
+  check "$signal: exit code 75" test $? = 75
+  check "$signal: the ranks save and stop" grep -q 'submit again to go on' "$scratch/launched.out"
+  reaches=$(($(basename "$(newest "$run")" | sed 's/step_0*//') + 20))
+done
+check 'and go on' says 0 'resumed from step' on_ranks 2 "${train[@]}" --run-dir "$run"
+check 'after TERM and Ctrl-C: the same bits' same_bits "$(newest "$run")" "$(newest "$whole")"
+
 # --- killed without a word, twice --------------------------------------------------------------------------------------
 run=$scratch/killed
 for step in 40 90; do

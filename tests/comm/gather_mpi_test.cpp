@@ -134,7 +134,7 @@ TEST(World, NamesALaunchThatLostItsRanks) {
   EXPECT_TRUE(problem(1, {{"SLURM_STEP_NUM_TASKS", "4"}}));
   EXPECT_TRUE(problem(1, {{"SLURM_NTASKS", "4"}}));
   EXPECT_FALSE(problem(1, {{"SLURM_NTASKS", "4"}, {"SLURM_STEP_NUM_TASKS", "1"}}));  // srun -n 1 on purpose
-  EXPECT_FALSE(problem(1, {{"SLURM_NTASKS", "4"}, {"PMIX_RANK", "0"}}));
+  EXPECT_TRUE(problem(1, {{"SLURM_STEP_NUM_TASKS", "4"}, {"PMIX_RANK", "0"}}));      // an MPI without PMIx under srun
   EXPECT_FALSE(problem(1, {{"SLURM_NTASKS", "4"}, {"OMPI_COMM_WORLD_SIZE", "1"}}));  // mpirun -np 1 in a job
   EXPECT_FALSE(problem(4, {{"SLURM_NTASKS", "4"}}));
 }

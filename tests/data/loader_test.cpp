@@ -3,7 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <set>
+#include <thread>
 
 #include "clip_hpc/data/decode.hpp"
 #include "data/data_fixtures.hpp"
@@ -184,8 +188,37 @@ TEST(Loader, EndsAtAnyTime) {
     options.workers = 1 + round % 4;
     options.memory_bytes = static_cast<std::uint64_t>(round % 3) * 30000;
     BatchLoader loader(options);
-    for (int i = 0; i < round % 4; ++i) loader.recycle(loader.next());
-  }
+    for (int i = 0; i < round % 4; ++i) {
+      Batch batch = loader.next();
+      EXPECT_EQ(batch.step, i);
+      EXPECT_EQ(batch.n, 32);
+      loader.recycle(std::move(batch));
+    }
+  }  // its threads are joined here, whatever they were doing
+}
+
+// Memory for one batch only: its rows are shared out, so no thread may be left without any.
+TEST(Loader, AllThreadsWorkOnOneBatch) {
+  const TempFolder folder;
+  LoaderOptions options = options_for(make_set(folder / "set", 100), 64);
+  options.workers = 4;
+  options.memory_bytes = 1;
+  options.context = 2;
+  std::mutex mutex;
+  std::condition_variable arrived;
+  std::set<std::thread::id> threads;
+  options.encode = [&](std::string_view, std::span<std::int32_t> ids) {
+    std::unique_lock lock(mutex);  // whoever comes waits until all four have a row
+    threads.insert(std::this_thread::get_id());
+    arrived.notify_all();
+    arrived.wait_for(lock, std::chrono::seconds(10), [&] { return threads.size() == 4; });
+    std::ranges::fill(ids, 0);
+    return 1;
+  };
+  BatchLoader loader(options);
+  EXPECT_EQ(loader.depth(), 1);
+  loader.next();
+  EXPECT_EQ(threads.size(), 4U);
 }
 
 TEST(Loader, KeepsToItsMemory) {

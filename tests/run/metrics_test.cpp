@@ -42,7 +42,8 @@ TEST(Metrics, EveryFieldComesBack) {
                    .tflops = 123.4,
                    .utilisation = 0.55,
                    .rss_bytes = 5'000'000'000,
-                   .skipped_steps = 2};
+                   .skipped_steps = 2,
+                   .bad_samples = 7};
   append_metrics(file, line);
   line.step = 4;
   line.loss = std::numeric_limits<double>::infinity();
@@ -51,6 +52,7 @@ TEST(Metrics, EveryFieldComesBack) {
   ASSERT_EQ(lines.size(), 2U);
   EXPECT_EQ(lines[0].loss, 1.0 / 3.0);
   EXPECT_EQ(lines[0].samples_seen, 192);
+  EXPECT_EQ(lines[0].bad_samples, 7);
   EXPECT_EQ(lines[0].epoch, 0.1);
   EXPECT_EQ(lines[0].time_s, 2.5);
   EXPECT_EQ(lines[0].logit_scale, 14.2857);

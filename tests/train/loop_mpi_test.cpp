@@ -181,6 +181,7 @@ TEST_F(TrainLoop, ResumeSkipsBrokenCheckpointsAloud) {
     const auto state = whole.folder.checkpoint_path(4) / "state.h5";
     test::flip_byte(state, open_state_file(state)[2].offset_bytes + 4000);  // of the last buffer that is read
     std::filesystem::create_directories(whole.folder.checkpoints_dir() / "step_000000010.tmp");
+    std::filesystem::rename(whole.folder.checkpoint_path(2), whole.folder.checkpoint_path(2).string() + ".replaced");
   });
   EXPECT_EQ(run(whole), kExitDone);
   if (test_world().rank() == 0) {
@@ -191,23 +192,23 @@ TEST_F(TrainLoop, ResumeSkipsBrokenCheckpointsAloud) {
     expect_log(whole, "checksum of ");
     expect_log(whole, "resumed from step 2 ");
     EXPECT_TRUE(std::filesystem::exists(whole.folder.checkpoint_path(4).string() + ".broken"));
+    EXPECT_FALSE(std::filesystem::exists(whole.folder.checkpoints_dir() / "step_000000010.tmp"));
   }
   EXPECT_EQ(whole.folder.checkpoint_steps(), (std::vector<std::int64_t>{2, 4, 6, 8}));  // written again
   expect_same_bits(expected, state_at(whole, kSteps));
 }
 
-// What was read of a damaged checkpoint must not leak into the run that then begins anew.
-TEST_F(TrainLoop, WithOnlyDamagedCheckpointsTheRunBeginsAnew) {
+TEST_F(TrainLoop, WithOnlyDamagedCheckpointsTheRunDoesNotBeginAnew) {
   TrainRequest whole = request("whole");
   EXPECT_EQ(run(whole), kExitDone);
-  const TrainState expected = state_at(whole, kSteps);
   test_world().barrier();
   test::on_rank_0([&] {
     const auto state = whole.folder.checkpoint_path(kSteps) / "state.h5";
     test::flip_byte(state, open_state_file(state)[2].offset_bytes + 4000);
   });
-  EXPECT_EQ(run(whole), kExitDone);
-  expect_same_bits(expected, state_at(whole, kSteps));
+  test::expect_error(ErrorKind::storage, {"none of its 1 checkpoints can be read", "move the folder away"},
+                     [&] { run(whole); });
+  EXPECT_EQ(whole.folder.checkpoint_steps(), std::vector<std::int64_t>{kSteps});  // still there to look at
 }
 
 TEST_F(TrainLoop, ACheckpointByNameMustBeWholeAndFit) {
@@ -255,6 +256,27 @@ TEST_F(TrainLoop, StepsWithoutAFiniteGradientAreLeftOutCountedAndLimited) {
   EXPECT_EQ(lines[0].skipped_steps, 0);
   EXPECT_EQ(lines[3].skipped_steps, 3);
   test_world().barrier();
+}
+
+TEST_F(TrainLoop, AnEvaluationThatAStopPreventedIsMadeUpFor) {
+  TrainRequest plain = request("plain"), stopped = request("stopped");
+  stopped.config.eval.data = {(folder_ / "set").string()};
+  stopped.config.eval.tasks = {"retrieval"};
+  stopped.config.eval.every_samples = 2 * kBatch;
+  EXPECT_EQ(run(plain), kExitDone);
+  std::vector<std::int64_t> stops;
+  for (int code = kExitStoppedCleanly; code == kExitStoppedCleanly && stops.size() < 99;) {
+    install_shutdown_signals();
+    if (stops.size() < 6) std::raise(SIGUSR1);
+    code = run(stopped);
+    if (code == kExitStoppedCleanly) stops.push_back(stopped.folder.checkpoint_steps().back());
+  }
+  // Asked to stop at 2, it is asked again while it makes up for the evaluation of 2: nothing is trained meanwhile.
+  EXPECT_EQ(stops, (std::vector<std::int64_t>{1, 2, 2, 2, 2, 2}));
+  std::vector<std::int64_t> steps;
+  for (const Result& result : read_results(stopped.folder.results_file())) steps.push_back(result.step);
+  EXPECT_EQ(steps, (std::vector<std::int64_t>{2, 4, 6, kSteps}));
+  expect_same_bits(state_at(plain, kSteps), state_at(stopped, kSteps));
 }
 
 TEST_F(TrainLoop, AnEvaluatedRunTrainsToTheSameBits) {

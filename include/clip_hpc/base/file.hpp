@@ -16,6 +16,9 @@ void sync_path(const std::filesystem::path& path);                              
 void rename_synced(const std::filesystem::path& from, const std::filesystem::path& to);  // rename + fsync of the parent
 std::uint64_t xxh64(std::span<const std::byte> bytes, std::uint64_t seed = 0);
 std::uint64_t xxh64_of_file(const std::filesystem::path& path);
+// Raises this process's limit of open files to what it may have (a set holds one open file a shard). Returns the limit.
+std::uint64_t raise_open_file_limit();
+
 std::string hex64(std::uint64_t value);  // 16 lower-case digits
 
 // A file descriptor that closes itself.

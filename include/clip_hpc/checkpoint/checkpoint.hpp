@@ -47,6 +47,13 @@ struct CheckpointInfo {
 };
 CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder);
 
+// The weights alone, for evaluation. Throws storage when they do not match the manifest's checksum.
+NamedTensors read_checkpoint_weights(const std::filesystem::path& folder);
+
+// For one rank, while no one saves: removes from a folder of checkpoints what a killed save left unfinished, and puts
+// back what it was about to replace.
+void clear_killed_saves(const std::filesystem::path& folder);
+
 // Which steps may be deleted: all but the newest `keep` and multiples of `keep_every`.
 std::vector<std::int64_t> expired_checkpoints(std::vector<std::int64_t> steps, const CheckpointOptions& options);
 

@@ -28,6 +28,7 @@ struct MetricsLine {
   double utilisation = kNotMeasured;      // 0..1 of the measured GEMM peak
   std::int64_t rss_bytes = 0;             // of the largest rank
   std::int64_t skipped_steps = 0;         // since the start of the run: steps with gradients that were not finite
+  std::int64_t bad_samples = 0;           // since the start of this session: unreadable ones that were replaced
 };
 
 // One write call a line, so a killed run leaves at most one broken line, the last; the next append removes it.

@@ -17,6 +17,7 @@ class SentencePieceProcessor;
 namespace clip_hpc {
 
 inline constexpr const char* kTokenizerFileName = "tokenizer.model";  // inside a packed set's folder
+inline constexpr int kFixedPieces = 3 + 256;  // of a trained model: pad, end, unknown, and one piece for each byte
 
 struct TokenBatch {
   std::vector<std::int32_t> ids;      // [captions, context]

@@ -32,6 +32,8 @@ TrainingData open_training_data(const DataOptions& options);  // throws input, s
 std::filesystem::path tokenizer_file(const RunFolder& folder);
 ModelConfig model_for(ModelConfig model, const SentencePieceTokenizer& tokenizer);  // its end token; throws input
 
+at::ScalarType scalar_type_of(const std::string& precision);  // bf16 or fp32
+
 int compute_threads(const World& world, std::int64_t asked);
 
 TrainState train_state(ClipModel& model, AdamWState& optimizer);  // views of the live buffers
@@ -49,18 +51,23 @@ Progress resume(World& world, const RunFolder& folder, const std::string& which,
 // Throws input or storage where evaluation would fail for lack of labels or class names: asked before a run starts.
 void check_evaluable(const PackedSet& set, const EvalOptions& options);
 
-// Evaluates on every set and task of [eval], prints one line each and writes results.json with pictures (rank 0).
-void evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
+// Collective. Evaluates on every set and task of [eval], prints one line each and writes results.json with pictures
+// (rank 0). Returns false when a rank was asked to shut down before the last task: what is done stands in results.json.
+bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
                   const Progress& progress, const std::string& run_name);
 
+// Collective. Whether results.json holds everything that evaluate_all would write for this step.
+bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& folder, std::int64_t step);
+
 // A model of which only the weights are wanted. `path`: a run folder (its newest complete checkpoint) or a checkpoint.
+// `precision`: fp32, bf16, or auto: the one that the run computes in, so that the numbers are those of the run.
 struct LoadedModel {
   std::unique_ptr<ClipModel> model;
   std::unique_ptr<SentencePieceTokenizer> tokenizer;
   RunFolder folder;
   Progress progress;
 };
-LoadedModel load_model(const std::filesystem::path& path);
+LoadedModel load_model(const std::filesystem::path& path, const std::string& precision = "auto");
 
 double measured_gemm_tflops(at::ScalarType type);  // of this rank's threads, right now
 std::int64_t peak_rss_bytes();                     // of this process

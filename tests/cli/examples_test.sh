@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Every command line that --help, the README and the documents show is one that the program accepts, and every file of
+# the repository that they name exists. The words are read and --help ends it: nothing is run.
+set -uo pipefail
+export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
+# shellcheck source=tests/lib.sh
+source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
+# shellcheck source=tests/cli/common.sh
+source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
+cd "$CLIP_HPC_SOURCE_DIR" || exit 1
+
+texts() {
+  local command
+  "$clip_hpc" --help
+  for command in train pack filter eval bench 'bench step' 'bench load' doctor model; do
+    # shellcheck disable=SC2086
+    "$clip_hpc" $command --help
+  done
+  "$clip_report" --help
+  cat README.md INSTALL.md CONTRIBUTING.md docs/*.md bench/README.md bench/results/*.md jobs/*.sh jobs/*.slurm
+}
+# A line of its own, or between back quotes; what starts it and comments are cut away.
+examples() {
+  texts | sed -E ':join; /\\$/ { N; s/\\\n//; b join }' |
+    sed -nE 's/^[-# ]*(\$ )?((mpirun|srun) [^`]*[^`a-z_/])?(clip_(hpc|report) +[-a-z][^`#|;>)]*).*/\4/p
+             s/.*`((mpirun|srun) [^`]*)?(clip_(hpc|report) +[-a-z][^`]*)`.*/\3/p' |
+    grep -vE '…|\.\.\.|\[|FILE|DIR|   [a-z]|(--config|model)$|RUN/|OUTPUT' | sed -E 's/ > .*//; s/ +$//' | sort -u
+}
+accepted() { # program, words; `model` takes files alone and is quick, so it is run
+  local program=$CLIP_HPC_BINARY_DIR/bin/$1
+  shift
+  if [[ $1 == model ]]; then "$program" "$@" >/dev/null; else "$program" "$@" --help >/dev/null; fi
+}
+SCRATCH=/tmp count=0
+while IFS= read -r line; do
+  eval "words=($line)" # quotes and file names as the shell of a user would take them
+  case $line in
+    # Words of a sentence, not a command.
+    *'clip_hpc '*':'*' '* | *'clip_hpc and'* | *'clip_hpc reads'* | *'clip_hpc on'* | *'clip_hpc has'* | *'clip_report runs'*) continue ;;
+  esac
+  count=$((count + 1))
+  check "$line" accepted "${words[@]}"
+done < <(examples)
+check "there are examples ($count)" test "$count" -ge 25
+while IFS= read -r file; do
+  check "$file exists" test -e "$file"
+done < <(texts | grep -oE '\b(configs|jobs|docs|tests|bench)/[A-Za-z0-9_./-]+\.(cfg|json|sh|slurm|md|py|env)\b' | sort -u |
+  grep -vE '^configs/(mine|sites/(my|name))')
+finish
