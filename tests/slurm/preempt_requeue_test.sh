@@ -152,8 +152,8 @@ fi
 save() {
   local folder
   folder=$run/checkpoints/$(printf 'step_%09d' "$step")
-  mkdir -p "$folder"
-  echo '{}' >"$folder/manifest.json"
+  # Slurm's TERM goes to every process of a step, so it may end this mkdir.
+  until mkdir -p "$folder" && echo '{}' >"$folder/manifest.json"; do :; done
 }
 while ((step < 40)); do
   sleep 0.2
@@ -214,6 +214,7 @@ check 'a run that nobody disturbs' undisturbed >"$SCRATCH/undisturbed.log" 2>&1
 REFERENCE=$SCRATCH/undisturbed/checkpoints/$(printf 'step_%09d' "$LAST_STEP")/model.safetensors
 export REFERENCE
 in_cluster preemption clip_hpc_signal 2 job
+CLIP_HPC_LAUNCHER=mpirun in_cluster preemption clip_hpc_signal_mpirun 2 job
 in_cluster eviction clip_hpc_eviction 2 job
 in_cluster node_loss clip_hpc_node_loss 3 job
 judge
