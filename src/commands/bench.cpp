@@ -4,8 +4,11 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/comm/bench_comm.hpp"
+#include "clip_hpc/comm/options.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/data/bench_load.hpp"
+#include "clip_hpc/loss/bench_loss.hpp"
 #include "clip_hpc/train/bench_step.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "words.hpp"
@@ -19,6 +22,8 @@ constexpr const char* kUsage = R"(clip_hpc bench: rates of this machine
 
   clip_hpc bench step   training steps on random pairs: forward, backward, optimizer
   clip_hpc bench load   reading, decoding and cropping on this node
+  clip_hpc bench loss   the softmax loss of one rank in large global batches: time and memory
+  clip_hpc bench comm   collectives between the ranks, over sizes
 
 Examples:
   mpirun -np 2 clip_hpc bench step --model configs/models/tiny.json --batch 128
@@ -37,6 +42,26 @@ Example:
   clip_hpc bench load --dir $SCRATCH/bench_load --threads 4
 )";
 
+constexpr const char* kLossUsage =
+    R"(clip_hpc bench loss: the softmax loss of one rank in large global batches, time and memory
+
+The keys of the other ranks are simulated. One direction of the loss, forward and backward: all columns of the logits at
+once, and a block of them at a time as train.loss_columns does it.
+
+Example:
+  clip_hpc bench loss --rows 1024 --global 8192 32768 131072 262144 --columns 8192
+)";
+
+constexpr const char* kCommUsage = R"(clip_hpc bench comm: collectives between the ranks, over sizes
+
+algbw is bytes over time, busbw what each link carries, as nccl-tests count them: all-reduce 2 (n - 1) / n of algbw,
+all-gather and reduce-scatter (n - 1) / n.
+
+Examples:
+  mpirun -np 4 clip_hpc bench comm
+  srun --mpi=pmix clip_hpc bench comm --backend mpi --max-mib 64 --json comm.jsonl
+)";
+
 void add_json_line(const std::string& path, const Json& line) {
   if (!path.empty()) append_line(path, line.dump());
 }
@@ -52,12 +77,17 @@ int run_step(World& world, std::span<const std::string> arguments) {
       "precision", po::value(&options.precision)->default_value(options.precision), "fp32 or bf16")(
       "text-tokens", po::value(&options.text_tokens)->default_value(0), "text positions; 0: the context length")(
       "mask-ratio", po::value(&options.strategy.mask_ratio)->default_value(0), "FLIP's share of dropped patches")(
+      "micro-batch", po::value(&options.micro_batch)->default_value(0), "pairs a rank has in memory at once; 0: all")(
+      "loss-columns", po::value(&options.loss_columns)->default_value(0), "columns of the logits at once; 0: all")(
+      "recompute", po::bool_switch(&options.recompute), "compute blocks again in backward")(
       "threads", po::value(&threads)->default_value(0), "compute threads a rank; 0: cores / ranks of the node")(
       "seconds", po::value(&options.seconds)->default_value(options.seconds), "measured time")(
       "json", po::value(&json), "append one line to this file");
   if (!read_words(arguments, words, kStepUsage, world.rank() == 0)) return kExitDone;
   one_of({"fp32", "bf16"})("--precision", options.precision);
   at_least(2)("--batch", options.global_batch);
+  at_least(0)("--micro-batch", options.micro_batch);
+  at_least(0)("--loss-columns", options.loss_columns);
   in_range(0.0, 0.99)("--mask-ratio", options.strategy.mask_ratio);
   in_range(0.1, 86400.0)("--seconds", options.seconds);
   options.strategy.name = options.strategy.mask_ratio > 0 ? "flip" : "clip";
@@ -81,6 +111,9 @@ int run_step(World& world, std::span<const std::string> arguments) {
                        {"batch", options.global_batch},
                        {"precision", options.precision},
                        {"mask_ratio", options.strategy.mask_ratio},
+                       {"micro_batch", options.micro_batch},
+                       {"loss_columns", options.loss_columns},
+                       {"recompute", options.recompute},
                        {"ranks", world.size()},
                        {"threads", at::get_num_threads()},
                        {"pairs_per_s", rate.pairs_per_s},
@@ -128,6 +161,92 @@ int run_load(World& world, std::span<const std::string> arguments) {
   return kExitDone;
 }
 
+int run_loss(World& world, std::span<const std::string> arguments) {
+  std::vector<std::int64_t> globals;
+  std::int64_t rows = 1024, dim = 512, columns = 8192, threads = 0;
+  double seconds = 2, plain_limit_mib = 2048;
+  std::string json;
+  po::options_description words("Options");
+  words.add_options()("global", po::value(&globals)->multitoken(), "global batches [8192 32768 131072 262144]")(
+      "rows", po::value(&rows)->default_value(rows), "rows of this rank")("dim", po::value(&dim)->default_value(dim),
+                                                                          "width of the features")(
+      "columns", po::value(&columns)->default_value(columns), "columns at a time")(
+      "plain-limit-mib", po::value(&plain_limit_mib)->default_value(plain_limit_mib),
+      "leave the plain loss out where its logits are larger")("threads", po::value(&threads)->default_value(0),
+                                                              "compute threads; 0: all cores")(
+      "seconds", po::value(&seconds)->default_value(seconds), "time of one measurement")(
+      "json", po::value(&json), "append one line a measurement to this file");
+  if (!read_words(arguments, words, kLossUsage, world.rank() == 0)) return kExitDone;
+  if (world.size() > 1) throw input_error("clip_hpc bench loss measures one process: start it without mpirun");
+  if (globals.empty()) globals = {8192, 32768, 131072, 262144};
+  at_least(1)("--rows", rows);
+  at_least(1)("--dim", dim);
+  at_least(1)("--columns", columns);
+  in_range(0.01, 86400.0)("--seconds", seconds);
+  for (const std::int64_t global : globals) at_least(rows)("--global", global);
+  at::set_num_threads(compute_threads(world, threads));
+  fmt::print("{:>9} {:>6} {:>5} {:>9} {:>11} {:>12} {:>10} {:>11}\n", "global", "rows", "dim", "columns", "forward ms",
+             "backward ms", "peak MiB", "difference");
+  for (const std::int64_t global : globals) {
+    for (const LossRate& rate : bench_loss(global, rows, dim, columns, seconds, plain_limit_mib * 1048576.0)) {
+      fmt::print("{:>9} {:>6} {:>5} {:>9} {:>11.2f} {:>12.2f} {:>10.0f} {:>11.1e}\n", rate.global, rate.rows, rate.dim,
+                 rate.columns == 0 ? "all" : std::to_string(rate.columns), rate.forward_ms, rate.backward_ms,
+                 rate.peak_bytes / 1048576.0, rate.largest_difference);
+      add_json_line(json, {{"bench", "loss"},
+                           {"device", "cpu"},
+                           {"global", rate.global},
+                           {"rows", rate.rows},
+                           {"dim", rate.dim},
+                           {"columns", rate.columns},
+                           {"threads", at::get_num_threads()},
+                           {"forward_ms", rate.forward_ms},
+                           {"backward_ms", rate.backward_ms},
+                           {"peak_bytes", rate.peak_bytes},
+                           {"largest_difference", rate.largest_difference}});
+    }
+  }
+  return kExitDone;
+}
+
+int run_comm(World& world, std::span<const std::string> arguments) {
+  CommOptions options;
+  double min_kib = 1, max_mib = 16, seconds = 0.2;
+  std::string json;
+  po::options_description words("Options");
+  words.add_options()("backend", po::value(&options.backend)->default_value(options.backend), "auto, self, mpi, nccl")(
+      "min-kib", po::value(&min_kib)->default_value(min_kib), "smallest message")(
+      "max-mib", po::value(&max_mib)->default_value(max_mib), "largest message; sizes grow by 4")(
+      "seconds", po::value(&seconds)->default_value(seconds), "time of one measurement")(
+      "json", po::value(&json), "append one line a measurement to this file");
+  if (!read_words(arguments, words, kCommUsage, world.rank() == 0)) return kExitDone;
+  one_of({"auto", "self", "mpi", "nccl"})("--backend", options.backend);
+  in_range(0.004, 1e6)("--min-kib", min_kib);
+  in_range(min_kib / 1024.0, 65536.0)("--max-mib", max_mib);
+  in_range(0.001, 86400.0)("--seconds", seconds);
+  const auto comm = make_communicator(world, options);
+  if (world.rank() == 0) {
+    fmt::print("{} communicator, {} ranks\n{:<16} {:>12} {:>7} {:>11} {:>12} {:>12} {:>6}\n", comm->name(),
+               comm->size(), "operation", "bytes", "rounds", "us", "algbw MB/s", "busbw MB/s", "wrong");
+  }
+  for (double bytes = min_kib * 1024.0; bytes <= max_mib * 1048576.0; bytes *= 4) {
+    for (const CommRate& rate : bench_comm(world, *comm, static_cast<std::int64_t>(bytes), seconds)) {
+      if (world.rank() != 0) continue;
+      fmt::print("{:<16} {:>12} {:>7} {:>11.2f} {:>12.1f} {:>12.1f} {:>6}\n", rate.operation, rate.bytes, rate.rounds,
+                 rate.us, rate.algbw_mb_s, rate.busbw_mb_s, rate.wrong);
+      add_json_line(json, {{"bench", "comm"},
+                           {"backend", comm->name()},
+                           {"ranks", comm->size()},
+                           {"operation", rate.operation},
+                           {"bytes", rate.bytes},
+                           {"us", rate.us},
+                           {"algbw_mb_s", rate.algbw_mb_s},
+                           {"busbw_mb_s", rate.busbw_mb_s},
+                           {"wrong", rate.wrong}});
+    }
+  }
+  return kExitDone;
+}
+
 }  // namespace
 
 int command_bench(World& world, std::span<const std::string> arguments) {
@@ -138,7 +257,10 @@ int command_bench(World& world, std::span<const std::string> arguments) {
   }
   if (word == "step") return run_step(world, arguments.subspan(1));
   if (word == "load") return run_load(world, arguments.subspan(1));
-  throw input_error("unknown benchmark \"{}\"; did you mean \"{}\"?", word, nearest_word(word, {"step", "load"}));
+  if (word == "loss") return run_loss(world, arguments.subspan(1));
+  if (word == "comm") return run_comm(world, arguments.subspan(1));
+  throw input_error("unknown benchmark \"{}\"; did you mean \"{}\"?", word,
+                    nearest_word(word, {"step", "load", "loss", "comm"}));
 }
 
 }  // namespace clip_hpc

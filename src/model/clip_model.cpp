@@ -81,7 +81,7 @@ at::Tensor ClipModel::encode_image(const at::Tensor& pixels, const std::optional
   const at::Tensor first = (arena_.parameter(class_embedding_) + positions.select(0, 0)).expand({batch, 1, v.width});
   x = at::cat({first, x}, 1);  // [batch, 1 + kept, width]
   if (ln_pre_) x = (*ln_pre_)(arena_, x);
-  x = image_blocks_.forward(arena_, x, false);
+  x = image_blocks_.forward(arena_, x, false, recompute_);
   // Pool, then normalise: the same result as normalising every token for the class token, and open_clip's order for avg
   // is normalise first.
   const at::Tensor pooled =
@@ -97,7 +97,7 @@ at::Tensor ClipModel::encode_text(const at::Tensor& ids) const {
   }
   at::Tensor x = at::embedding(arena_.parameter(token_embedding_), ids) +
                  arena_.parameter(text_positions_).slice(0, 0, tokens);  // [batch, tokens, width]
-  x = text_blocks_.forward(arena_, x, !t.no_causal_mask);
+  x = text_blocks_.forward(arena_, x, !t.no_causal_mask, recompute_);
   at::Tensor pooled;
   if (t.pool_type == "last") {
     pooled = x.select(1, tokens - 1);

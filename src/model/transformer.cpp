@@ -1,6 +1,9 @@
 #include "clip_hpc/model/transformer.hpp"
 
 #include <cmath>
+#include <limits>
+
+#include "clip_hpc/model/recompute.hpp"
 
 namespace clip_hpc {
 
@@ -59,18 +62,26 @@ at::Tensor self_attention(const at::Tensor& qkv, std::int64_t heads, bool causal
   return out.permute({0, 2, 1, 3}).reshape({batch, tokens, width});
 }
 
-at::Tensor Transformer::forward(const ParameterArena& arena, at::Tensor x, bool causal) const {
+at::Tensor Transformer::forward(const ParameterArena& arena, at::Tensor x, bool causal, bool recompute) const {
   for (const Block& block : blocks) {
-    const at::Tensor qkv = at::linear(block.ln_1(arena, x), arena.parameter(block.in_proj_weight),
-                                      arena.parameter(block.in_proj_bias));  // [batch, tokens, 3 * width]
-    x = x + at::linear(self_attention(qkv, heads, causal), arena.parameter(block.out_proj_weight),
-                       arena.parameter(block.out_proj_bias));
-    at::Tensor hidden = at::linear(block.ln_2(arena, x), arena.parameter(block.c_fc_weight),
-                                   arena.parameter(block.c_fc_bias));  // [batch, tokens, mlp_width]
-    hidden = quick_gelu ? hidden * at::sigmoid(1.702 * hidden) : at::gelu(hidden);
-    x = x + at::linear(hidden, arena.parameter(block.c_proj_weight), arena.parameter(block.c_proj_bias));
+    const auto through = [this, &arena, &block, causal](const at::Tensor& in) {
+      return block_forward(arena, block, in, causal);
+    };
+    x = recompute ? recomputed(through, x) : through(x);
   }
   return x;
+}
+
+at::Tensor Transformer::block_forward(const ParameterArena& arena, const Block& block, at::Tensor x,
+                                      bool causal) const {
+  const at::Tensor qkv = at::linear(block.ln_1(arena, x), arena.parameter(block.in_proj_weight),
+                                    arena.parameter(block.in_proj_bias));  // [batch, tokens, 3 * width]
+  x = x + at::linear(self_attention(qkv, heads, causal), arena.parameter(block.out_proj_weight),
+                     arena.parameter(block.out_proj_bias));
+  at::Tensor hidden = at::linear(block.ln_2(arena, x), arena.parameter(block.c_fc_weight),
+                                 arena.parameter(block.c_fc_bias));  // [batch, tokens, mlp_width]
+  hidden = quick_gelu ? hidden * at::sigmoid(1.702 * hidden) : at::gelu(hidden);
+  return x + at::linear(hidden, arena.parameter(block.c_proj_weight), arena.parameter(block.c_proj_bias));
 }
 
 }  // namespace clip_hpc

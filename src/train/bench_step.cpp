@@ -11,6 +11,7 @@
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/optim/adamw.hpp"
 #include "clip_hpc/train/grad_reducer.hpp"
+#include "clip_hpc/train/micro_batches.hpp"
 #include "clip_hpc/train/session.hpp"
 
 namespace clip_hpc {
@@ -29,10 +30,11 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   }
   const std::int64_t rows = rows_per_rank[static_cast<std::size_t>(world.rank())];
   if (rows_per_rank.back() == 0) throw input_error("a batch of {} leaves ranks without a pair", options.global_batch);
-  const at::ScalarType compute = options.precision == "bf16" ? at::kBFloat16 : at::kFloat;
+  const at::ScalarType compute = scalar_type_of(options.precision);
   const auto comm = make_communicator(world, {});
   ClipModel model(options.model, compute);
   model.initialise("open_clip", 0);
+  model.recompute_blocks(options.recompute);
   AdamWState optimizer = make_adamw_state(model.arena());
   const Strategy strategy = make_strategy(options.strategy);
   const std::int64_t patches = options.model.vision.patches(), kept = strategy.kept_patches(patches);
@@ -76,18 +78,21 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
 
     part.restart();
     const double waited_s = comm->wait_s();
-    const at::Tensor pixels = normalise_pixels(bytes, options.model.norm, compute);
-    std::optional<at::Tensor> kept_patches;
-    if (kept < patches) kept_patches = draw_kept_patches(0, positions, patches, kept);
+    PairBatch pairs{bytes, ids, std::nullopt};
+    if (kept < patches) pairs.kept = draw_kept_patches(0, positions, patches, kept);
     model.arena().zero_gradients();
     rate.prepare_ms += lap();
-    const at::Tensor image = normalise_features(model.encode_image(pixels, kept_patches));
-    const at::Tensor text = normalise_features(model.encode_text(ids));
-    const at::Tensor loss = contrastive_loss_share(*comm, image, text, model.logit_scale(), rows_per_rank);
-    rate.forward_ms += lap();
-    reducer.start();
-    loss.backward();
-    reducer.finish();
+    if (options.micro_batch == 0 || options.micro_batch >= rows) {
+      const Features features = encode(model, pairs);
+      const at::Tensor loss = contrastive_loss_share(*comm, features.image, features.text, model.logit_scale(),
+                                                     rows_per_rank, options.loss_columns);
+      rate.forward_ms += lap();
+      reducer.start();
+      loss.backward();
+      reducer.finish();
+    } else {
+      backward_in_micro_batches(*comm, model, reducer, pairs, rows_per_rank, options.micro_batch, options.loss_columns);
+    }
     rate.backward_ms += lap();
     const at::Tensor norm = gradient_norm(model.arena());
     adamw_step(model.arena(), optimizer, norm, OptimOptions{}, 1e-4, model.logit_scale_index());

@@ -6,6 +6,15 @@ void describe(OptionTable& table, TrainOptions& options) {
   table.add("train.samples", options.samples, "samples seen in training; 0: given by epochs", at_least(0));
   table.add("train.epochs", options.epochs, "passes over the training data, where samples is 0", above(0.0));
   table.add("train.global_batch", options.global_batch, "pairs a step, over all ranks together", at_least(2));
+  table.add("train.micro_batch", options.micro_batch,
+            "pairs a rank has in memory at once: the same gradient for one more forward pass; 0: all of its pairs",
+            at_least(0));
+  table.add("train.loss_columns", options.loss_columns,
+            "columns of the logits in memory at once, computed again in backward where the global batch is larger; 0: "
+            "all",
+            at_least(0));
+  table.add("train.recompute", options.recompute,
+            "keep only the input of each transformer block and compute the block again in backward");
   table.add("train.precision", options.precision,
             "`fp32`, or `bf16`: weights, activations and gradients in bfloat16, master weights and loss in fp32",
             one_of({"fp32", "bf16"}));

@@ -15,6 +15,7 @@
 #include "clip_hpc/run/metrics.hpp"
 #include "clip_hpc/run/provenance.hpp"
 #include "clip_hpc/train/grad_reducer.hpp"
+#include "clip_hpc/train/micro_batches.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "clip_hpc/train/shutdown.hpp"
 #include "clip_hpc/train/watchdog.hpp"
@@ -84,6 +85,7 @@ int train(World& world, const TrainRequest& request) {
   const auto tokenizer = SentencePieceTokenizer::load(data.sets[0]->folder() / kTokenizerFileName);
   ClipModel model(model_for(named_model, tokenizer), compute);
   const ModelConfig& shape = model.config();
+  model.recompute_blocks(config.train.recompute);
   const Strategy strategy = make_strategy(config.strategy);
   const std::int64_t kept = strategy.kept_patches(shape.vision.patches());
   const ViewSpec view = parse_view(strategy.view, static_cast<int>(shape.vision.image_size));
@@ -92,7 +94,7 @@ int train(World& world, const TrainRequest& request) {
   const EvalContext eval_context{*comm, model, tokenizer, config.eval.view};
 
   // How long: samples, or epochs of the data.
-  const std::int64_t global_batch = config.train.global_batch;
+  const std::int64_t global_batch = config.train.global_batch, micro_batch = config.train.micro_batch;
   const std::int64_t samples = config.train.samples > 0
                                    ? config.train.samples
                                    : std::llround(config.train.epochs * static_cast<double>(data.epoch_samples));
@@ -187,26 +189,31 @@ int train(World& world, const TrainRequest& request) {
     world.start_flags(flags);
 
     const std::int64_t size = shape.vision.image_size;
-    const at::Tensor bytes = at::from_blob(batch.images.data(), {batch.n, 3, size, size}, at::kByte);
-    const at::Tensor pixels = normalise_pixels(bytes, shape.norm, compute);    // [rows, 3, size, size]
-    const at::Tensor ids = trimmed_ids(batch.ids, batch.lengths, shape.text);  // [rows, tokens]
-    std::optional<at::Tensor> kept_patches;                                    // [rows, kept]
+    PairBatch pairs;
+    pairs.bytes = at::from_blob(batch.images.data(), {batch.n, 3, size, size}, at::kByte);
+    pairs.ids = trimmed_ids(batch.ids, batch.lengths, shape.text);  // [rows, tokens], up to the longest caption
     if (kept < shape.vision.patches()) {
-      kept_patches = draw_kept_patches(seed, batch.positions, shape.vision.patches(), kept);
+      pairs.kept = draw_kept_patches(seed, batch.positions, shape.vision.patches(), kept);  // [rows, kept]
     }
 
-    // Forward: two towers, features of unit length, this rank's share of the symmetric softmax loss.
     const Timer computing;
     const double comm_at_start = comm->wait_s();
     model.arena().zero_gradients();
-    const at::Tensor image = normalise_features(model.encode_image(pixels, kept_patches));  // [rows, embed_dim]
-    const at::Tensor text = normalise_features(model.encode_text(ids));                     // [rows, embed_dim]
-    const at::Tensor loss = contrastive_loss_share(*comm, image, text, model.logit_scale(), rows_per_rank);
+    at::Tensor loss;
+    if (micro_batch == 0 || micro_batch >= batch.n) {
+      // Forward: two towers, features of unit length, this rank's share of the symmetric softmax loss.
+      const Features features = encode(model, pairs);  // [rows, embed_dim] each
+      loss = contrastive_loss_share(*comm, features.image, features.text, model.logit_scale(), rows_per_rank,
+                                    config.train.loss_columns);
 
-    // Backward: gradients land in the arena; a bucket travels as soon as it is full.
-    reducer.start();
-    loss.backward();
-    reducer.finish();
+      // Backward: gradients land in the arena; a bucket travels as soon as it is full.
+      reducer.start();
+      loss.backward();
+      reducer.finish();
+    } else {
+      loss = backward_in_micro_batches(*comm, model, reducer, pairs, rows_per_rank, micro_batch,
+                                       config.train.loss_columns);
+    }
 
     // Update: clip by the global norm, AdamW, clamp of the logit scale. A gradient that is not finite is left out.
     const double lr = learning_rate(config.optim, progress.step, total_steps);
@@ -227,7 +234,7 @@ int train(World& world, const TrainRequest& request) {
     }
     window.samples += global_batch;
     window.steps += 1;
-    window.text_tokens += static_cast<double>(ids.size(1));
+    window.text_tokens += static_cast<double>(pairs.ids.size(1));
     window.data_wait_s += loader.counters().wait_s - waited_before;
     window.comm_wait_s += comm->wait_s() - comm_before;
     loader.recycle(std::move(batch));

@@ -13,7 +13,7 @@ cd "$CLIP_HPC_SOURCE_DIR" || exit 1
 texts() {
   local command
   "$clip_hpc" --help
-  for command in train pack filter eval bench 'bench step' 'bench load' doctor model; do
+  for command in train pack filter eval bench 'bench step' 'bench load' 'bench loss' 'bench comm' doctor model; do
     # shellcheck disable=SC2086
     "$clip_hpc" $command --help
   done
@@ -21,10 +21,12 @@ texts() {
   cat README.md INSTALL.md CONTRIBUTING.md docs/*.md bench/README.md bench/results/*.md jobs/*.sh jobs/*.slurm
 }
 # A line of its own, or between back quotes; what starts it and comments are cut away.
+# shellcheck disable=SC2016
+form='s/^[-# ]*(\$ )?((mpirun|srun) [^`]*[^`a-z_/])?(clip_(hpc|report) +[-a-z][^`#|;>)]*).*/\4/p
+s/.*`((mpirun|srun) [^`]*)?(clip_(hpc|report) +[-a-z][^`]*)`.*/\3/p'
 examples() {
   texts | sed -E ':join; /\\$/ { N; s/\\\n//; b join }' |
-    sed -nE 's/^[-# ]*(\$ )?((mpirun|srun) [^`]*[^`a-z_/])?(clip_(hpc|report) +[-a-z][^`#|;>)]*).*/\4/p
-             s/.*`((mpirun|srun) [^`]*)?(clip_(hpc|report) +[-a-z][^`]*)`.*/\3/p' |
+    sed -nE "$form" |
     grep -vE '…|\.\.\.|\[|FILE|DIR|   [a-z]|(--config|model)$|RUN/|OUTPUT' | sed -E 's/ > .*//; s/ +$//' | sort -u
 }
 accepted() { # program, words; `model` takes files alone and is quick, so it is run
@@ -32,7 +34,8 @@ accepted() { # program, words; `model` takes files alone and is quick, so it is 
   shift
   if [[ $1 == model ]]; then "$program" "$@" >/dev/null; else "$program" "$@" --help >/dev/null; fi
 }
-SCRATCH=/tmp count=0
+export SCRATCH=/tmp # that an example names
+count=0 words=()
 while IFS= read -r line; do
   eval "words=($line)" # quotes and file names as the shell of a user would take them
   case $line in

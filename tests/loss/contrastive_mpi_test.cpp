@@ -42,7 +42,7 @@ at::Tensor sum_over_ranks(Communicator& comm, const at::Tensor& share) {
   return sum;
 }
 
-void check_against_reference(const Rows& rows, at::ScalarType type, double tolerance) {
+void check_against_reference(const Rows& rows, at::ScalarType type, double tolerance, std::int64_t columns = 0) {
   World& world = test_world();
   const auto comm = make_mpi_communicator(world);
   const auto rank = static_cast<std::size_t>(world.rank());
@@ -56,7 +56,7 @@ void check_against_reference(const Rows& rows, at::ScalarType type, double toler
   const Whole mine = make_batch(total, type);
   const at::Tensor image = mine.image.detach().narrow(0, first, rows[rank]).clone().requires_grad_();
   const at::Tensor text = mine.text.detach().narrow(0, first, rows[rank]).clone().requires_grad_();
-  const at::Tensor share = contrastive_loss_share(*comm, image, text, mine.logit_scale, rows);
+  const at::Tensor share = contrastive_loss_share(*comm, image, text, mine.logit_scale, rows, columns);
   const auto local = torch::autograd::grad({share}, {image, text, mine.logit_scale});
 
   const auto close = [&](const at::Tensor& a, const at::Tensor& b) {
@@ -77,6 +77,26 @@ Rows uneven_rows() {
 TEST(ContrastiveLoss, LossAndEveryGradientEqualTheWholeBatchInDoublePrecision) {
   check_against_reference(even_rows(), at::kDouble, 1e-12);
   check_against_reference(uneven_rows(), at::kDouble, 1e-12);
+}
+
+// Blocks of columns that end inside a rank's own keys, or hold them all, or none.
+TEST(ContrastiveLoss, AnyNumberOfColumnsAtATimeGivesTheSame) {
+  for (const std::int64_t columns : {1, 2, 3, 4, 6, 1000}) {
+    check_against_reference(even_rows(), at::kDouble, 1e-12, columns);
+    check_against_reference(uneven_rows(), at::kDouble, 1e-12, columns);
+  }
+  check_against_reference(even_rows(), at::kFloat, 2e-5, 3);
+}
+
+TEST(ContrastiveLoss, ColumnsAtATimePassTheGradientOnByItsFactor) {
+  const Whole batch = make_batch(7, at::kDouble);
+  const at::Tensor scale = at::full({}, 5.0, at::kDouble).requires_grad_();
+  std::vector<torch::autograd::variable_list> all;
+  for (const std::int64_t columns : {0, 3}) {
+    const at::Tensor loss = softmax_loss_sum(batch.image.narrow(0, 2, 4), batch.text, scale, 2, columns) * 2.5;
+    all.push_back(torch::autograd::grad({loss}, {batch.image, batch.text, scale}));
+  }
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(at::allclose(all[0][i], all[1][i], 1e-12, 1e-12));
 }
 
 TEST(ContrastiveLoss, SinglePrecisionIsClose) {

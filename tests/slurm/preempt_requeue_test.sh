@@ -102,6 +102,9 @@ fi
 for tool in slurmctld slurmd sbatch munged ip unshare; do
   command -v "$tool" >/dev/null || skip_all "needs $tool: jobs/setup.sh --tests installs it"
 done
+case $CLIP_HPC_SOURCE_DIR/ in
+  /tmp/*) skip_all 'the source tree lies in /tmp, of which every node of the virtual cluster has its own: clone it elsewhere' ;;
+esac
 unshare --net --mount --pid --fork true 2>/dev/null || skip_all 'this machine does not allow namespaces'
 
 # Sockets lie in the folder of a cluster: a short path. Outside /tmp, which every node has of its own.

@@ -27,6 +27,9 @@ class ClipModel {
   // ids [batch, tokens] int64, tokens <= context_length -> features [batch, embed_dim], not normalised.
   at::Tensor encode_text(const at::Tensor& ids) const;
 
+  // Whether backward computes the blocks again instead of keeping their activations. Gradients are the same.
+  void recompute_blocks(bool on) { recompute_ = on; }
+
   at::Tensor logit_scale() const { return arena_.parameter(logit_scale_); }  // scalar: ln of the scale
   std::size_t logit_scale_index() const { return logit_scale_; }
   const ModelConfig& config() const { return config_; }
@@ -36,6 +39,7 @@ class ClipModel {
  private:
   ModelConfig config_;
   ParameterArena arena_;
+  bool recompute_ = false;
   // Image tower.
   std::size_t class_embedding_, image_positions_, patch_weight_, image_projection_;
   std::optional<LayerNorm> ln_pre_;

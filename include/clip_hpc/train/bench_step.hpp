@@ -15,6 +15,9 @@ struct StepBenchOptions {
   std::int64_t global_batch = 128;
   std::int64_t text_tokens = 0;  // positions that are computed; 0: the model's context length
   std::string precision = "fp32";
+  std::int64_t micro_batch = 0;  // 0: all rows of a rank at once
+  std::int64_t loss_columns = 0;
+  bool recompute = false;
   StrategyOptions strategy;
   double seconds = 10;  // measured after two steps that are not
 };
@@ -23,9 +26,9 @@ struct StepRate {  // wall time of rank 0, means over the measured steps
   std::int64_t steps = 0;
   double pairs_per_s = 0;  // all ranks
   double step_ms = 0;
-  double prepare_ms = 0;       // bytes to pixels, FLIP's draw
-  double forward_ms = 0;       // towers and loss, the gather included
-  double backward_ms = 0;      // with what the gradient reduction adds
+  double prepare_ms = 0;       // FLIP's draw, gradients to zero
+  double forward_ms = 0;       // pixels, towers and loss, the gather included; 0 with micro-batches
+  double backward_ms = 0;      // with what the gradient reduction adds; with micro-batches forward and backward
   double optimizer_ms = 0;     // norm, clip, AdamW
   double comm_wait_ms = 0;     // blocked in collectives; part of forward and backward
   double tflops = 0;           // a rank

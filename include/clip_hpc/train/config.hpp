@@ -21,6 +21,9 @@ struct TrainOptions {
   std::int64_t samples = 0;
   double epochs = 1;
   std::int64_t global_batch = 256;
+  std::int64_t micro_batch = 0;
+  std::int64_t loss_columns = 16384;
+  bool recompute = false;
   std::string precision = "fp32";
   std::int64_t threads = 0;
   bool deterministic = true;

@@ -1,0 +1,23 @@
+// Time and memory of the softmax loss of one rank in a global batch that is simulated: the keys of the other ranks are
+// random. Forward and backward of one direction, all columns at once and a block of columns at a time.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace clip_hpc {
+
+struct LossRate {
+  std::int64_t global = 0, rows = 0, dim = 0;
+  std::int64_t columns = 0;                // 0: all at once
+  double forward_ms = 0, backward_ms = 0;  // medians
+  double peak_bytes = 0;                   // memory above what was there before: the highest of the resident set
+  double largest_difference = 0;  // of a gradient from the plain loss's, over the largest gradient; 0 for the plain one
+};
+
+// One line for the plain loss (left out where its logits would take more than `plain_limit_bytes`) and one for
+// `columns`.
+std::vector<LossRate> bench_loss(std::int64_t global, std::int64_t rows, std::int64_t dim, std::int64_t columns,
+                                 double seconds, double plain_limit_bytes);
+
+}  // namespace clip_hpc

@@ -1,0 +1,67 @@
+// The gradient of micro-batches is the gradient of the batch, whatever their size and on any number of ranks.
+#include "clip_hpc/train/micro_batches.hpp"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <vector>
+
+#include "clip_hpc/comm/options.hpp"
+#include "clip_hpc/loss/contrastive.hpp"
+#include "mpi_test.hpp"
+
+namespace clip_hpc {
+namespace {
+
+ModelConfig tiny() {
+  return parse_model_config(Json::parse(R"({"embed_dim": 16,
+    "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16},
+    "text_cfg": {"context_length": 8, "vocab_size": 50, "width": 24, "heads": 2, "layers": 2}})"),
+                            "tiny");
+}
+
+struct Outcome {
+  double loss;  // of this rank's rows
+  at::Tensor gradients;
+};
+
+Outcome step(Communicator& comm, const std::vector<std::int64_t>& rows, std::int64_t micro_batch, bool recompute) {
+  const auto rank = static_cast<std::size_t>(comm.rank());
+  const std::int64_t first = std::accumulate(rows.begin(), rows.begin() + comm.rank(), std::int64_t{0});
+  const std::int64_t total = std::accumulate(rows.begin(), rows.end(), std::int64_t{0});
+  PairBatch whole{at::arange(total * 3 * 256, at::kLong).mul(37).remainder(251).to(at::kByte).view({total, 3, 16, 16}),
+                  at::arange(total * 8, at::kLong).mul(7).remainder(48).view({total, 8}),
+                  at::arange(total, at::kLong).remainder(3).unsqueeze(1).add(at::arange(2, at::kLong))};  // 2 of 4
+  whole.ids.select(1, 6).fill_(49);
+  const PairBatch mine = whole.slice(first, first + rows[rank]);
+  ClipModel model(tiny(), at::kFloat);
+  model.initialise("clip_hpc", 5);
+  model.recompute_blocks(recompute);
+  GradReducer reducer(comm, model.arena(), 0.02);
+  if (micro_batch > 0) {
+    const at::Tensor loss = backward_in_micro_batches(comm, model, reducer, mine, rows, micro_batch, 3);
+    return {loss.item<double>(), model.arena().gradients().clone()};
+  }
+  const Features features = encode(model, mine);
+  const at::Tensor loss = contrastive_loss_share(comm, features.image, features.text, model.logit_scale(), rows);
+  reducer.start();
+  loss.backward();
+  reducer.finish();
+  return {loss.item<double>(), model.arena().gradients().clone()};
+}
+
+TEST(MicroBatches, AnySizeGivesTheGradientOfTheBatch) {
+  const auto comm = make_communicator(test_world(), {});
+  const std::vector<std::int64_t> all{5, 1, 7, 4};
+  const std::vector<std::int64_t> rows(all.begin(), all.begin() + comm->size());
+  const Outcome expected = step(*comm, rows, 0, false);
+  EXPECT_GT(expected.gradients.abs().max().item<float>(), 1e-3F);
+  for (const std::int64_t micro_batch : {1, 2, 3, 5, 100}) {
+    const Outcome found = step(*comm, rows, micro_batch, micro_batch == 2);
+    EXPECT_NEAR(found.loss, expected.loss, 2e-6) << micro_batch;
+    EXPECT_LT((found.gradients - expected.gradients).abs().max().item<float>(), 3e-6F) << micro_batch;
+  }
+}
+
+}  // namespace
+}  // namespace clip_hpc
