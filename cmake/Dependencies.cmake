@@ -1,4 +1,5 @@
 # Every library that the suite uses, by name; INSTALL.md says where each comes from.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(Boost 1.70 REQUIRED COMPONENTS program_options)

@@ -4,6 +4,7 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/memory.hpp"
 #include "clip_hpc/comm/bench_comm.hpp"
 #include "clip_hpc/comm/options.hpp"
 #include "clip_hpc/commands.hpp"
@@ -94,6 +95,7 @@ int run_step(World& world, std::span<const std::string> arguments) {
   options.model = read_model_config(model);
   in_range(std::int64_t{0}, options.model.text.context_length)("--text-tokens", options.text_tokens);
   at::set_num_threads(compute_threads(world, threads));
+  keep_freed_memory();  // as training does
   const StepRate rate = bench_step(world, options);
   if (world.rank() != 0) return kExitDone;
   fmt::print("{:<20} {:>6} {:>10} {:>6} {:>8} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>7} {:>8}\n", "model",

@@ -1,5 +1,6 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/memory.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/train/loop.hpp"
 #include "words.hpp"
@@ -67,6 +68,7 @@ int command_train(World& world, std::span<const std::string> arguments) {
   if (world.rank() == 0) request.folder.create();
   world.barrier();
   start_log({world.rank(), request.folder.log_file()});
+  keep_freed_memory();
   return train(world, request);
 }
 

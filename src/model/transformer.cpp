@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "clip_hpc/model/fused_ops.hpp"
 #include "clip_hpc/model/recompute.hpp"
 
 namespace clip_hpc {
@@ -78,9 +79,8 @@ at::Tensor Transformer::block_forward(const ParameterArena& arena, const Block& 
                                     arena.parameter(block.in_proj_bias));  // [batch, tokens, 3 * width]
   x = x + at::linear(self_attention(qkv, heads, causal), arena.parameter(block.out_proj_weight),
                      arena.parameter(block.out_proj_bias));
-  at::Tensor hidden = at::linear(block.ln_2(arena, x), arena.parameter(block.c_fc_weight),
-                                 arena.parameter(block.c_fc_bias));  // [batch, tokens, mlp_width]
-  hidden = quick_gelu ? hidden * at::sigmoid(1.702 * hidden) : at::gelu(hidden);
+  const at::Tensor hidden = bias_gelu(at::linear(block.ln_2(arena, x), arena.parameter(block.c_fc_weight)),
+                                      arena.parameter(block.c_fc_bias), quick_gelu);  // [batch, tokens, mlp_width]
   return x + at::linear(hidden, arena.parameter(block.c_proj_weight), arena.parameter(block.c_proj_bias));
 }
 

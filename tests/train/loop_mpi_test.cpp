@@ -145,6 +145,19 @@ TEST_F(TrainLoop, StoppedAfterEveryStepTheBitsAreThoseOfAnUndisturbedRun) {
   test_world().barrier();
 }
 
+TEST_F(TrainLoop, WhatSavesMemoryChangesRoundingAlone) {
+  TrainRequest plain = request("plain"), small = request("small");
+  small.config.train.micro_batch = 3;
+  small.config.train.loss_columns = 5;
+  small.config.train.recompute = true;
+  EXPECT_EQ(run(plain), kExitDone);
+  EXPECT_EQ(run(small), kExitDone);
+  const std::vector<double> expected = losses(plain), found = losses(small);
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 2e-3) << i;
+  EXPECT_NEAR(found[0], expected[0], 1e-5);
+}
+
 TEST_F(TrainLoop, AnyCheckpointLeadsToTheSameEnd) {
   TrainRequest whole = request("whole");
   whole.config.checkpoint.every_steps = 3;
