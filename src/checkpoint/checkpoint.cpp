@@ -195,6 +195,7 @@ void clear_killed_saves(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> found;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) found.push_back(entry.path());
   for (const std::filesystem::path& path : found) {
+    if (!path.filename().native().starts_with("step_")) continue;  // not ours
     if (path.extension() == kUnfinishedSuffix) std::filesystem::remove_all(path);
     if (path.extension() != kReplacedSuffix) continue;
     const std::filesystem::path plain = std::filesystem::path(path).replace_extension();

@@ -75,6 +75,7 @@ int train(World& world, const TrainRequest& request) {
   const at::ScalarType compute = scalar_type_of(config.train.precision);
   at::set_num_threads(compute_threads(world, config.train.threads));
   at::globalContext().setDeterministicAlgorithms(config.train.deterministic, false);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);  // a pass over every new tensor, for debugging
   install_shutdown_signals();
   const Watchdog watchdog(world.in_flight(), config.comm.timeout_s, leave_hung_run);
 
