@@ -31,8 +31,26 @@ void agree(World& world, const std::function<void()>& work) {
   }
 }
 
-std::span<std::byte> bytes_of(const at::Tensor& tensor, std::int64_t begin, std::int64_t count) {
-  return {static_cast<std::byte*>(tensor.mutable_data_ptr()) + begin * 4, static_cast<std::size_t>(count) * 4};
+std::span<std::byte> bytes_of(const at::Tensor& host) {
+  return {static_cast<std::byte*>(host.mutable_data_ptr()), host.nbytes()};
+}
+
+std::int64_t numel_of(const TrainState& state) {
+  return state.numel > 0 ? state.numel : state.buffers.front().second.numel();
+}
+
+// The weights of a run whose master is spread over ranks: read back from the file to which all have written.
+NamedTensors weights_in(const std::filesystem::path& state_file, const std::vector<ParameterSpec>& layout) {
+  NamedTensors weights;
+  for (const StateBuffer& buffer : open_state_file(state_file)) {
+    if (buffer.name != "master") continue;
+    const at::Tensor master = at::empty({buffer.numel}, at::kFloat);
+    pread_all(FileDescriptor::open_read(state_file).get(), bytes_of(master), buffer.offset_bytes, state_file.native());
+    for (const ParameterSpec& spec : layout) {
+      weights.emplace_back(spec.name, master.narrow(0, spec.offset, spec.numel).view(spec.shape));
+    }
+  }
+  return weights;
 }
 
 struct Slice {  // what one rank wrote of every buffer
@@ -69,7 +87,7 @@ void describe(OptionTable& table, CheckpointOptions& options) {
 void save_checkpoint(World& world, const std::filesystem::path& folder, const TrainState& state) {
   const std::filesystem::path beside = folder.native() + kUnfinishedSuffix;
   const std::filesystem::path state_file = beside / "state.h5";
-  const std::int64_t numel = state.buffers.front().second.numel();
+  const std::int64_t numel = numel_of(state);
 
   // 1. Rank 0 lays the file out and tells where the buffers lie.
   Json offsets = Json::array();
@@ -85,14 +103,17 @@ void save_checkpoint(World& world, const std::filesystem::path& folder, const Tr
   offsets = Json::parse(world.broadcast(offsets.dump()));
 
   // 2. Every rank writes its slice of every buffer.
-  const std::int64_t begin = numel * world.rank() / world.size();
-  const std::int64_t count = numel * (world.rank() + 1) / world.size() - begin;
+  const bool is_shared = state.numel > 0;
+  const std::int64_t begin = is_shared ? state.first : numel * world.rank() / world.size();
+  const std::int64_t count =
+      is_shared ? state.buffers.front().second.numel() : numel * (world.rank() + 1) / world.size() - begin;
   Json slice = {{"begin", begin}, {"count", count}, {"xxh64", Json::object()}};
   agree(world, [&] {
     const FileDescriptor file = FileDescriptor::open_write(state_file);
     for (std::size_t i = 0; i < state.buffers.size(); ++i) {
       const auto& [name, tensor] = state.buffers[i];
-      const auto bytes = bytes_of(tensor, begin, count);
+      const at::Tensor host = tensor.narrow(0, begin - state.first, count).cpu();
+      const auto bytes = bytes_of(host);
       pwrite_all(file.get(), bytes, offsets[i].get<std::uint64_t>() + static_cast<std::uint64_t>(begin) * 4,
                  state_file.native());
       slice["xxh64"][name] = hex64(xxh64(bytes));
@@ -104,7 +125,8 @@ void save_checkpoint(World& world, const std::filesystem::path& folder, const Tr
   // 3. Rank 0 adds the weights and the manifest, which makes the checkpoint exist.
   agree(world, [&] {
     if (world.rank() != 0) return;
-    write_safetensors(beside / "model.safetensors", state.weights, {{"format", "pt"}});
+    const NamedTensors weights = state.layout.empty() ? state.weights : weights_in(state_file, state.layout);
+    write_safetensors(beside / "model.safetensors", weights, {{"format", "pt"}});
     Json manifest = {{"schema_version", kSchemaVersion}, {"numel", numel}, {"world_size", world.size()}};
     manifest["files"] = Json::object();
     for (const char* name : {"state.h5", "model.safetensors"}) {
@@ -149,14 +171,14 @@ Json restore_checkpoint(const std::filesystem::path& folder, TrainState& state) 
   const std::vector<Slice> slices = read_slices(folder / "manifest.json");
   const std::vector<StateBuffer> stored = open_state_file(path);
   const FileDescriptor file = FileDescriptor::open_read(path);
+  const std::int64_t numel = numel_of(state);
   for (auto& [name, tensor] : state.buffers) {
     const auto at = std::find_if(stored.begin(), stored.end(), [&](const StateBuffer& b) { return b.name == name; });
     if (at == stored.end()) throw storage_error("{} holds no buffer \"{}\"", path.native(), name);
-    if (at->numel != tensor.numel()) {
+    if (at->numel != numel) {
       throw storage_error("{}: {} elements, the model has {}: the checkpoint is of another model", path.native(),
-                          at->numel, tensor.numel());
+                          at->numel, numel);
     }
-    pread_all(file.get(), bytes_of(tensor, 0, tensor.numel()), at->offset_bytes, path.native());
     const auto not_covered = [&folder, what = name] {
       return storage_error("{}: its slices do not cover {}: the file is damaged; resume from an older checkpoint",
                            (folder / "manifest.json").native(), what);
@@ -164,19 +186,25 @@ Json restore_checkpoint(const std::filesystem::path& folder, TrainState& state) 
     std::int64_t checked = 0;  // slices lie end to end, so that no element goes unchecked
     for (const Slice& slice : slices) {
       const auto sum = slice.xxh64.find(name);
-      if (slice.begin != checked || slice.count < 0 || slice.count > tensor.numel() - checked ||
-          sum == slice.xxh64.end()) {
+      if (slice.begin != checked || slice.count < 0 || slice.count > numel - checked || sum == slice.xxh64.end()) {
         throw not_covered();
       }
-      if (hex64(xxh64(bytes_of(tensor, slice.begin, slice.count))) != sum->second) {
+      checked += slice.count;
+      const std::int64_t begin = std::max(slice.begin, state.first);
+      const std::int64_t end = std::min(slice.begin + slice.count, state.first + tensor.numel());
+      if (begin >= end) continue;  // another rank's
+      const at::Tensor host = at::empty({slice.count}, at::kFloat);
+      pread_all(file.get(), bytes_of(host), at->offset_bytes + static_cast<std::uint64_t>(slice.begin) * 4,
+                path.native());
+      if (hex64(xxh64(bytes_of(host))) != sum->second) {
         throw storage_error(
             "{}: checksum of {} does not match at element {}: the file is damaged; resume from an "
             "older checkpoint",
             path.native(), name, slice.begin);
       }
-      checked += slice.count;
+      tensor.narrow(0, begin - state.first, end - begin).copy_(host.narrow(0, begin - slice.begin, end - begin));
     }
-    if (checked != tensor.numel()) throw not_covered();
+    if (checked != numel) throw not_covered();
   }
   return *info.about;
 }

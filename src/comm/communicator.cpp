@@ -124,4 +124,12 @@ Work Communicator::start_all_reduce(const at::Tensor& tensor, ReduceOp op) {
   return tensor.numel() > 0 ? do_start_all_reduce(tensor, op) : Work();
 }
 
+Work Communicator::start_reduce(const at::Tensor& tensor, ReduceOp op, int root) {
+  check_tensor("start_reduce", tensor);
+  check_op("start_reduce", tensor, op);
+  if (root < 0 || root >= size_) throw internal_error("start_reduce: no rank {} among {}", root, size_);
+  const InFlightMark mark(*in_flight_, "start_reduce");
+  return tensor.numel() > 0 ? do_start_reduce(tensor, op, root) : Work();
+}
+
 }  // namespace clip_hpc

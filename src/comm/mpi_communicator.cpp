@@ -18,10 +18,15 @@
 namespace clip_hpc {
 namespace {
 
-// The bytes that MPI works on. Device tensors pass through host memory (the CUDA plane brings pinned staging).
+// The bytes that MPI works on. Device tensors pass through pinned host memory, which LibTorch keeps between calls.
 class HostView {
  public:
-  explicit HostView(const at::Tensor& tensor) : tensor_(tensor), host_(tensor.is_cpu() ? tensor : tensor.cpu()) {}
+  explicit HostView(const at::Tensor& tensor) : tensor_(tensor), host_(tensor) {
+    if (tensor.is_cpu()) return;
+    const c10::AutoGradMode no_grad(false);
+    host_ = at::empty(tensor.sizes(), tensor.options().device(at::kCPU).pinned_memory(true));
+    host_.copy_(tensor);  // waits for the kernels that write it
+  }
   const at::Tensor& host() const { return host_; }
   std::byte* bytes() const { return static_cast<std::byte*>(host_.mutable_data_ptr()); }
   const std::byte* const_bytes() const { return static_cast<const std::byte*>(host_.const_data_ptr()); }
@@ -62,12 +67,13 @@ struct Channel {  // what an operation on its way still needs, even when its com
 
 class MpiWork final : public Work::Body {
  public:
-  MpiWork(std::shared_ptr<Channel> channel, HostView view, int divide_by, double timeout_s,
+  MpiWork(std::shared_ptr<Channel> channel, HostView view, int divide_by, double timeout_s, bool gives_back,
           std::shared_ptr<InFlight> in_flight, std::shared_ptr<double> wait_s)
       : channel_(std::move(channel)),
         view_(std::make_unique<HostView>(std::move(view))),
         divide_by_(divide_by),
         timeout_s_(timeout_s),
+        gives_back_(gives_back),
         in_flight_(std::move(in_flight)),
         wait_s_(std::move(wait_s)) {}
 
@@ -91,16 +97,16 @@ class MpiWork final : public Work::Body {
 
   // Polls instead of MPI_Waitall, so that a rank that died is an Error after timeout_s.
   void wait() override {
-    const InFlightMark mark(*in_flight_, "Work::wait (all_reduce)");
+    const InFlightMark mark(*in_flight_, "Work::wait (reduction)");
     const Timer timer;
     while (!test()) {
       if (timer.seconds() <= timeout_s_) continue;
       failed_ = true;
       throw comm_error(
-          "an all-reduce of {} bytes did not end within comm.timeout_s = {} s: another rank is stuck or gone",
+          "a reduction of {} bytes did not end within comm.timeout_s = {} s: another rank is stuck or gone",
           view_->host().nbytes(), timeout_s_);
     }
-    view_->give_back(divide_by_);
+    if (gives_back_) view_->give_back(divide_by_);
     finished_ = true;
     *wait_s_ += timer.seconds();
   }
@@ -119,6 +125,7 @@ class MpiWork final : public Work::Body {
   std::vector<MPI_Request> requests_;
   int divide_by_;
   double timeout_s_;
+  bool gives_back_;  // false: the result is another rank's
   std::shared_ptr<InFlight> in_flight_;
   std::shared_ptr<double> wait_s_;
   bool finished_ = false;
@@ -152,7 +159,7 @@ class MpiCommunicator final : public Communicator {
 
   Work do_start_all_reduce(const at::Tensor& tensor, ReduceOp op) override {
     const HostView view(tensor);
-    auto work = std::make_unique<MpiWork>(channel_, view, divisor(op), options_.timeout_s, in_flight_, wait_s_);
+    auto work = std::make_unique<MpiWork>(channel_, view, divisor(op), options_.timeout_s, true, in_flight_, wait_s_);
     const MPI_Datatype type = channel_->types.type_of(tensor.scalar_type());
     const MPI_Op mpi_op = channel_->types.op_of(tensor.scalar_type(), op);
     pieces(tensor, 1, [&](std::int64_t begin, int count) {
@@ -163,9 +170,26 @@ class MpiCommunicator final : public Communicator {
     return Work(std::move(work));
   }
 
+  Work do_start_reduce(const at::Tensor& tensor, ReduceOp op, int root) override {
+    const HostView view(tensor);
+    const bool here = rank() == root;
+    auto work = std::make_unique<MpiWork>(channel_, view, divisor(op), options_.timeout_s, here, in_flight_, wait_s_);
+    const MPI_Datatype type = channel_->types.type_of(tensor.scalar_type());
+    const MPI_Op mpi_op = channel_->types.op_of(tensor.scalar_type(), op);
+    pieces(tensor, 1, [&](std::int64_t begin, int count) {
+      std::byte* const bytes = view.bytes() + begin * tensor.element_size();
+      mpi_check(MPI_Ireduce(here ? mpi::in_place() : bytes, here ? bytes : nullptr, count, type, mpi_op, root,
+                            channel_->comm.get(), work->next_request()),
+                "MPI_Ireduce");
+    });
+    return Work(std::move(work));
+  }
+
   void do_all_gather(const at::Tensor& out, const at::Tensor& in) override {
     const HostView from(in);
     const HostView into(out);
+    const bool in_place = in.const_data_ptr() == static_cast<const std::byte*>(out.const_data_ptr()) +
+                                                     static_cast<std::int64_t>(in.nbytes()) * rank();
     const auto item = in.element_size();
     const MPI_Datatype type = channel_->types.type_of(in.scalar_type());
     pieces(in, 1, [&](std::int64_t begin, int count) {
@@ -175,8 +199,8 @@ class MpiCommunicator final : public Communicator {
       mpi_check(MPI_Type_create_resized(piece, 0, static_cast<MPI_Aint>(in.numel() * item), &part),
                 "MPI_Type_create_resized");
       mpi_check(MPI_Type_commit(&part), "MPI_Type_commit");
-      const int code = MPI_Allgather(from.const_bytes() + begin * item, count, type, into.bytes() + begin * item, 1,
-                                     part, channel_->comm.get());
+      const int code = MPI_Allgather(in_place ? mpi::in_place() : from.const_bytes() + begin * item, count, type,
+                                     into.bytes() + begin * item, 1, part, channel_->comm.get());
       MPI_Type_free(&part);
       MPI_Type_free(&piece);
       mpi_check(code, "MPI_Allgather");

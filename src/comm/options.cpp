@@ -14,13 +14,11 @@ void describe(OptionTable& table, CommOptions& options) {
             in_range(0.001, 65536.0));
   table.add("comm.timeout_s", options.timeout_s, "a collective that takes longer ends the run, in seconds",
             in_range(1.0, 86400.0));
-  table.add("comm.shard_optimizer", options.shard_optimizer, "each rank keeps a share of the optimizer state");
+  table.add("comm.shard_optimizer", options.shard_optimizer,
+            "each rank keeps a share of the master weights and moments: less memory, one more collective a step");
 }
 
 std::unique_ptr<Communicator> make_communicator(World& world, const CommOptions& options) {
-  if (options.shard_optimizer) {
-    throw input_error("comm.shard_optimizer is not supported by the CPU backends yet: set it to off");
-  }
   if (options.backend == "nccl") {
     std::string reason;
     const auto library = open_device_library(&reason);

@@ -20,11 +20,12 @@ class SelfCommunicator final : public Communicator {
   void do_broadcast(const at::Tensor&, int) override {}
   void do_barrier() override {}
   Work do_start_all_reduce(const at::Tensor&, ReduceOp) override { return {}; }
+  Work do_start_reduce(const at::Tensor&, ReduceOp, int) override { return {}; }
 
  private:
   static void copy(const at::Tensor& to, const at::Tensor& from) {
     const c10::AutoGradMode no_grad(false);  // transport, not arithmetic
-    to.view({-1}).copy_(from.view({-1}));
+    if (to.data_ptr() != from.data_ptr()) to.view({-1}).copy_(from.view({-1}));
   }
 };
 

@@ -81,6 +81,7 @@ int run_step(World& world, std::span<const std::string> arguments) {
       "micro-batch", po::value(&options.micro_batch)->default_value(0), "pairs a rank has in memory at once; 0: all")(
       "loss-columns", po::value(&options.loss_columns)->default_value(0), "columns of the logits at once; 0: all")(
       "recompute", po::bool_switch(&options.recompute), "compute blocks again in backward")(
+      "shard-optimizer", po::bool_switch(&options.shard_optimizer), "each rank keeps a share of the optimizer state")(
       "threads", po::value(&threads)->default_value(0), "compute threads a rank; 0: cores / ranks of the node")(
       "seconds", po::value(&options.seconds)->default_value(options.seconds), "measured time")(
       "json", po::value(&json), "append one line to this file");
@@ -116,6 +117,7 @@ int run_step(World& world, std::span<const std::string> arguments) {
                        {"micro_batch", options.micro_batch},
                        {"loss_columns", options.loss_columns},
                        {"recompute", options.recompute},
+                       {"shard_optimizer", options.shard_optimizer},
                        {"ranks", world.size()},
                        {"threads", at::get_num_threads()},
                        {"pairs_per_s", rate.pairs_per_s},
@@ -128,6 +130,7 @@ int run_step(World& world, std::span<const std::string> arguments) {
                        {"tflops", rate.tflops},
                        {"gemm_tflops", rate.gemm_tflops},
                        {"mfu", rate.tflops / rate.gemm_tflops},
+                       {"state_bytes", rate.state_bytes},
                        {"rss_bytes", rate.rss_bytes}});
   return kExitDone;
 }

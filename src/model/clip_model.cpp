@@ -39,7 +39,8 @@ void scale_bytes(const std::uint8_t* in, std::int64_t n, Affine affine, c10::BFl
 
 }  // namespace
 
-ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Device device) : config_(config) {
+ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Device device, ArenaShare share)
+    : config_(config) {
   const VisionConfig& v = config.vision;
   const TextConfig& t = config.text;
   // Text first and image last: backward runs the other way, and the larger image tower finishes its slices first.
@@ -59,7 +60,7 @@ ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Devi
   ln_post_ = declare_layer_norm(arena_, "visual.ln_post", v.width);
   image_projection_ = arena_.declare("visual.proj", {v.width, config.embed_dim}, true);
   logit_scale_ = arena_.declare("logit_scale", {}, false);
-  arena_.allocate(compute, device);
+  arena_.allocate(compute, device, share);
 }
 
 void ClipModel::initialise(const std::string& scheme, std::uint64_t seed) {

@@ -74,7 +74,8 @@ Distribution clip_hpc_distribution(const ParameterSpec& spec, const ModelConfig&
 
 void initialise_weights(ParameterArena& arena, const ModelConfig& config, const std::string& scheme,
                         std::uint64_t seed) {
-  for (const ParameterSpec& spec : arena.specs()) {
+  for (std::size_t index = 0; index < arena.specs().size(); ++index) {
+    const ParameterSpec& spec = arena.specs()[index];
     const Distribution d =
         scheme == "open_clip" ? open_clip_distribution(spec, config) : clip_hpc_distribution(spec, config);
     const at::Tensor values = at::empty({spec.numel}, at::kFloat);
@@ -93,9 +94,8 @@ void initialise_weights(ParameterArena& arena, const ModelConfig& config, const 
           break;
       }
     }
-    arena.master().narrow(0, spec.offset, spec.numel).copy_(values);
+    arena.set_parameter(index, values);
   }
-  arena.refresh_weights();
 }
 
 }  // namespace clip_hpc

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "clip_hpc/base/vector_clones.hpp"
@@ -43,6 +44,7 @@ void update(float* master, c10::BFloat16* weights, const c10::BFloat16* gradient
 
 template <class T>
 void update_all(ParameterArena& arena, AdamWState& state, const Update& form, float decayed_shrink) {
+  const std::int64_t first = arena.held().begin;  // of the state
   float* master = arena.master().data_ptr<float>();
   T* weights = arena.weights().data_ptr<T>();
   const T* gradients = arena.gradients().data_ptr<T>();
@@ -53,7 +55,8 @@ void update_all(ParameterArena& arena, AdamWState& state, const Update& form, fl
     Update here = form;
     here.shrink = range.decay ? decayed_shrink : 1.0F;
     at::parallel_for(range.begin, range.end, kGrain, [&](std::int64_t begin, std::int64_t end) {
-      update(master + begin, weights + begin, gradients + begin, m + begin, v + begin, end - begin, here);
+      const std::int64_t at = begin - first;
+      update(master + at, weights + begin, gradients + begin, m + at, v + at, end - begin, here);
     });
   }
 }
@@ -62,11 +65,14 @@ void update_all(ParameterArena& arena, AdamWState& state, const Update& form, fl
 
 std::vector<DecayRange> decay_ranges(const ParameterArena& arena) {
   std::vector<DecayRange> ranges;
+  const ArenaSlice held = arena.held();
   for (const ParameterSpec& spec : arena.specs()) {
+    const std::int64_t begin = std::max(spec.offset, held.begin), end = std::min(spec.offset + spec.numel, held.end);
+    if (begin >= end) continue;
     if (!ranges.empty() && ranges.back().decay == spec.decay) {
-      ranges.back().end = spec.offset + spec.numel;
+      ranges.back().end = end;
     } else {
-      ranges.push_back({spec.offset, spec.offset + spec.numel, spec.decay});
+      ranges.push_back({begin, end, spec.decay});
     }
   }
   return ranges;
@@ -74,20 +80,24 @@ std::vector<DecayRange> decay_ranges(const ParameterArena& arena) {
 
 AdamWState make_adamw_state(const ParameterArena& arena) {
   const auto fp32 = at::TensorOptions().dtype(at::kFloat);
-  return {at::zeros({arena.numel()}, fp32), at::zeros({arena.numel()}, fp32), at::zeros({}, at::kLong),
-          at::zeros({}, at::kLong), decay_ranges(arena)};
+  const std::int64_t held = arena.held().size();
+  return {at::zeros({held}, fp32), at::zeros({held}, fp32), at::zeros({}, at::kLong), at::zeros({}, at::kLong),
+          decay_ranges(arena)};
 }
 
-at::Tensor gradient_norm(ParameterArena& arena) {
+at::Tensor gradient_norm(ParameterArena& arena, Communicator& comm) {
   // Chunks of fixed length, summed in a fixed order: the norm does not depend on the number of threads.
   constexpr std::int64_t kChunk = 65536;
+  const ArenaSlice held = arena.held();
   const at::Tensor& g = arena.gradients();
-  std::vector<at::Tensor> parts;
-  for (std::int64_t begin = 0; begin < arena.numel(); begin += kChunk) {
-    const at::Tensor part = g.narrow(0, begin, std::min(kChunk, arena.numel() - begin)).to(at::kFloat);
+  std::vector<at::Tensor> parts{at::zeros({}, at::kFloat)};  // a rank may hold nothing
+  for (std::int64_t begin = held.begin; begin < held.end; begin += kChunk) {
+    const at::Tensor part = g.narrow(0, begin, std::min(kChunk, held.end - begin)).to(at::kFloat);
     parts.push_back(at::dot(part, part));
   }
-  return at::stack(parts).to(at::kDouble).sum().sqrt();
+  at::Tensor squares = at::stack(parts).to(at::kDouble).sum();
+  if (arena.share().parts > 1) comm.all_reduce(squares, ReduceOp::sum);
+  return squares.sqrt();
 }
 
 void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
@@ -115,7 +125,8 @@ void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm
     update_all<float>(arena, state, form, shrink);
   }
   const std::int64_t at_scale = arena.specs()[logit_scale].offset;
-  at::Tensor scale = arena.master().narrow(0, at_scale, 1);
+  if (at_scale < arena.held().begin || at_scale >= arena.held().end) return;  // another rank's
+  at::Tensor scale = arena.master().narrow(0, at_scale - arena.held().begin, 1);
   scale.clamp_(0.0, std::log(100.0));
   arena.weights().narrow(0, at_scale, 1).copy_(scale);
 }

@@ -32,7 +32,8 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   if (rows_per_rank.back() == 0) throw input_error("a batch of {} leaves ranks without a pair", options.global_batch);
   const at::ScalarType compute = scalar_type_of(options.precision);
   const auto comm = make_communicator(world, {});
-  ClipModel model(options.model, compute);
+  const ArenaShare share = options.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{};
+  ClipModel model(options.model, compute, at::kCPU, share);
   model.initialise("open_clip", 0);
   model.recompute_blocks(options.recompute);
   AdamWState optimizer = make_adamw_state(model.arena());
@@ -94,8 +95,9 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
       backward_in_micro_batches(*comm, model, reducer, pairs, rows_per_rank, options.micro_batch, options.loss_columns);
     }
     rate.backward_ms += lap();
-    const at::Tensor norm = gradient_norm(model.arena());
+    const at::Tensor norm = gradient_norm(model.arena(), *comm);
     adamw_step(model.arena(), optimizer, norm, OptimOptions{}, 1e-4, model.logit_scale_index());
+    model.arena().gather_weights(*comm);
     rate.optimizer_ms += lap();
     rate.comm_wait_ms += 1e3 * (comm->wait_s() - waited_s);
     rate.steps += 1;
@@ -106,6 +108,8 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   rate.step_ms = 1e3 * seconds / n;
   rate.pairs_per_s = static_cast<double>(options.global_batch) * n / seconds;
   rate.tflops = 6 * forward_macs(options.model, kept, tokens) * rate.pairs_per_s / world.size() / 1e12;
+  rate.state_bytes =
+      static_cast<std::int64_t>(model.arena().master().nbytes() + optimizer.m.nbytes() + optimizer.v.nbytes());
   std::array<double, 1> rss{static_cast<double>(peak_rss_bytes())};
   world.all_reduce_max(rss);
   rate.rss_bytes = static_cast<std::int64_t>(rss[0]);

@@ -1,5 +1,7 @@
 #include "clip_hpc/train/grad_reducer.hpp"
 
+#include <algorithm>
+
 #include "clip_hpc/base/error.hpp"
 
 namespace clip_hpc {
@@ -15,28 +17,49 @@ struct Hook : torch::autograd::PostAccumulateGradHook {
 
 GradReducer::GradReducer(Communicator& comm, ParameterArena& arena, double bucket_mib) : comm_(comm), arena_(arena) {
   const auto& specs = arena.specs();
-  bucket_of_.resize(specs.size());
-  landed_.resize(specs.size());
+  const int parts = arena.share().parts;
   const auto element_bytes = static_cast<double>(arena.gradients().element_size());
   const auto full = static_cast<std::int64_t>(bucket_mib * 1048576.0 / element_bytes);
+  buckets_of_.resize(specs.size());
+  landed_.resize(specs.size());
+  const auto open_bucket = [this](std::int64_t end) { buckets_.push_back({end, end, 0, 0, 0, {}}); };
+  int holder = parts - 1;
   for (std::size_t i = specs.size(); i-- > 0;) {
     // The first bucket is small, so that communication begins early.
     const std::int64_t limit = buckets_.size() == 1 ? full / 4 : full;
-    if (buckets_.empty() || buckets_.back().end - buckets_.back().begin >= limit) {
-      buckets_.push_back({specs[i].offset + specs[i].numel, specs[i].offset + specs[i].numel, 0, 0, {}});
+    const std::int64_t end = specs[i].offset + specs[i].numel;
+    if (buckets_.empty() || buckets_.back().end - buckets_.back().begin >= limit) open_bucket(end);
+    std::int64_t left = end;  // elements of this parameter that have no bucket yet: [offset, left)
+    bool is_first = true;
+    while (left > specs[i].offset) {
+      while (arena_slice(arena.numel(), {holder, parts}).begin >= left) {
+        holder -= 1;
+        if (buckets_.back().begin < buckets_.back().end) open_bucket(left);
+      }
+      const std::int64_t begin = std::max(specs[i].offset, arena_slice(arena.numel(), {holder, parts}).begin);
+      buckets_.back().begin = begin;
+      buckets_.back().root = holder;
+      buckets_.back().parameters += 1;
+      buckets_of_[i].last = buckets_.size() - 1;
+      if (is_first) buckets_of_[i].first = buckets_of_[i].last;
+      is_first = false;
+      left = begin;
     }
-    buckets_.back().begin = specs[i].offset;
-    buckets_.back().parameters += 1;
-    bucket_of_[i] = buckets_.size() - 1;
     torch::autograd::impl::set_post_acc_grad_hooks(arena.parameter(i),
                                                    std::make_unique<Hook>([this, i] { landed(i); }));
   }
 }
 
 GradReducer::~GradReducer() {
-  for (std::size_t i = 0; i < bucket_of_.size(); ++i) {
+  for (std::size_t i = 0; i < buckets_of_.size(); ++i) {
     torch::autograd::impl::set_post_acc_grad_hooks(arena_.parameter(i), nullptr);
   }
+}
+
+void GradReducer::send(Bucket& bucket) {
+  const at::Tensor part = arena_.gradients().narrow(0, bucket.begin, bucket.end - bucket.begin);
+  bucket.work = arena_.share().parts > 1 ? comm_.start_reduce(part, ReduceOp::sum, bucket.root)
+                                         : comm_.start_all_reduce(part, ReduceOp::sum);
 }
 
 void GradReducer::start() {
@@ -49,12 +72,8 @@ void GradReducer::start() {
 void GradReducer::landed(std::size_t parameter) {
   if (!armed_ || landed_[parameter]) return;
   landed_[parameter] = true;
-  buckets_[bucket_of_[parameter]].missing -= 1;
-  while (next_ < buckets_.size() && buckets_[next_].missing == 0) {
-    Bucket& bucket = buckets_[next_++];
-    bucket.work =
-        comm_.start_all_reduce(arena_.gradients().narrow(0, bucket.begin, bucket.end - bucket.begin), ReduceOp::sum);
-  }
+  for (std::size_t b = buckets_of_[parameter].first; b <= buckets_of_[parameter].last; ++b) buckets_[b].missing -= 1;
+  while (next_ < buckets_.size() && buckets_[next_].missing == 0) send(buckets_[next_++]);
   comm_.progress();
 }
 

@@ -59,6 +59,10 @@ std::string clock_text(double seconds) {
   return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
+double mib_of(const AdamWState& optimizer, ParameterArena& arena) {
+  return static_cast<double>(optimizer.m.nbytes() + optimizer.v.nbytes() + arena.master().nbytes()) / 1048576.0;
+}
+
 // Sums since the last line of metrics.jsonl.
 struct Window {
   Timer timer;
@@ -84,7 +88,8 @@ int train(World& world, const TrainRequest& request) {
   const TrainingData data = open_training_data(config.data);
   for (const std::string& path : config.eval.data) check_evaluable(PackedSet{path}, config.eval);
   const auto tokenizer = SentencePieceTokenizer::load(data.sets[0]->folder() / kTokenizerFileName);
-  ClipModel model(model_for(named_model, tokenizer), compute);
+  const ArenaShare share = config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{};
+  ClipModel model(model_for(named_model, tokenizer), compute, at::kCPU, share);
   const ModelConfig& shape = model.config();
   model.recompute_blocks(config.train.recompute);
   const Strategy strategy = make_strategy(config.strategy);
@@ -116,6 +121,7 @@ int train(World& world, const TrainRequest& request) {
   const std::string config_hash = hash_of_config(request.config_text);
   Progress progress = resume(world, request.folder, request.resume, model, optimizer, config_hash);
   if (progress.step == 0) model.initialise(config.model.init, seed);
+  model.arena().gather_weights(*comm);
   if (progress.samples_seen != progress.step * global_batch) {
     throw input_error(
         "the checkpoint has seen {} samples in {} steps, which does not fit train.global_batch = {}: use the "
@@ -140,9 +146,11 @@ int train(World& world, const TrainRequest& request) {
                                                          config_hash});
   }
   log_info(
-      "{}: {:.1f} M parameters, {} of {} patches, {} pairs an epoch, {} steps of {} pairs, {} ranks x {} threads, {}",
+      "{}: {:.1f} M parameters, {} of {} patches, {} pairs an epoch, {} steps of {} pairs, {} ranks x {} threads, {}{}",
       shape.name, static_cast<double>(model.arena().numel()) / 1e6, kept, shape.vision.patches(), data.epoch_samples,
-      total_steps, global_batch, world.size(), at::get_num_threads(), config.train.precision);
+      total_steps, global_batch, world.size(), at::get_num_threads(), config.train.precision,
+      share.parts > 1 ? fmt::format(", optimizer state shared: {:.1f} MiB a rank", mib_of(optimizer, model.arena()))
+                      : "");
   if (progress.step > 0) log_info("resumed from step {} ({} samples seen)", progress.step, progress.samples_seen);
 
   // The yardstick of this run's utilisation, with all ranks at work and before the loader's threads are.
@@ -218,8 +226,9 @@ int train(World& world, const TrainRequest& request) {
 
     // Update: clip by the global norm, AdamW, clamp of the logit scale. A gradient that is not finite is left out.
     const double lr = learning_rate(config.optim, progress.step, total_steps);
-    const at::Tensor norm_of_gradient = gradient_norm(model.arena());
+    const at::Tensor norm_of_gradient = gradient_norm(model.arena(), *comm);
     adamw_step(model.arena(), optimizer, norm_of_gradient, config.optim, lr, model.logit_scale_index());
+    model.arena().gather_weights(*comm);
     window.compute_s += computing.seconds() - (comm->wait_s() - comm_at_start);
 
     progress.step += 1;

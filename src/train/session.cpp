@@ -114,7 +114,15 @@ int compute_threads(const World& world, std::int64_t asked) {
 
 TrainState train_state(ClipModel& model, AdamWState& optimizer) {
   TrainState state;
-  state.buffers = {{"master", model.arena().master()}, {"m", optimizer.m}, {"v", optimizer.v}};
+  ParameterArena& arena = model.arena();
+  state.buffers = {{"master", arena.master()}, {"m", optimizer.m}, {"v", optimizer.v}};
+  if (arena.share().parts > 1) {
+    state.first = arena.held().begin;
+    state.numel = arena.numel();
+    state.layout = arena.specs();
+  } else {
+    state.weights = named_weights(model);
+  }
   return state;
 }
 
@@ -128,7 +136,6 @@ NamedTensors named_weights(const ClipModel& model) {
 void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& optimizer, const Progress& progress,
           const CheckpointOptions& options, const std::string& config_hash) {
   TrainState state = train_state(model, optimizer);
-  state.weights = named_weights(model);
   state.about = {{"step", progress.step},
                  {"samples_seen", progress.samples_seen},
                  {"applied", optimizer.applied.item<std::int64_t>()},
@@ -162,8 +169,19 @@ Progress resume(World& world, const RunFolder& folder, const std::string& which,
     if (info.about && info.about->value("layout", Json()) != layout_of(model.arena())) {
       throw input_error("{} belongs to another model; use its own configuration, or --resume none", path.native());
     }
+    // A rank reads what it holds; what one of them cannot read, all leave alone.
+    std::string problem;
+    Json about;
     try {
-      const Json about = restore_checkpoint(path, state);
+      about = restore_checkpoint(path, state);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::storage) throw;
+      problem = info.about ? error.what() : info.problem;
+    }
+    for (const std::string& one : world.all_gather_strings(problem)) {
+      if (problem.empty()) problem = one;
+    }
+    if (problem.empty()) {
       if (about.at("config_hash") != config_hash) {
         log_info("warning: {} was written under another configuration than the one given now", path.native());
       }
@@ -172,11 +190,10 @@ Progress resume(World& world, const RunFolder& folder, const std::string& which,
       progress = {about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>()};
       restored = true;
       break;
-    } catch (const Error& problem) {
-      if (which != "auto" || problem.kind() != ErrorKind::storage) throw;
-      log_info("warning: skipping {}: {}", path.native(), info.about ? problem.what() : info.problem);
-      for (const auto& [name, buffer] : state.buffers) buffer.zero_();  // what was read of it
     }
+    if (which != "auto") throw storage_error("{}", problem);
+    log_info("warning: skipping {}: {}", path.native(), problem);
+    for (const auto& [name, buffer] : state.buffers) buffer.zero_();  // what was read of it
   }
   if (!candidates.empty() && !restored) {
     throw storage_error(
@@ -347,9 +364,8 @@ LoadedModel load_model(const std::filesystem::path& named, const std::string& pr
     if (found == weights.end() || found->second.sizes() != at::IntArrayRef(specs[i].shape)) {
       throw storage_error("{}: tensor {} is missing or has another shape", checkpoint.native(), specs[i].name);
     }
-    loaded.model->arena().master_view(i).copy_(found->second);
+    loaded.model->arena().set_parameter(i, found->second);
   }
-  loaded.model->arena().refresh_weights();
   loaded.tokenizer =
       std::make_unique<SentencePieceTokenizer>(SentencePieceTokenizer::load(tokenizer_file(loaded.folder)));
   loaded.progress = {about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>()};

@@ -54,6 +54,43 @@ TEST(Checkpoint, EveryRankGetsBackEveryBit) {
   EXPECT_EQ(manifest.at("slices").size(), static_cast<std::size_t>(test_world().size()));
 }
 
+// What each rank has of the state does not show in the file, and any sharing reads it again.
+TEST(Checkpoint, SharedStateIsWrittenAndReadInParts) {
+  const SharedFolder folder;
+  World& world = test_world();
+  const TrainState whole = make_state(0.5);
+  const auto share_of = [&](const TrainState& from, int part, int parts) {
+    const ArenaSlice slice = arena_slice(kNumel, {part, parts});
+    TrainState state;
+    state.first = slice.begin;
+    state.numel = kNumel;
+    state.layout = {{"a", {3, 7}, 0, 21, true}, {"b", {kNumel - 21}, 21, kNumel - 21, false}};
+    state.about = from.about;
+    for (const auto& [name, tensor] : from.buffers)
+      state.buffers.emplace_back(name, tensor.narrow(0, slice.begin, slice.size()).clone());
+    return state;
+  };
+  const auto path = folder / "step_000000007";
+  save_checkpoint(world, path, share_of(whole, world.rank(), world.size()));
+  const NamedTensors weights = read_checkpoint_weights(path);
+  ASSERT_EQ(weights.size(), 2U);
+  EXPECT_TRUE(at::equal(weights[0].second, whole.buffers[0].second.narrow(0, 0, 21).view({3, 7})));
+  EXPECT_TRUE(at::equal(weights[1].second, whole.buffers[0].second.narrow(0, 21, kNumel - 21)));
+  TrainState read = empty_state();
+  EXPECT_EQ(restore_checkpoint(path, read), whole.about);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(at::equal(read.buffers[i].second, whole.buffers[i].second));
+  for (const int parts : {1, 2, 5, 100}) {
+    for (int part = 0; part < parts; ++part) {
+      const TrainState wanted = share_of(whole, part, parts);
+      TrainState got = share_of(empty_state(), part, parts);
+      restore_checkpoint(path, got);
+      for (std::size_t i = 0; i < 3; ++i) {
+        ASSERT_TRUE(at::equal(got.buffers[i].second, wanted.buffers[i].second)) << part << " of " << parts;
+      }
+    }
+  }
+}
+
 TEST(Checkpoint, WhatAKilledSaveLeftIsOverwritten) {
   const SharedFolder folder;
   on_rank_0([&] {

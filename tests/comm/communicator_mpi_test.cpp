@@ -107,6 +107,24 @@ TEST(Communicator, StartedAllReducesOverlap) {
   });
 }
 
+TEST(Communicator, StartReduceBringsTheSumToItsRootAlone) {
+  for_all_ops([](Communicator& body, at::ScalarType type, std::int64_t n, ReduceOp op) {
+    std::vector<at::Tensor> tensors;
+    std::vector<Work> works;
+    for (int root = 0; root < body.size(); ++root) {
+      tensors.push_back(values(0, n, body.rank(), type));
+      works.push_back(body.start_reduce(tensors.back(), op, root));
+    }
+    body.progress();
+    for (int root = 0; root < body.size(); ++root) {
+      works[static_cast<std::size_t>(root)].wait();
+      const at::Tensor wanted =
+          body.rank() == root ? expected(0, n, body.size(), type, op) : values(0, n, body.rank(), type);
+      EXPECT_TRUE(at::equal(tensors[static_cast<std::size_t>(root)], wanted)) << root;
+    }
+  });
+}
+
 TEST(Communicator, WorkThatIsDroppedStillEnds) {
   for (const auto& body : bodies()) {
     const at::Tensor tensor = values(0, 1000, body->rank(), at::kFloat);
@@ -121,6 +139,15 @@ TEST(Communicator, AllGather) {
     const at::Tensor out = at::zeros({body.size(), n}, type);
     body.all_gather(out, in);
     for (int rank = 0; rank < body.size(); ++rank) EXPECT_TRUE(at::equal(out[rank], values(0, n, rank, type)));
+  });
+}
+
+TEST(Communicator, AllGatherOfAPartIntoItsWhole) {
+  for_all([](Communicator& body, at::ScalarType type, std::int64_t n) {
+    const at::Tensor all = at::zeros({body.size(), n}, type);
+    all[body.rank()].copy_(values(0, n, body.rank(), type));
+    body.all_gather(all, all[body.rank()]);
+    for (int rank = 0; rank < body.size(); ++rank) EXPECT_TRUE(at::equal(all[rank], values(0, n, rank, type)));
   });
 }
 
@@ -201,7 +228,6 @@ TEST(CommOptions, ChoosesTheBody) {
     return ErrorKind::internal;
   };
   EXPECT_EQ(kind_of({.backend = "nccl"}), ErrorKind::device);
-  EXPECT_EQ(kind_of({.shard_optimizer = true}), ErrorKind::input);
   if (n > 1) {
     EXPECT_EQ(kind_of({.backend = "self"}), ErrorKind::input);
   }

@@ -127,7 +127,7 @@ int dump_adamw(const ModelConfig& config, const std::filesystem::path& folder, c
     draw.narrow(0, arena.specs()[model.logit_scale_index()].offset, 1).abs_().neg_();  // towards its clamp
     arena.gradients().copy_(draw * (length / draw.norm().item<double>()));
     const double lr = learning_rate(options, step, steps);
-    const at::Tensor norm = gradient_norm(arena);
+    const at::Tensor norm = gradient_norm(arena, *make_self_communicator());
     gradients[step].copy_(arena.gradients());
     rates[step].fill_(lr);
     norms[step].copy_(norm);

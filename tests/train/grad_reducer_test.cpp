@@ -13,8 +13,10 @@ class Recorder : public Communicator {
   struct Sent {
     std::int64_t begin, end;  // elements of the arena
     int landed;               // gradients that had landed before
+    int root;                 // -1: everyone
   };
-  explicit Recorder(ParameterArena& arena) : Communicator(0, 1, std::make_shared<InFlight>()), arena_(arena) {}
+  explicit Recorder(ParameterArena& arena)
+      : Communicator(0, arena.share().parts, std::make_shared<InFlight>()), arena_(arena) {}
   std::string_view name() const override { return "recorder"; }
   void progress() override { ++landed; }  // called once a gradient
   std::vector<Sent> sent;
@@ -26,27 +28,30 @@ class Recorder : public Communicator {
   void do_reduce_scatter(const at::Tensor&, const at::Tensor&, ReduceOp) override { FAIL(); }
   void do_broadcast(const at::Tensor&, int) override { FAIL(); }
   void do_barrier() override { FAIL(); }
-  Work do_start_all_reduce(const at::Tensor& tensor, ReduceOp op) override {
+  Work do_start_all_reduce(const at::Tensor& tensor, ReduceOp op) override { return note(tensor, op, -1); }
+  Work do_start_reduce(const at::Tensor& tensor, ReduceOp op, int root) override { return note(tensor, op, root); }
+
+ private:
+  Work note(const at::Tensor& tensor, ReduceOp op, int root) {
     EXPECT_EQ(op, ReduceOp::sum);
     const auto bytes = static_cast<const char*>(tensor.const_data_ptr()) -
                        static_cast<const char*>(arena_.gradients().const_data_ptr());
     const std::int64_t begin = bytes / static_cast<std::int64_t>(tensor.element_size());
-    sent.push_back({begin, begin + tensor.numel(), landed});
+    sent.push_back({begin, begin + tensor.numel(), landed, root});
     return {};
   }
 
- private:
   ParameterArena& arena_;
 };
 
 constexpr int kLayers = 12;
 
-ParameterArena make_arena() {
+ParameterArena make_arena(ArenaShare share = {}) {
   ParameterArena arena;
   for (int i = 0; i < kLayers; ++i) arena.declare(fmt::format("layer.{}", i), {64, 64}, true);  // 16 KiB each
   arena.declare("scale", {}, false);
-  arena.allocate(at::kFloat);
-  arena.master().fill_(0.01);
+  arena.allocate(at::kFloat, at::kCPU, share);
+  arena.weights().fill_(0.01);
   return arena;
 }
 
@@ -77,6 +82,29 @@ TEST(GradReducer, SlicesCoverTheArenaExactlyOnceFromItsEnd) {
         at = slice.begin;
       }
       EXPECT_EQ(at, 0) << mib;
+    }
+  }
+}
+
+TEST(GradReducer, WithSharedStateEachSliceGoesToItsHolder) {
+  for (const int parts : {2, 3, 7, 4000}) {  // the last: shares of 64 elements, and some of none
+    for (const double mib : {0.0, 0.04, 1.0}) {
+      ParameterArena arena = make_arena({.part = 0, .parts = parts});
+      Recorder comm(arena);
+      GradReducer reducer(comm, arena, mib);
+      reducer.start();
+      backward(arena);
+      reducer.finish();
+      std::int64_t at = arena.numel();
+      for (const Recorder::Sent& slice : comm.sent) {
+        ASSERT_EQ(slice.end, at) << parts << " " << mib;
+        ASSERT_LT(slice.begin, slice.end);
+        const ArenaSlice held = arena_slice(arena.numel(), {slice.root, parts});
+        ASSERT_GE(slice.begin, held.begin) << parts << " " << mib;
+        ASSERT_LE(slice.end, held.end) << parts << " " << mib;
+        at = slice.begin;
+      }
+      EXPECT_EQ(at, 0);
     }
   }
 }

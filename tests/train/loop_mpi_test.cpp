@@ -158,6 +158,51 @@ TEST_F(TrainLoop, WhatSavesMemoryChangesRoundingAlone) {
   EXPECT_NEAR(found[0], expected[0], 1e-5);
 }
 
+// Each rank keeps a share of the optimizer's state. The run is the same, and so are its checkpoints: one sharing goes
+// on from the other's.
+TEST_F(TrainLoop, SharedOptimizerStateChangesRoundingAlone) {
+  for (const char* precision : {"fp32", "bf16"}) {
+    TrainRequest plain = request(fmt::format("plain_{}", precision)),
+                 shared = request(fmt::format("shared_{}", precision));
+    shared.config.comm.shard_optimizer = true;
+    for (TrainRequest* one : {&plain, &shared}) {
+      one->config.train.precision = precision;
+      one->config.checkpoint.every_steps = 4;
+    }
+    EXPECT_EQ(run(plain), kExitDone);
+    EXPECT_EQ(run(shared), kExitDone);
+    const std::vector<double> expected = losses(plain), found = losses(shared);
+    ASSERT_EQ(found.size(), expected.size());
+    const double tolerance = std::string(precision) == "fp32" ? 1e-3 : 5e-2;
+    for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], tolerance) << precision << i;
+    if (test_world().size() == 1) expect_same_bits(state_at(plain, kSteps), state_at(shared, kSteps));
+
+    // From the middle with the same sharing: every bit. With the other one: rounding.
+    for (const bool sharing : {true, false}) {
+      TrainRequest again = request(fmt::format("again_{}_{}", precision, sharing));
+      again.config = shared.config;
+      again.config.comm.shard_optimizer = sharing;
+      again.resume = shared.folder.checkpoint_path(4).string();
+      EXPECT_EQ(run(again), kExitDone);
+      const TrainState end = state_at(again, kSteps), wanted = state_at(shared, kSteps);
+      if (sharing) expect_same_bits(end, wanted);
+      const at::Tensor a = end.buffers[0].second, b = wanted.buffers[0].second;
+      EXPECT_LT((a - b).norm().item<double>(), 2e-2 * b.norm().item<double>());
+    }
+  }
+}
+
+TEST_F(TrainLoop, SharedOptimizerStateIsSmaller) {
+  const ModelConfig config = parse_model_config(Json::parse(test::kTinyModel), "tiny");
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    ClipModel whole(config, type), quarter(config, type, at::kCPU, {.part = 1, .parts = 4});
+    const AdamWState all = make_adamw_state(whole.arena()), some = make_adamw_state(quarter.arena());
+    EXPECT_LE(some.m.numel(), all.m.numel() / 4 + 64);
+    EXPECT_EQ(some.m.numel(), quarter.arena().master().numel());
+    EXPECT_EQ(some.v.numel(), quarter.arena().held().size());
+  }
+}
+
 TEST_F(TrainLoop, AnyCheckpointLeadsToTheSameEnd) {
   TrainRequest whole = request("whole");
   whole.config.checkpoint.every_steps = 3;

@@ -16,6 +16,7 @@
 #include "clip_hpc/checkpoint/safetensors.hpp"
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/model/arena.hpp"
 
 namespace clip_hpc {
 
@@ -28,16 +29,20 @@ struct CheckpointOptions {
 void describe(OptionTable& table, CheckpointOptions& options);
 
 struct TrainState {
-  std::vector<std::pair<std::string, at::Tensor>> buffers;  // master, m, v: [numel] fp32, views that are read or filled
-  NamedTensors weights;                                     // open_clip's names
+  // master, m, v: fp32, on any device, read or filled in place: all elements, or with `numel` the rank's own share,
+  // which begins at element `first` of `numel`. The shares of all ranks lie end to end.
+  std::vector<std::pair<std::string, at::Tensor>> buffers;
+  std::int64_t first = 0, numel = 0;
+  NamedTensors weights;               // open_clip's names; where they are shared, none, and instead
+  std::vector<ParameterSpec> layout;  // how to find them in the buffer "master"
   Json about;  // step, samples_seen, applied, skipped, config_hash, model, layout: returned as it was given
 };
 
 // Collective. Either all ranks return or all throw storage.
 void save_checkpoint(World& world, const std::filesystem::path& folder, const TrainState& state);
 
-// Each rank reads everything and checks every slice. Throws storage, naming the file, when something does not add up.
-// Fills state.buffers in place and returns what `about` was.
+// Each rank reads the slices that its buffers need and checks them whole. Throws storage, naming the file, when
+// something does not add up. Fills state.buffers in place and returns what `about` was.
 Json restore_checkpoint(const std::filesystem::path& folder, TrainState& state);
 
 // The manifest's `about` when the folder is complete (sizes right, manifest readable), else the reason it is not.

@@ -53,12 +53,15 @@ class Communicator {
   int size() const { return size_; }
   virtual std::string_view name() const = 0;  // self, mpi, nccl
 
-  void all_reduce(const at::Tensor& tensor, ReduceOp op);                         // in place
-  void all_gather(const at::Tensor& out, const at::Tensor& in);                   // out [size * n ...], in [n ...]
+  void all_reduce(const at::Tensor& tensor, ReduceOp op);  // in place
+  // out [size * n ...], in [n ...]; `in` may be this rank's own part of `out`.
+  void all_gather(const at::Tensor& out, const at::Tensor& in);
   void reduce_scatter(const at::Tensor& out, const at::Tensor& in, ReduceOp op);  // out [n ...], in [size * n ...]
   void broadcast(const at::Tensor& tensor, int root = 0);                         // in place
   void barrier();
   [[nodiscard]] Work start_all_reduce(const at::Tensor& tensor, ReduceOp op);  // in place
+  // In place on `root`; on the other ranks the tensor keeps what it held.
+  [[nodiscard]] Work start_reduce(const at::Tensor& tensor, ReduceOp op, int root);
 
   virtual void progress() = 0;  // lets the library move what is on its way: call it between pieces of work
   double wait_s() const { return *wait_s_; }  // time the caller spent blocked in here
@@ -72,6 +75,7 @@ class Communicator {
   virtual void do_broadcast(const at::Tensor& tensor, int root) = 0;
   virtual void do_barrier() = 0;
   virtual Work do_start_all_reduce(const at::Tensor& tensor, ReduceOp op) = 0;
+  virtual Work do_start_reduce(const at::Tensor& tensor, ReduceOp op, int root) = 0;
 
   std::shared_ptr<InFlight> in_flight_;
   std::shared_ptr<double> wait_s_ = std::make_shared<double>(0.0);  // shared with Work, which may outlive us

@@ -14,8 +14,9 @@ namespace clip_hpc {
 
 class ClipModel {
  public:
-  // Declares and allocates the parameters; weights are zero until initialise() or a restore.
-  ClipModel(const ModelConfig& config, at::ScalarType compute, at::Device device = at::kCPU);
+  // Declares and allocates the parameters; weights are zero until initialise() or a restore. `share`: what this rank
+  // keeps of the master weights (comm.shard_optimizer).
+  ClipModel(const ModelConfig& config, at::ScalarType compute, at::Device device = at::kCPU, ArenaShare share = {});
 
   // `scheme`: open_clip or clip_hpc (init.hpp). A parameter's values depend on its name and the seed alone.
   void initialise(const std::string& scheme, std::uint64_t seed);

@@ -19,18 +19,20 @@ struct DecayRange {  // elements [begin, end) of the arena
 std::vector<DecayRange> decay_ranges(const ParameterArena& arena);  // adjacent equal ranges are one
 
 struct AdamWState {
-  at::Tensor m, v;     // [numel] fp32
+  at::Tensor m, v;     // [held] fp32: of the elements that this rank updates
   at::Tensor applied;  // int64 scalar: updates done, the t of the bias correction
   at::Tensor skipped;  // int64 scalar: updates left out since the gradient was not finite
   std::vector<DecayRange> ranges;
 };
 AdamWState make_adamw_state(const ParameterArena& arena);
 
-// Global L2 norm of the gradients, fp64 scalar on the arena's device; not finite when any gradient is not.
-at::Tensor gradient_norm(ParameterArena& arena);
+// Global L2 norm of the gradients, fp64 scalar on the arena's device; not finite when any gradient is not. Collective
+// when the optimizer's state is shared: each rank then adds up the elements that it holds.
+at::Tensor gradient_norm(ParameterArena& arena, Communicator& comm);
 
-// One update with gradients scaled to at most options.clip_norm. Where the norm is not finite nothing changes but
-// state.skipped. Afterwards the element `logit_scale` is clamped to [0, ln 100].
+// One update of the elements that this rank holds (afterwards arena.gather_weights) with gradients scaled to at most
+// options.clip_norm. Where the norm is not finite nothing changes but state.skipped. Afterwards the element
+// `logit_scale` is clamped to [0, ln 100].
 void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
                 double lr, std::size_t logit_scale);
 

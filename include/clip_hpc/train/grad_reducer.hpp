@@ -1,5 +1,6 @@
 // Sums gradients over ranks while backward still runs. The arena is cut into buckets from its end, where backward
-// begins; a bucket is sent as soon as its last gradient has landed, always in the same order on all ranks.
+// begins; a bucket is sent as soon as its last gradient has landed, always in the same order on all ranks. Where the
+// optimizer's state is shared, buckets end at the borders of the shares and only their holder gets the sum.
 #pragma once
 
 #include <cstdint>
@@ -24,18 +25,23 @@ class GradReducer {
  private:
   struct Bucket {
     std::int64_t begin = 0, end = 0;  // elements of the arena
-    int parameters = 0;
+    int root = 0;                     // who holds it, where the state is shared
+    int parameters = 0;               // that have elements in it
     int missing = 0;
     Work work;
   };
+  struct Span {  // the buckets that hold elements of one parameter: first to last
+    std::size_t first, last;
+  };
   void landed(std::size_t parameter);
+  void send(Bucket& bucket);
 
   Communicator& comm_;
   ParameterArena& arena_;
   std::vector<Bucket> buckets_;
-  std::vector<std::size_t> bucket_of_;  // by parameter
-  std::vector<bool> landed_;            // by parameter
-  std::size_t next_ = 0;                // first bucket that was not sent yet
+  std::vector<Span> buckets_of_;  // by parameter
+  std::vector<bool> landed_;      // by parameter
+  std::size_t next_ = 0;          // first bucket that was not sent yet
   bool armed_ = false;
 };
 
