@@ -35,4 +35,21 @@ set_target_properties(clip_hpc_cuda PROPERTIES BUILD_RPATH "${CUDAToolkit_LIBRAR
 target_compile_options(clip_hpc_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
 target_include_directories(clip_hpc_cuda PRIVATE ${CMAKE_SOURCE_DIR}/include)
 target_link_libraries(clip_hpc_cuda PRIVATE CUDA::cudart)
+
+# The part that knows tensors: src/*/*_cuda.cpp. Error, World and Communicator are the program's own: the library finds
+# them there when it is opened. NCCL is the one that libtorch_cuda.so loads; only its header is wanted here.
+find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${LibTorch_PREFIX}/../nvidia/nccl/include $ENV{NCCL_HOME}/include
+          ${CUDAToolkit_INCLUDE_DIRS})
+if(TARGET LibTorch::cuda AND NCCL_INCLUDE_DIR)
+  file(GLOB plane_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*/*_cuda.cpp)
+  add_library(clip_hpc_cuda_plane OBJECT ${plane_sources})  # of its own, since nvcc knows other flags than the compiler
+  target_include_directories(clip_hpc_cuda_plane SYSTEM PRIVATE ${NCCL_INCLUDE_DIR} ${CUDAToolkit_INCLUDE_DIRS})
+  target_link_libraries(clip_hpc_cuda_plane PRIVATE clip_hpc_settings fmt::fmt-header-only LibTorch::cuda)
+  target_link_libraries(clip_hpc_cuda PRIVATE clip_hpc_cuda_plane LibTorch::cuda)
+  get_filename_component(libtorch_cuda_folder ${LibTorch_CUDA_LIBRARY} DIRECTORY)
+  set_property(TARGET clip_hpc_cuda APPEND PROPERTY BUILD_RPATH ${libtorch_cuda_folder})
+else()
+  message(STATUS "CUDA: LibTorch has no libtorch_cuda.so, or nccl.h was not found: libclip_hpc_cuda.so only describes "
+                 "devices, training stays on the CPU")
+endif()
 install(TARGETS clip_hpc_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -52,7 +52,7 @@ std::optional<DeviceLibrary> look_up(std::string& reason) {
                            table->abi, kDeviceTableAbi);
       continue;
     }
-    return DeviceLibrary(table, path);
+    return DeviceLibrary(table, library, path);
   }
   return std::nullopt;
 }
@@ -74,6 +74,8 @@ DeviceMemory DeviceLibrary::memory(int device) const {
   check(table_->memory(device, &memory), device);
   return memory;
 }
+
+void* DeviceLibrary::symbol(const char* name) const { return dlsym(handle_, name); }
 
 std::optional<DeviceLibrary> open_device_library(std::string* reason) {
   std::string why;

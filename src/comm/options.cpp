@@ -18,14 +18,23 @@ void describe(OptionTable& table, CommOptions& options) {
             "each rank keeps a share of the master weights and moments: less memory, one more collective a step");
 }
 
-std::unique_ptr<Communicator> make_communicator(World& world, const CommOptions& options) {
-  if (options.backend == "nccl") {
-    std::string reason;
-    const auto library = open_device_library(&reason);
-    throw device_error("comm.backend = nccl: {}; use auto or mpi",
-                       library ? "this build has no NCCL communicator yet" : reason);
+std::unique_ptr<Communicator> make_communicator(World& world, const CommOptions& options,
+                                                const ComputeDevice& device) {
+  std::string backend = options.backend;
+  if (backend == "nccl" && device.is_cpu()) {
+    std::string reason = "train.device is cpu";
+    if (!open_device_library(&reason)) reason += "; without a GPU there is no NCCL";
+    throw device_error("comm.backend = nccl: {}; use auto or mpi", reason);
   }
-  const std::string backend = options.backend == "auto" ? (world.size() == 1 ? "self" : "mpi") : options.backend;
+  const auto shared = device.is_cpu() ? std::nullopt : shared_device(world.all_gather_strings(device.identity));
+  if (backend == "nccl" && shared) {
+    throw comm_error(
+        "comm.backend = nccl: {}: NCCL needs a GPU for each rank; start fewer ranks a node (--ntasks-per-node), or use "
+        "mpi",
+        *shared);
+  }
+  if (backend == "auto") backend = world.size() == 1 ? "self" : device.is_cpu() || shared ? "mpi" : "nccl";
+  if (backend == "nccl") return device_plane()->make_nccl(world, {.timeout_s = options.timeout_s});
   if (backend == "mpi") return make_mpi_communicator(world, {.timeout_s = options.timeout_s});
   if (backend != "self") throw input_error("comm.backend = {}: choose auto, self, mpi or nccl", options.backend);
   if (world.size() > 1)

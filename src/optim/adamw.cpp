@@ -79,10 +79,10 @@ std::vector<DecayRange> decay_ranges(const ParameterArena& arena) {
 }
 
 AdamWState make_adamw_state(const ParameterArena& arena) {
-  const auto fp32 = at::TensorOptions().dtype(at::kFloat);
+  const auto fp32 = arena.gradients().options().dtype(at::kFloat), count = fp32.dtype(at::kLong);
   const std::int64_t held = arena.held().size();
-  return {at::zeros({held}, fp32), at::zeros({held}, fp32), at::zeros({}, at::kLong), at::zeros({}, at::kLong),
-          decay_ranges(arena)};
+  return {at::zeros({held}, fp32), at::zeros({held}, fp32), at::zeros({}, count),
+          at::zeros({}, count),    at::zeros({}, count),    decay_ranges(arena)};
 }
 
 at::Tensor gradient_norm(ParameterArena& arena, Communicator& comm) {
@@ -90,6 +90,13 @@ at::Tensor gradient_norm(ParameterArena& arena, Communicator& comm) {
   constexpr std::int64_t kChunk = 65536;
   const ArenaSlice held = arena.held();
   const at::Tensor& g = arena.gradients();
+  if (!g.is_cpu()) {
+    const at::Tensor norm = at::linalg_vector_norm(g.narrow(0, held.begin, held.size()), 2, {}, false, at::kFloat);
+    if (arena.share().parts == 1) return norm.to(at::kDouble);
+    const at::Tensor squares = norm.to(at::kDouble).square();
+    comm.all_reduce(squares, ReduceOp::sum);
+    return squares.sqrt();
+  }
   std::vector<at::Tensor> parts{at::zeros({}, at::kFloat)};  // a rank may hold nothing
   for (std::int64_t begin = held.begin; begin < held.end; begin += kChunk) {
     const at::Tensor part = g.narrow(0, begin, std::min(kChunk, held.end - begin)).to(at::kFloat);
@@ -101,14 +108,17 @@ at::Tensor gradient_norm(ParameterArena& arena, Communicator& comm) {
 }
 
 void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
-                double lr, std::size_t logit_scale) {
+                const at::Tensor& lr_now, std::size_t logit_scale) {
   const at::NoGradGuard no_grad;
+  const double lr = lr_now.item<double>();
   const double length = norm.item<double>();
   if (!std::isfinite(length)) {
     state.skipped.add_(1);
+    state.skipped_in_a_row.add_(1);
     return;
   }
   state.applied.add_(1);
+  state.skipped_in_a_row.zero_();
   const auto t = static_cast<double>(state.applied.item<std::int64_t>());
   const double clip = options.clip_norm > 0 && length > options.clip_norm ? options.clip_norm / (length + 1e-6) : 1.0;
   const Update form{static_cast<float>(clip),

@@ -43,6 +43,7 @@ constexpr std::array kCountFields{
     CountField{"step", &MetricsLine::step},
     CountField{"samples_seen", &MetricsLine::samples_seen},
     CountField{"rss_bytes", &MetricsLine::rss_bytes},
+    CountField{"device_bytes", &MetricsLine::device_bytes},
     CountField{"skipped_steps", &MetricsLine::skipped_steps},
     CountField{"bad_samples", &MetricsLine::bad_samples},
 };

@@ -1,23 +1,89 @@
 #include "clip_hpc/train/bench_step.hpp"
 
 #include <array>
+#include <memory>
 #include <numeric>
+#include <span>
+#include <utility>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/random.hpp"
 #include "clip_hpc/base/timer.hpp"
+#include "clip_hpc/comm/device.hpp"
+#include "clip_hpc/data/loader.hpp"
 #include "clip_hpc/data/sample_plan.hpp"
 #include "clip_hpc/loss/contrastive.hpp"
+#include "clip_hpc/model/attention_choice.hpp"
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/optim/adamw.hpp"
+#include "clip_hpc/train/batch_feed.hpp"
 #include "clip_hpc/train/grad_reducer.hpp"
+#include "clip_hpc/train/graphed_step.hpp"
 #include "clip_hpc/train/micro_batches.hpp"
 #include "clip_hpc/train/session.hpp"
+#include "clip_hpc/train/step_clock.hpp"
 
 namespace clip_hpc {
 namespace {
 
-constexpr int kUnmeasuredSteps = 2;  // memory is allocated, kernels are chosen
+constexpr int kUnmeasuredSteps = 2;      // memory is allocated, kernels are chosen
+constexpr int kUnmeasuredGraphSteps = 6;  // and the graph is recorded
+
+enum Piece : std::size_t { kPrepare, kForward, kBackward, kOptimizer, kPieces };
+
+// One batch of random pairs, or batch after batch of a packed set.
+class BatchSource {
+ public:
+  BatchSource(const World& world, const StepBenchOptions& options, std::int64_t rows, std::int64_t tokens,
+              std::int64_t kept)
+      : options_(options), kept_(kept) {
+    const std::int64_t size = options.model.vision.image_size, patches = options.model.vision.patches();
+    RandomStream random(0, Purpose::bench, static_cast<std::uint64_t>(world.rank()));
+    pairs_.bytes = at::empty({rows, 3, size, size}, at::kByte);
+    for (std::uint8_t& byte : std::span(pairs_.bytes.data_ptr<std::uint8_t>(), pairs_.bytes.nbytes())) {
+      byte = static_cast<std::uint8_t>(random.next_u32() & 0xff);
+    }
+    pairs_.ids = at::empty({rows, tokens}, at::kLong);
+    const TextConfig& text = options.model.text;
+    for (std::int64_t& id : std::span(pairs_.ids.data_ptr<std::int64_t>(), static_cast<std::size_t>(rows * tokens))) {
+      id = 3 + random.below(static_cast<std::uint32_t>(text.vocab_size - 4));
+    }
+    // The end token stands where every kind of pooling finds it.
+    pairs_.ids.select(1, tokens - 1).fill_(text.pool_type == "eos" ? text.eos_id : text.vocab_size - 1);
+    positions_.resize(static_cast<std::size_t>(rows));
+    std::iota(positions_.begin(), positions_.end(), std::uint64_t{0});
+    draws_ = kept < patches;
+    if (options.data.empty()) return;
+    LoaderOptions load;
+    load.sources = {{std::make_shared<PackedSet>(options.data), 1, {}}};
+    load.views = {parse_view("crop_flip", static_cast<int>(size))};
+    load.global_batch = static_cast<std::uint64_t>(options.global_batch);
+    load.world = static_cast<std::uint64_t>(world.size());
+    load.rank = static_cast<std::uint64_t>(world.rank());
+    load.workers = static_cast<int>(options.workers);
+    loader_ = std::make_unique<BatchLoader>(std::move(load));
+  }
+
+  PairBatch next() {
+    if (loader_) {
+      if (batch_.step >= 0) loader_->recycle(std::move(batch_));
+      batch_ = loader_->next();
+      pairs_.bytes = at::from_blob(batch_.images.data(), pairs_.bytes.sizes(), at::kByte);
+    }
+    if (draws_) pairs_.kept = draw_kept_patches(0, positions_, options_.model.vision.patches(), kept_);
+    return pairs_;
+  }
+  double waited_s() const { return loader_ ? loader_->counters().wait_s : 0.0; }
+
+ private:
+  const StepBenchOptions& options_;
+  std::int64_t kept_;
+  bool draws_ = false;
+  PairBatch pairs_;
+  std::vector<std::uint64_t> positions_;
+  std::unique_ptr<BatchLoader> loader_;
+  Batch batch_;
+};
 
 }  // namespace
 
@@ -30,89 +96,107 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   }
   const std::int64_t rows = rows_per_rank[static_cast<std::size_t>(world.rank())];
   if (rows_per_rank.back() == 0) throw input_error("a batch of {} leaves ranks without a pair", options.global_batch);
+  const bool is_whole = options.micro_batch == 0 || options.micro_batch >= rows;
   const at::ScalarType compute = scalar_type_of(options.precision);
-  const auto comm = make_communicator(world, {});
+  const ComputeDevice device = choose_device(world, options.device);
+  const auto comm = make_communicator(world, {}, device);
   const ArenaShare share = options.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{};
-  ClipModel model(options.model, compute, at::kCPU, share);
+  ClipModel model(options.model, compute, device.device, share);
   model.initialise("open_clip", 0);
   model.recompute_blocks(options.recompute);
   AdamWState optimizer = make_adamw_state(model.arena());
-  const Strategy strategy = make_strategy(options.strategy);
-  const std::int64_t patches = options.model.vision.patches(), kept = strategy.kept_patches(patches);
+  const std::int64_t kept = make_strategy(options.strategy).kept_patches(options.model.vision.patches());
   const std::int64_t tokens = options.text_tokens > 0 ? options.text_tokens : options.model.text.context_length;
-  const std::int64_t size = options.model.vision.image_size;
+  const std::vector<AttentionShape> shapes =
+      attention_shapes(options.model, is_whole ? rows : options.micro_batch, kept, tokens);
 
-  // Random pairs; the end token stands where every kind of pooling finds it.
-  RandomStream random(0, Purpose::bench, static_cast<std::uint64_t>(world.rank()));
-  const at::Tensor bytes = at::empty({rows, 3, size, size}, at::kByte);
-  for (std::int64_t i = 0; i < bytes.numel(); ++i) bytes.data_ptr<std::uint8_t>()[i] = random.next_u32() & 0xff;
-  at::Tensor ids = at::empty({rows, tokens}, at::kLong);
-  for (std::int64_t i = 0; i < ids.numel(); ++i) {
-    ids.data_ptr<std::int64_t>()[i] = 3 + random.below(static_cast<std::uint32_t>(options.model.text.vocab_size - 4));
-  }
-  ids.select(1, tokens - 1)
-      .fill_(options.model.text.pool_type == "eos" ? options.model.text.eos_id : options.model.text.vocab_size - 1);
-  std::vector<std::uint64_t> positions(static_cast<std::size_t>(rows));
-  std::iota(positions.begin(), positions.end(), std::uint64_t{0});
-
-  GradReducer reducer(*comm, model.arena(), CommOptions{}.bucket_mib);
   StepRate rate;
-  rate.gemm_tflops = measured_gemm_tflops(compute);
-  world.barrier();
-  Timer all, part;
-  const auto lap = [&part] {
-    const double ms = part.milliseconds();
-    part.restart();
-    return ms;
+  rate.device = device.description;
+  rate.comm = comm->name();
+  rate.attention = choose_attention(device.device, compute, shapes, false).chosen;
+  rate.gemm_tflops = measured_gemm_tflops(compute, device.device);
+  GradReducer reducer(*comm, model.arena(), CommOptions{}.bucket_mib);
+  BatchSource source(world, options, rows, tokens, kept);
+  BatchFeed feed(device.device);
+  StepClock clock(device.device, kPieces);
+  const at::Tensor lr = at::full({}, 1e-4, at::TensorOptions().dtype(at::kDouble).device(device.device));
+  // A graph has no inside that a clock could see: all of it counts as the last piece.
+  const auto lap = [&](Piece piece) {
+    if (!options.cuda_graph) clock.lap(piece);
   };
-  for (int step = 0;; ++step) {
-    if (step == kUnmeasuredSteps) {
-      const double gemm_tflops = rate.gemm_tflops;
-      rate = StepRate{.gemm_tflops = gemm_tflops};
-      all.restart();
-    }
-    // Rank 0's clock decides for all.
-    World::ControlFlags flags{};
-    flags[0] = world.rank() == 0 && step > kUnmeasuredSteps && all.seconds() > options.seconds ? 1 : 0;
-    world.start_flags(flags);
-    if (world.wait_flags()[0] != 0) break;
-
-    part.restart();
-    const double waited_s = comm->wait_s();
-    PairBatch pairs{bytes, ids, std::nullopt};
-    if (kept < patches) pairs.kept = draw_kept_patches(0, positions, patches, kept);
+  GraphedStep step(device, options.cuda_graph, [&](const PairBatch& pairs) {
+    at::Tensor loss;
     model.arena().zero_gradients();
-    rate.prepare_ms += lap();
-    if (options.micro_batch == 0 || options.micro_batch >= rows) {
+    lap(kPrepare);
+    if (is_whole) {
       const Features features = encode(model, pairs);
-      const at::Tensor loss = contrastive_loss_share(*comm, features.image, features.text, model.logit_scale(),
-                                                     rows_per_rank, options.loss_columns);
-      rate.forward_ms += lap();
+      loss = contrastive_loss_share(*comm, features.image, features.text, model.logit_scale(), rows_per_rank,
+                                    options.loss_columns);
+      lap(kForward);
       reducer.start();
       loss.backward();
       reducer.finish();
     } else {
-      backward_in_micro_batches(*comm, model, reducer, pairs, rows_per_rank, options.micro_batch, options.loss_columns);
+      loss = backward_in_micro_batches(*comm, model, reducer, pairs, rows_per_rank, options.micro_batch,
+                                       options.loss_columns);
     }
-    rate.backward_ms += lap();
+    lap(kBackward);
     const at::Tensor norm = gradient_norm(model.arena(), *comm);
-    adamw_step(model.arena(), optimizer, norm, OptimOptions{}, 1e-4, model.logit_scale_index());
+    adamw_step(model.arena(), optimizer, norm, OptimOptions{}, lr, model.logit_scale_index());
     model.arena().gather_weights(*comm);
-    rate.optimizer_ms += lap();
-    rate.comm_wait_ms += 1e3 * (comm->wait_s() - waited_s);
+    return loss.detach();
+  });
+
+  world.barrier();
+  Timer all;
+  double waited_s = 0, comm_s = 0;
+  const int unmeasured = options.cuda_graph ? kUnmeasuredGraphSteps : kUnmeasuredSteps;
+  for (int n = 0;; ++n) {
+    if (n == unmeasured) {
+      comm->synchronize();
+      wait_for_device(device.device);
+      clock.collect_s();
+      device_peak(device.device, true);
+      waited_s = source.waited_s();
+      comm_s = comm->wait_s();
+      rate.steps = 0;
+      all.restart();
+    }
+    // Rank 0's clock decides for all.
+    World::ControlFlags flags{};
+    flags[0] = world.rank() == 0 && n > unmeasured && all.seconds() > options.seconds ? 1 : 0;
+    world.start_flags(flags);
+    if (world.wait_flags()[0] != 0) break;
+
+    const PairBatch host = source.next();
+    clock.start();
+    step.run(feed.put(host));
+    feed.done();
+    clock.lap(kOptimizer);
     rate.steps += 1;
   }
+  comm->synchronize();
+  wait_for_device(device.device);
   const double seconds = all.seconds(), n = static_cast<double>(rate.steps);
-  for (double* sum : {&rate.prepare_ms, &rate.forward_ms, &rate.backward_ms, &rate.optimizer_ms, &rate.comm_wait_ms})
-    *sum /= n;
+  const std::vector<double> pieces_s = clock.collect_s();
+  rate.prepare_ms = 1e3 * pieces_s[kPrepare] / n;
+  rate.forward_ms = 1e3 * pieces_s[kForward] / n;
+  rate.backward_ms = 1e3 * pieces_s[kBackward] / n;
+  rate.optimizer_ms = 1e3 * pieces_s[kOptimizer] / n;
+  rate.comm_wait_ms = 1e3 * (comm->wait_s() - comm_s) / n;
+  rate.data_wait_ms = 1e3 * (source.waited_s() - waited_s) / n;
   rate.step_ms = 1e3 * seconds / n;
+  rate.gap_ms = rate.step_ms - 1e3 * std::accumulate(pieces_s.begin(), pieces_s.end(), 0.0) / n;
   rate.pairs_per_s = static_cast<double>(options.global_batch) * n / seconds;
   rate.tflops = 6 * forward_macs(options.model, kept, tokens) * rate.pairs_per_s / world.size() / 1e12;
   rate.state_bytes =
       static_cast<std::int64_t>(model.arena().master().nbytes() + optimizer.m.nbytes() + optimizer.v.nbytes());
-  std::array<double, 1> rss{static_cast<double>(peak_rss_bytes())};
-  world.all_reduce_max(rss);
-  rate.rss_bytes = static_cast<std::int64_t>(rss[0]);
+  rate.graph_refusal = step.refusal();
+  std::array<double, 2> memory{static_cast<double>(peak_rss_bytes()),
+                               static_cast<double>(device_peak(device.device).allocated_bytes)};
+  world.all_reduce_max(memory);
+  rate.rss_bytes = static_cast<std::int64_t>(memory[0]);
+  rate.device_bytes = static_cast<std::int64_t>(memory[1]);
   return rate;
 }
 

@@ -1,8 +1,12 @@
 #include "clip_hpc/train/loop.hpp"
 
 #include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <map>
 #include <set>
 
 #include "clip_hpc/base/error.hpp"
@@ -11,13 +15,18 @@
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/base/version.hpp"
 #include "clip_hpc/data/loader.hpp"
+#include "clip_hpc/comm/device.hpp"
 #include "clip_hpc/loss/contrastive.hpp"
+#include "clip_hpc/model/attention_choice.hpp"
 #include "clip_hpc/run/metrics.hpp"
 #include "clip_hpc/run/provenance.hpp"
+#include "clip_hpc/train/batch_feed.hpp"
 #include "clip_hpc/train/grad_reducer.hpp"
+#include "clip_hpc/train/graphed_step.hpp"
 #include "clip_hpc/train/micro_batches.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "clip_hpc/train/shutdown.hpp"
+#include "clip_hpc/train/step_clock.hpp"
 #include "clip_hpc/train/watchdog.hpp"
 
 namespace clip_hpc {
@@ -48,6 +57,14 @@ LoaderOptions loader_options(const RunConfig& config, const TrainingData& data, 
   return options;
 }
 
+std::map<std::string, std::string> library_versions(const ComputeDevice& device) {
+  std::map<std::string, std::string> versions{{"LibTorch", TORCH_VERSION}, {"MPI", World::mpi_version()}};
+  if (device.is_cpu()) return versions;
+  versions["device"] = device.description;
+  versions["NCCL"] = device_plane()->nccl_version();
+  return versions;
+}
+
 std::string bar(double share) {
   constexpr std::size_t kWidth = 20;
   const auto full = static_cast<std::size_t>(share * static_cast<double>(kWidth));
@@ -63,17 +80,32 @@ double mib_of(const AdamWState& optimizer, ParameterArena& arena) {
   return static_cast<double>(optimizer.m.nbytes() + optimizer.v.nbytes() + arena.master().nbytes()) / 1048576.0;
 }
 
+std::string out_of_memory_text(std::int64_t rows, const TrainOptions& options, const ComputeDevice& device,
+                               const c10::Error& problem) {
+  const std::string words = problem.what_without_backtrace();
+  return fmt::format(
+      "rank {}: out of memory with {} pairs a rank{}: at most {:.1f} GiB were in use before. Try train.micro_batch = {} "
+      "(the same gradient), train.recompute = true, or comm.shard_optimizer = true with several ranks. LibTorch says: {}",
+      device.identity, rows,
+      options.micro_batch > 0 ? fmt::format(", {} of them at once", options.micro_batch) : "",
+      static_cast<double>(device_peak(device.device).allocated_bytes) / 1073741824.0,
+      std::max<std::int64_t>(1, (options.micro_batch > 0 ? options.micro_batch : rows) / 2),
+      words.substr(0, words.find('\n')));
+}
+
 // Sums since the last line of metrics.jsonl.
 struct Window {
   Timer timer;
   std::int64_t samples = 0;
-  double data_wait_s = 0, comm_wait_s = 0, compute_s = 0, text_tokens = 0;
+  double data_wait_s = 0, text_tokens = 0, comm_wait_before_s = 0;
   std::int64_t steps = 0;
 };
 
 }  // namespace
 
-int train(World& world, const TrainRequest& request) {
+namespace {
+
+int train_on(World& world, const TrainRequest& request, const ComputeDevice& device) {
   const RunConfig& config = request.config;
   const auto seed = static_cast<std::uint64_t>(config.run.seed);
   const at::ScalarType compute = scalar_type_of(config.train.precision);
@@ -89,14 +121,14 @@ int train(World& world, const TrainRequest& request) {
   for (const std::string& path : config.eval.data) check_evaluable(PackedSet{path}, config.eval);
   const auto tokenizer = SentencePieceTokenizer::load(data.sets[0]->folder() / kTokenizerFileName);
   const ArenaShare share = config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{};
-  ClipModel model(model_for(named_model, tokenizer), compute, at::kCPU, share);
+  ClipModel model(model_for(named_model, tokenizer), compute, device.device, share);
   const ModelConfig& shape = model.config();
   model.recompute_blocks(config.train.recompute);
   const Strategy strategy = make_strategy(config.strategy);
   const std::int64_t kept = strategy.kept_patches(shape.vision.patches());
   const ViewSpec view = parse_view(strategy.view, static_cast<int>(shape.vision.image_size));
   AdamWState optimizer = make_adamw_state(model.arena());
-  const auto comm = make_communicator(world, config.comm);
+  const auto comm = make_communicator(world, config.comm, device);
   const EvalContext eval_context{*comm, model, tokenizer, config.eval.view};
 
   // How long: samples, or epochs of the data.
@@ -138,7 +170,7 @@ int train(World& world, const TrainRequest& request) {
   if (world.rank() == 0) {
     append_provenance(request.folder.provenance_file(), {program_version(),
                                                          git_commit(),
-                                                         {{"LibTorch", TORCH_VERSION}, {"MPI", world.mpi_version()}},
+                                                         library_versions(device),
                                                          hosts,
                                                          world.size(),
                                                          utc_now(),
@@ -155,14 +187,24 @@ int train(World& world, const TrainRequest& request) {
 
   // The yardstick of this run's utilisation, with all ranks at work and before the loader's threads are.
   world.barrier();
-  const double gemm_tflops = measured_gemm_tflops(compute);
+  const double gemm_tflops = measured_gemm_tflops(compute, device.device);
+  const std::int64_t rows = rows_per_rank[static_cast<std::size_t>(world.rank())];
+  const AttentionChoice attention = choose_attention(
+      device.device, compute,
+      attention_shapes(shape, micro_batch > 0 ? std::min(rows, micro_batch) : rows, kept, shape.text.context_length),
+      config.train.deterministic);
+  if (!device.is_cpu()) {
+    log_info("{}; GEMM {:.0f} TFLOP/s; attention by {}; tensors by {}", device.description, gemm_tflops,
+             attention.chosen, comm->name());
+  }
   BatchLoader loader(loader_options(config, data, view, tokenizer, shape.text.context_length, world, progress.step));
   GradReducer reducer(*comm, model.arena(), config.comm.bucket_mib);
   const Timer session;
   Timer since_checkpoint;
-  Window window;
+  Window window{.comm_wait_before_s = comm->wait_s()};
+  BatchFeed feed(device.device);
+  StepClock clock(device.device, 1);
   std::int64_t start_step = progress.step;
-  std::int64_t skipped_in_a_row = 0;
   std::int64_t bad_samples_told = 0;
   std::set<std::uint64_t> bad_ids_told;
   const auto evaluation_is_due = [&] {  // this step passed a multiple of eval.every_samples
@@ -184,32 +226,13 @@ int train(World& world, const TrainRequest& request) {
     return stopped();
   }
 
-  while (progress.step < total_steps) {
-    // The batch of this step and rank; what it holds depends on the seed and the step alone.
-    const double waited_before = loader.counters().wait_s;
-    const double comm_before = comm->wait_s();
-    Batch batch = loader.next();
-    World::ControlFlags flags{};
-    flags[kStop] = shutdown_requested() ? 1 : 0;
-    if (world.rank() == 0) {
-      const double minutes = config.checkpoint.every_minutes;
-      flags[kSave] = minutes > 0 && since_checkpoint.seconds() > 60 * minutes ? 1 : 0;
-    }
-    world.start_flags(flags);
-
-    const std::int64_t size = shape.vision.image_size;
-    PairBatch pairs;
-    pairs.bytes = at::from_blob(batch.images.data(), {batch.n, 3, size, size}, at::kByte);
-    pairs.ids = trimmed_ids(batch.ids, batch.lengths, shape.text);  // [rows, tokens], up to the longest caption
-    if (kept < shape.vision.patches()) {
-      pairs.kept = draw_kept_patches(seed, batch.positions, shape.vision.patches(), kept);  // [rows, kept]
-    }
-
-    const Timer computing;
-    const double comm_at_start = comm->wait_s();
-    model.arena().zero_gradients();
+  // One step, as far as the model's device is concerned: nothing in here waits for it.
+  at::Tensor norm_of_gradient;
+  const at::Tensor lr = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(device.device));
+  GraphedStep step(device, config.train.cuda_graph, [&](const PairBatch& pairs) {
     at::Tensor loss;
-    if (micro_batch == 0 || micro_batch >= batch.n) {
+    model.arena().zero_gradients();
+    if (micro_batch == 0 || micro_batch >= pairs.ids.size(0)) {
       // Forward: two towers, features of unit length, this rank's share of the symmetric softmax loss.
       const Features features = encode(model, pairs);  // [rows, embed_dim] each
       loss = contrastive_loss_share(*comm, features.image, features.text, model.logit_scale(), rows_per_rank,
@@ -225,38 +248,73 @@ int train(World& world, const TrainRequest& request) {
     }
 
     // Update: clip by the global norm, AdamW, clamp of the logit scale. A gradient that is not finite is left out.
-    const double lr = learning_rate(config.optim, progress.step, total_steps);
-    const at::Tensor norm_of_gradient = gradient_norm(model.arena(), *comm);
+    norm_of_gradient = gradient_norm(model.arena(), *comm);
     adamw_step(model.arena(), optimizer, norm_of_gradient, config.optim, lr, model.logit_scale_index());
     model.arena().gather_weights(*comm);
-    window.compute_s += computing.seconds() - (comm->wait_s() - comm_at_start);
+    return loss.detach();
+  });
+  if (!step.refusal().empty()) log_info("warning: train.cuda_graph is on, but there is no graph: {}", step.refusal());
+
+  while (progress.step < total_steps) {
+    // The batch of this step and rank; what it holds depends on the seed and the step alone.
+    const double waited_before = loader.counters().wait_s;
+    Batch batch = loader.next();
+    World::ControlFlags flags{};
+    flags[kStop] = shutdown_requested() ? 1 : 0;
+    if (world.rank() == 0) {
+      const double minutes = config.checkpoint.every_minutes;
+      flags[kSave] = minutes > 0 && since_checkpoint.seconds() > 60 * minutes ? 1 : 0;
+    }
+    world.start_flags(flags);
+
+    const std::int64_t size = shape.vision.image_size;
+    PairBatch pairs;
+    pairs.bytes = at::from_blob(batch.images.data(), {batch.n, 3, size, size}, at::kByte);
+    pairs.ids = trimmed_ids(batch.ids, batch.lengths, shape.text, config.train.cuda_graph ? 16 : 1);
+    if (kept < shape.vision.patches()) {
+      pairs.kept = draw_kept_patches(seed, batch.positions, shape.vision.patches(), kept);  // [rows, kept]
+    }
+
+    clock.start();
+    const double rate = learning_rate(config.optim, progress.step, total_steps);
+    lr.fill_(rate);
+    const at::Tensor loss = step.run(feed.put(pairs));
+    feed.done();
+    clock.lap(0);
 
     progress.step += 1;
     progress.samples_seen += global_batch;
-    const bool finite = std::isfinite(norm_of_gradient.item<double>());
-    skipped_in_a_row = finite ? 0 : skipped_in_a_row + 1;
-    if (skipped_in_a_row >= config.train.non_finite_limit) {
-      world.wait_flags();  // all ranks leave here together, with nothing on its way
-      throw input_error(
-          "{} steps in a row with a gradient that is not finite, up to step {}; this rank's samples: {}. "
-          "Lower optim.lr or look at these samples",
-          skipped_in_a_row, progress.step, fmt::join(batch.sample_ids, " "));
+    const bool last = progress.step == total_steps;
+    const bool logs = progress.step % config.run.log_every == 0 || last || progress.step == start_step + 1;
+
+    // Numbers are read where they cost nothing, or where someone looks at them.
+    if (device.is_cpu() || logs) {
+      comm->synchronize();
+      const auto skipped_in_a_row = optimizer.skipped_in_a_row.item<std::int64_t>();
+      if (skipped_in_a_row >= config.train.non_finite_limit) {
+        world.wait_flags();  // all ranks leave here together, with nothing on its way
+        throw input_error(
+            "{} steps in a row with a gradient that is not finite, up to step {}; this rank's samples: {}. "
+            "Lower optim.lr or look at these samples",
+            skipped_in_a_row, progress.step, fmt::join(batch.sample_ids, " "));
+      }
     }
     window.samples += global_batch;
     window.steps += 1;
     window.text_tokens += static_cast<double>(pairs.ids.size(1));
     window.data_wait_s += loader.counters().wait_s - waited_before;
-    window.comm_wait_s += comm->wait_s() - comm_before;
     loader.recycle(std::move(batch));
 
     // Diagnostics.
-    const bool last = progress.step == total_steps;
-    if (progress.step % config.run.log_every == 0 || last || progress.step == start_step + 1) {
-      std::array<double, 5> sums{loss.item<double>(), window.data_wait_s, window.comm_wait_s, window.compute_s,
+    if (logs) {
+      const double comm_wait_s = comm->wait_s() - window.comm_wait_before_s;
+      std::array<double, 5> sums{loss.item<double>(), window.data_wait_s, comm_wait_s,
+                                 clock.collect_s()[0] - comm_wait_s,
                                  static_cast<double>(loader.counters().bad_samples)};
       world.all_reduce_sum(sums);
-      std::array<double, 1> rss{static_cast<double>(peak_rss_bytes())};
-      world.all_reduce_max(rss);
+      std::array<double, 2> memory{static_cast<double>(peak_rss_bytes()),
+                                   static_cast<double>(device_peak(device.device, true).allocated_bytes)};
+      world.all_reduce_max(memory);
       const double seconds = window.timer.seconds();
       const double all_seconds = seconds * world.size();
       const double macs =
@@ -268,7 +326,7 @@ int train(World& world, const TrainRequest& request) {
       line.time_s = session.seconds();
       line.loss = sums[0];
       line.logit_scale = std::exp(model.logit_scale().item<double>());
-      line.lr = lr;
+      line.lr = rate;
       line.grad_norm = norm_of_gradient.item<double>();
       line.samples_per_s = static_cast<double>(window.samples) / seconds;
       line.data_wait_share = sums[1] / all_seconds;
@@ -276,7 +334,8 @@ int train(World& world, const TrainRequest& request) {
       line.compute_share = sums[3] / all_seconds;
       line.tflops = 6.0 * macs * line.samples_per_s / world.size() / 1e12;
       line.utilisation = line.tflops / gemm_tflops;
-      line.rss_bytes = static_cast<std::int64_t>(rss[0]);
+      line.rss_bytes = static_cast<std::int64_t>(memory[0]);
+      line.device_bytes = static_cast<std::int64_t>(memory[1]);
       line.skipped_steps = optimizer.skipped.item<std::int64_t>();
       line.bad_samples = static_cast<std::int64_t>(sums[4]);
       if (world.rank() == 0) append_metrics(request.folder.metrics_file(), line);
@@ -286,9 +345,9 @@ int train(World& world, const TrainRequest& request) {
           "{} step {}/{}  loss {:.3f}  {:.0f} samples/s  lr {:.2e}  |g| {:.2f}  scale {:.1f}  data wait {:.0f} %  comm "
           "wait {:.0f} %  {:.0f} % of GEMM  ETA {}",
           bar(static_cast<double>(progress.step) / static_cast<double>(total_steps)), progress.step, total_steps,
-          line.loss, line.samples_per_s, lr, line.grad_norm, line.logit_scale, 100 * line.data_wait_share,
+          line.loss, line.samples_per_s, rate, line.grad_norm, line.logit_scale, 100 * line.data_wait_share,
           100 * line.comm_wait_share, 100 * line.utilisation, clock_text(eta_s));
-      window = Window{};
+      window = Window{.comm_wait_before_s = comm->wait_s()};
       if (const auto bad = static_cast<std::int64_t>(sums[4]); bad > bad_samples_told) {
         bad_samples_told = bad;
         log_info("warning: {} samples so far cannot be read and were replaced", bad);
@@ -304,7 +363,8 @@ int train(World& world, const TrainRequest& request) {
     bool stop = agreed[kStop] != 0 && !last;
     if (evaluation_is_due() && !stop) {
       stop = !evaluate();
-      window = Window{};
+      window = Window{.comm_wait_before_s = comm->wait_s()};
+      clock.collect_s();
     }
     const std::int64_t every = config.checkpoint.every_steps;
     if (stop || last || agreed[kSave] != 0 || (every > 0 && progress.step % every == 0)) {
@@ -317,6 +377,20 @@ int train(World& world, const TrainRequest& request) {
   log_info("training done: {} steps, {} samples, {:.0f} s in this session", progress.step, progress.samples_seen,
            session.seconds());
   return evaluate() ? kExitDone : stopped();
+}
+
+}  // namespace
+
+int train(World& world, const TrainRequest& request) {
+  const TrainOptions& options = request.config.train;
+  if (options.deterministic) ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // read when the first GEMM runs
+  const ComputeDevice device = choose_device(world, options.device);
+  try {
+    return train_on(world, request, device);
+  } catch (const c10::OutOfMemoryError& problem) {
+    const std::int64_t rows = (options.global_batch + world.size() - 1) / world.size();
+    throw device_error("{}", out_of_memory_text(rows, options, device, problem));
+  }
 }
 
 }  // namespace clip_hpc

@@ -131,7 +131,7 @@ int dump_adamw(const ModelConfig& config, const std::filesystem::path& folder, c
     gradients[step].copy_(arena.gradients());
     rates[step].fill_(lr);
     norms[step].copy_(norm);
-    adamw_step(arena, state, norm, options, lr, model.logit_scale_index());
+    adamw_step(arena, state, norm, options, at::scalar_tensor(lr, at::kDouble), model.logit_scale_index());
   }
   write_safetensors(folder / "dump.safetensors", {{"start", start},
                                                   {"gradients", gradients},

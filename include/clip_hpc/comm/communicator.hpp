@@ -63,6 +63,10 @@ class Communicator {
   // In place on `root`; on the other ranks the tensor keeps what it held.
   [[nodiscard]] Work start_reduce(const at::Tensor& tensor, ReduceOp op, int root);
 
+  // Waits until the device has done all it was asked for, and throws comm when a peer is gone. Call it before a number
+  // is read from the device: reading alone would wait for ever. Without a device there is nothing to wait for.
+  virtual void synchronize() {}
+
   virtual void progress() = 0;  // lets the library move what is on its way: call it between pieces of work
   double wait_s() const { return *wait_s_; }  // time the caller spent blocked in here
   const InFlight& in_flight() const { return *in_flight_; }

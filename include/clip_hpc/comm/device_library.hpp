@@ -29,16 +29,19 @@ struct DeviceTable {
 // Never closed: the CUDA run time registers handlers that run when the process ends.
 class DeviceLibrary {
  public:
-  DeviceLibrary(const DeviceTable* table, std::string path) : table_(table), path_(std::move(path)) {}
+  DeviceLibrary(const DeviceTable* table, void* handle, std::string path)
+      : table_(table), handle_(handle), path_(std::move(path)) {}
   int device_count() const { return table_->device_count(); }
   std::string describe(int device) const;  // throws Error{device}
   DeviceMemory memory(int device) const;   // throws Error{device}
   int runtime_version() const { return table_->runtime_version(); }
   int driver_version() const { return table_->driver_version(); }
   const std::string& path() const { return path_; }
+  void* symbol(const char* name) const;  // nullptr where this build has no such part
 
  private:
   const DeviceTable* table_;
+  void* handle_;
   std::string path_;
 };
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "clip_hpc/comm/communicator.hpp"
+#include "clip_hpc/comm/device.hpp"
 
 namespace clip_hpc {
 
@@ -18,7 +19,9 @@ struct CommOptions {  // [comm]
 
 void describe(OptionTable& table, CommOptions& options);
 
-// Collective. auto: self for one rank, else mpi. Throws Error{device} for nccl where it cannot run.
-std::unique_ptr<Communicator> make_communicator(World& world, const CommOptions& options);
+// Collective. auto: self for one rank; nccl where every rank has a GPU of its own; else mpi, which moves tensors of a GPU
+// through the host. Throws device for nccl without a GPU, and comm for two ranks on one.
+std::unique_ptr<Communicator> make_communicator(World& world, const CommOptions& options,
+                                                const ComputeDevice& device = {});
 
 }  // namespace clip_hpc

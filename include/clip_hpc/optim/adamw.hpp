@@ -22,6 +22,7 @@ struct AdamWState {
   at::Tensor m, v;     // [held] fp32: of the elements that this rank updates
   at::Tensor applied;  // int64 scalar: updates done, the t of the bias correction
   at::Tensor skipped;  // int64 scalar: updates left out since the gradient was not finite
+  at::Tensor skipped_in_a_row;  // int64 scalar: those since the last update
   std::vector<DecayRange> ranges;
 };
 AdamWState make_adamw_state(const ParameterArena& arena);
@@ -32,8 +33,8 @@ at::Tensor gradient_norm(ParameterArena& arena, Communicator& comm);
 
 // One update of the elements that this rank holds (afterwards arena.gather_weights) with gradients scaled to at most
 // options.clip_norm. Where the norm is not finite nothing changes but state.skipped. Afterwards the element
-// `logit_scale` is clamped to [0, ln 100].
+// `logit_scale` is clamped to [0, ln 100]. norm, lr: fp64 scalars on the arena's device, which is not waited for.
 void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
-                double lr, std::size_t logit_scale);
+                const at::Tensor& lr, std::size_t logit_scale);
 
 }  // namespace clip_hpc

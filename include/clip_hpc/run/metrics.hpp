@@ -27,6 +27,7 @@ struct MetricsLine {
   double tflops = kNotMeasured;           // a rank
   double utilisation = kNotMeasured;      // 0..1 of the measured GEMM peak
   std::int64_t rss_bytes = 0;             // of the largest rank
+  std::int64_t device_bytes = 0;          // of the GPU that had most allocated at once, since the line before; 0: CPU
   std::int64_t skipped_steps = 0;         // since the start of the run: steps with gradients that were not finite
   std::int64_t bad_samples = 0;           // since the start of this session: unreadable ones that were replaced
 };

@@ -24,7 +24,9 @@ struct TrainOptions {
   std::int64_t micro_batch = 0;
   std::int64_t loss_columns = 16384;
   bool recompute = false;
+  std::string device = "auto";
   std::string precision = "fp32";
+  bool cuda_graph = false;
   std::int64_t threads = 0;
   bool deterministic = true;
   std::int64_t non_finite_limit = 10;

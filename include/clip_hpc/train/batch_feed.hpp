@@ -1,0 +1,41 @@
+// The way of a batch from the loader's memory to the model's device. On a GPU: through page-locked memory, by copies on
+// a stream of their own that overlap with the steps before. Two batches are on their way at most, so the host runs ahead
+// of the device by a few steps and no more. On the CPU the batch is used where it lies.
+#pragma once
+
+#include <ATen/ATen.h>
+#include <c10/core/Event.h>
+#include <c10/core/Stream.h>
+
+#include <array>
+#include <optional>
+
+#include "clip_hpc/train/micro_batches.hpp"
+
+namespace clip_hpc {
+
+class BatchFeed {
+ public:
+  explicit BatchFeed(const at::Device& device) : device_(device) {}
+
+  // `host`: tensors in host memory, which may be used again when this returns, on the CPU only after the step. The
+  // result is good for what the current stream is asked before done().
+  PairBatch put(const PairBatch& host);
+  void done();  // the step is asked for; its batch's place on the device is free when it has run
+
+ private:
+  struct Staged {  // one tensor in page-locked memory and on the device, grown when needed
+    at::Tensor pinned, on_device;
+    at::Tensor copy(const at::Tensor& host, const at::Device& device);
+  };
+  struct Slot {
+    Staged bytes, ids, kept;
+    std::optional<c10::Event> copied, used;
+  };
+  at::Device device_;
+  std::optional<c10::Stream> copies_;
+  std::array<Slot, 2> slots_;
+  std::size_t turn_ = 0;
+};
+
+}  // namespace clip_hpc

@@ -1,0 +1,72 @@
+#include "clip_hpc/train/graphed_step.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "clip_hpc/base/error.hpp"
+
+namespace clip_hpc {
+namespace {
+
+constexpr int kPlainRuns = 3;  // libraries choose kernels and take memory in the first ones
+
+bool same_shape(const PairBatch& a, const PairBatch& b) {
+  return a.bytes.sizes() == b.bytes.sizes() && a.ids.sizes() == b.ids.sizes() &&
+         a.kept.has_value() == b.kept.has_value() && (!a.kept || a.kept->sizes() == b.kept->sizes());
+}
+
+void copy_into(PairBatch& to, const PairBatch& from) {
+  to.bytes.copy_(from.bytes);
+  to.ids.copy_(from.ids);
+  if (to.kept) to.kept->copy_(*from.kept);
+}
+
+}  // namespace
+
+GraphedStep::GraphedStep(const ComputeDevice& device, bool on, Step step)
+    : device_(device), on_(on), step_(std::move(step)) {
+  if (!on_) return;
+  if (device_.is_cpu()) refusal_ = "the CPU has none";
+  if (!device_.is_cpu() && device_plane() == nullptr) refusal_ = "the device library is not open";
+  on_ = refusal_.empty();
+}
+
+GraphedStep::Recorded& GraphedStep::recorded_for(const PairBatch& batch) {
+  const auto found =
+      std::ranges::find_if(recorded_, [&](const Recorded& one) { return same_shape(one.batch, batch); });
+  if (found != recorded_.end()) return *found;
+  Recorded fresh;
+  fresh.batch = {at::empty_like(batch.bytes), at::empty_like(batch.ids), std::nullopt};
+  if (batch.kept) fresh.batch.kept = at::empty_like(*batch.kept);
+  return recorded_.emplace_back(std::move(fresh));
+}
+
+std::size_t GraphedStep::graphs() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(recorded_, [](const Recorded& one) { return one.graph != nullptr; }));
+}
+
+at::Tensor GraphedStep::run(const PairBatch& batch) {
+  if (!on_) return step_(batch);
+  Recorded& here = recorded_for(batch);
+  if (here.plain_runs < kPlainRuns) {
+    here.plain_runs += 1;
+    return step_(batch);
+  }
+  copy_into(here.batch, batch);
+  if (!here.graph) {
+    auto graph = device_plane()->make_graph();
+    try {
+      graph->capture([&] { here.loss = step_(here.batch); });
+    } catch (const Error& problem) {
+      refusal_ = problem.what();
+      on_ = false;
+      return step_(batch);
+    }
+    here.graph = std::move(graph);
+  }
+  here.graph->replay();
+  return here.loss;
+}
+
+}  // namespace clip_hpc
