@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "clip_hpc/model/fused_ops.hpp"
 #include "clip_hpc/model/recompute.hpp"
@@ -9,7 +10,7 @@
 namespace clip_hpc {
 
 at::Tensor LayerNorm::operator()(const ParameterArena& arena, const at::Tensor& x) const {
-  return at::layer_norm(x, {x.size(-1)}, arena.parameter(weight), arena.parameter(bias), 1e-5);
+  return layer_norm(x, arena.parameter(weight), arena.parameter(bias));
 }
 
 LayerNorm declare_layer_norm(ParameterArena& arena, const std::string& name, std::int64_t width) {
@@ -63,25 +64,57 @@ at::Tensor self_attention(const at::Tensor& qkv, std::int64_t heads, bool causal
   return out.permute({0, 2, 1, 3}).reshape({batch, tokens, width});
 }
 
-at::Tensor Transformer::forward(const ParameterArena& arena, at::Tensor x, bool causal, bool recompute) const {
-  for (const Block& block : blocks) {
-    const auto through = [this, &arena, &block, causal](const at::Tensor& in) {
-      return block_forward(arena, block, in, causal);
-    };
-    x = recompute ? recomputed(through, x) : through(x);
-  }
-  return x;
+namespace {
+
+// The two branches of a block, each without the bias of its last linear layer: the pass that adds the branch to the
+// residual stream adds that too. normed [batch, tokens, width] -> the same shape.
+at::Tensor attention_branch(const ParameterArena& arena, const Block& block, const at::Tensor& normed,
+                            std::int64_t heads, bool causal) {
+  const at::Tensor qkv = at::linear(normed, arena.parameter(block.in_proj_weight),
+                                    arena.parameter(block.in_proj_bias));  // [batch, tokens, 3 * width]
+  return at::linear(self_attention(qkv, heads, causal), arena.parameter(block.out_proj_weight));
 }
 
-at::Tensor Transformer::block_forward(const ParameterArena& arena, const Block& block, at::Tensor x,
-                                      bool causal) const {
-  const at::Tensor qkv = at::linear(block.ln_1(arena, x), arena.parameter(block.in_proj_weight),
-                                    arena.parameter(block.in_proj_bias));  // [batch, tokens, 3 * width]
-  x = x + at::linear(self_attention(qkv, heads, causal), arena.parameter(block.out_proj_weight),
-                     arena.parameter(block.out_proj_bias));
-  const at::Tensor hidden = bias_gelu(at::linear(block.ln_2(arena, x), arena.parameter(block.c_fc_weight)),
+at::Tensor mlp_branch(const ParameterArena& arena, const Block& block, const at::Tensor& normed, bool quick_gelu) {
+  const at::Tensor hidden = bias_gelu(at::linear(normed, arena.parameter(block.c_fc_weight)),
                                       arena.parameter(block.c_fc_bias), quick_gelu);  // [batch, tokens, mlp_width]
-  return x + at::linear(hidden, arena.parameter(block.c_proj_weight), arena.parameter(block.c_proj_bias));
+  return at::linear(hidden, arena.parameter(block.c_proj_weight));
+}
+
+// x + branch + bias, and what the next branch reads: the sum normalised by `next`.
+SumAndNorm add_branch(const ParameterArena& arena, const at::Tensor& x, const at::Tensor& branch, std::size_t bias,
+                      const LayerNorm& next) {
+  return add_layer_norm(x, branch, arena.parameter(bias), arena.parameter(next.weight), arena.parameter(next.bias));
+}
+
+// `in`: the residual stream before the block, and ln_1 of it. Returns the stream behind the block and, when another one
+// follows, its ln_1 of that.
+SumAndNorm block_forward(const Transformer& of, const ParameterArena& arena, const Block& block, const SumAndNorm& in,
+                         bool causal, const Block* next) {
+  const at::Tensor attention = attention_branch(arena, block, in.normed, of.heads, causal);
+  const SumAndNorm middle = add_branch(arena, in.sum, attention, block.out_proj_bias, block.ln_2);
+  const at::Tensor mlp = mlp_branch(arena, block, middle.normed, of.quick_gelu);
+  if (next != nullptr) return add_branch(arena, middle.sum, mlp, block.c_proj_bias, next->ln_1);
+  return {add_bias(middle.sum, mlp, arena.parameter(block.c_proj_bias)), {}};
+}
+
+}  // namespace
+
+at::Tensor Transformer::forward(const ParameterArena& arena, at::Tensor x, bool causal, bool recompute) const {
+  SumAndNorm stream{std::move(x), {}};
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const Block& block = blocks[i];
+    if (recompute) {
+      const auto through = [this, &arena, &block, causal](const at::Tensor& in) {
+        return block_forward(*this, arena, block, {in, block.ln_1(arena, in)}, causal, nullptr).sum;
+      };
+      stream.sum = recomputed(through, stream.sum);
+    } else {
+      if (i == 0) stream.normed = block.ln_1(arena, stream.sum);
+      stream = block_forward(*this, arena, block, stream, causal, i + 1 < blocks.size() ? &blocks[i + 1] : nullptr);
+    }
+  }
+  return stream.sum;
 }
 
 }  // namespace clip_hpc

@@ -2,47 +2,13 @@
 
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
-#include <torch/csrc/autograd/autograd.h>
+
+#include "model/fused_ops_cases.hpp"
 
 namespace clip_hpc {
 namespace {
 
-struct Outcome {
-  at::Tensor y, by_x, by_bias;
-};
-
-using Op = at::Tensor (*)(const at::Tensor&, const at::Tensor&, bool);
-
-// 301 rows of 37: nothing divides by a vector, and u = x + bias runs from -14 to 14.
-Outcome apply(Op op, at::ScalarType type, bool quick) {
-  const at::Tensor x = at::linspace(-12, 12, 301 * 37, at::kDouble).view({7, 43, 37}).to(type).requires_grad_();
-  const at::Tensor bias = at::linspace(-2, 2, 37, at::kDouble).to(type).requires_grad_();
-  const at::Tensor y = op(x, bias, quick);
-  const at::Tensor pull = at::arange(x.numel(), at::kDouble).mul(0.37).cos().view_as(x).to(type);
-  const auto grads = torch::autograd::grad({y}, {x, bias}, {pull});
-  return {y.detach().to(at::kDouble), grads[0].to(at::kDouble), grads[1].to(at::kDouble)};
-}
-
-double difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
-
-TEST(BiasGelu, ValueAndGradientsAreTheReferencesInDoublePrecision) {
-  for (const bool quick : {false, true}) {
-    const Outcome expected = apply(bias_gelu_reference, at::kDouble, quick);
-    const Outcome found = apply(bias_gelu, at::kFloat, quick);
-    EXPECT_LT(difference(found.y, expected.y), 3e-6) << quick;
-    EXPECT_LT(difference(found.by_x, expected.by_x), 2e-6) << quick;
-    EXPECT_LT(difference(found.by_bias, expected.by_bias), 2e-5) << quick;
-    // Where the reference's own arithmetic is bf16 it is the further one from the truth.
-    const at::Tensor x = at::linspace(-6, 6, 4000, at::kDouble).view({40, 100}).to(at::kBFloat16);
-    const at::Tensor bias = at::zeros({100}, at::kBFloat16);
-    const at::Tensor truth = bias_gelu_reference(x.to(at::kDouble), bias.to(at::kDouble), quick);
-    EXPECT_TRUE(at::allclose(bias_gelu(x, bias, quick).to(at::kDouble), truth, 0.005, 1e-6)) << quick;
-    const Outcome low = apply(bias_gelu, at::kBFloat16, quick);
-    const Outcome low_expected = apply(bias_gelu_reference, at::kBFloat16, quick);
-    EXPECT_LT(difference(low.by_x, low_expected.by_x), 0.03) << quick;
-    EXPECT_LT(difference(low.by_bias, low_expected.by_bias), 0.3) << quick;
-  }
-}
+TEST(BiasGelu, ValueAndGradientsAreTheReferencesInDoublePrecision) { check_bias_gelu(at::kCPU); }
 
 TEST(BiasGelu, ExtremeValuesStayFinite) {
   const at::Tensor x = at::tensor({-1e30F, -200.0F, -20.0F, 0.0F, 20.0F, 200.0F, 1e30F}).view({1, 7}).requires_grad_();
@@ -55,20 +21,45 @@ TEST(BiasGelu, ExtremeValuesStayFinite) {
   }
 }
 
-TEST(BiasGelu, BitsDoNotDependOnTheNumberOfThreads) {
+TEST(FusedOps, BitsDoNotDependOnTheNumberOfThreads) {
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
-  const Outcome one = apply(bias_gelu, at::kFloat, false);
+  const GeluOutcome one = apply_gelu(bias_gelu, at::kFloat, false, at::kCPU);
+  const NormOutcome one_norm = apply_add_layer_norm(norm_inputs(192, at::kFloat, at::kCPU));
   at::set_num_threads(3);
-  const Outcome three = apply(bias_gelu, at::kFloat, false);
+  const GeluOutcome three = apply_gelu(bias_gelu, at::kFloat, false, at::kCPU);
+  const NormOutcome three_norm = apply_add_layer_norm(norm_inputs(192, at::kFloat, at::kCPU));
   at::set_num_threads(threads);
   EXPECT_TRUE(at::equal(one.y, three.y) && at::equal(one.by_x, three.by_x) && at::equal(one.by_bias, three.by_bias));
+  EXPECT_TRUE(at::equal(one_norm.normed, three_norm.normed));
+  for (std::size_t i = 0; i < one_norm.grads.size(); ++i) {
+    EXPECT_TRUE(at::equal(one_norm.grads[i], three_norm.grads[i])) << i;
+  }
 }
 
-TEST(BiasGelu, WhatHasNoFusedBodyTakesTheReference) {
+TEST(FusedOps, WhatHasNoFusedBodyTakesTheReference) {
   const at::Tensor x = at::linspace(-2, 2, 24, at::kDouble).view({4, 6});
   EXPECT_TRUE(at::equal(bias_gelu(x, at::ones({6}, at::kDouble), false),
                         bias_gelu_reference(x, at::ones({6}, at::kDouble), false)));
+  const NormInputs in = norm_inputs(6, at::kDouble, at::kCPU);
+  check_add_layer_norm(at::kCPU, 6, at::kDouble);
+  EXPECT_TRUE(at::equal(layer_norm(in.x, in.gamma, in.beta), layer_norm_reference(in.x, in.gamma, in.beta)));
+  EXPECT_TRUE(at::equal(add_bias(in.x, in.delta, in.bias), in.x + (in.delta + in.bias)));
+}
+
+TEST(AddLayerNorm, ValuesAndGradientsAreTheReferencesInDoublePrecision) { check_add_layer_norm_everywhere(at::kCPU); }
+
+TEST(AddLayerNorm, BitsAreThoseOfTheSeparateOperators) { check_bits_of_the_separate_operators(at::kCPU); }
+
+TEST(AddLayerNorm, InputsMayLieScattered) { check_inputs_that_lie_scattered(at::kCPU); }
+
+TEST(AddLayerNorm, OneOutputMayBeUnused) { check_one_output_unused(at::kCPU); }
+
+TEST(LayerNorm, RowsFarFromZeroKeepTheirVariance) {  // a variance from sums of squares would be lost
+  const at::Tensor x = pattern({4, 100}, 0.7, 1.0, 0.0, at::kFloat, at::kCPU) + 300.0F;
+  const at::Tensor gamma = at::ones({100}), beta = at::zeros({100});
+  EXPECT_TRUE(close(layer_norm(x, gamma, beta),
+                    layer_norm_reference(x.to(at::kDouble), gamma.to(at::kDouble), beta.to(at::kDouble)), 1e-3));
 }
 
 }  // namespace

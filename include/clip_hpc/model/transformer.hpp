@@ -31,7 +31,6 @@ struct Transformer {
   // x [batch, tokens, width] -> the same shape. `causal`: a token sees itself and those before it. `recompute`: of each
   // block only its input is kept for backward.
   at::Tensor forward(const ParameterArena& arena, at::Tensor x, bool causal, bool recompute = false) const;
-  at::Tensor block_forward(const ParameterArena& arena, const Block& block, at::Tensor x, bool causal) const;
 };
 
 LayerNorm declare_layer_norm(ParameterArena& arena, const std::string& name, std::int64_t width);
