@@ -59,8 +59,8 @@ std::unique_ptr<StepGraph> make_graph() { return std::make_unique<CudaStepGraph>
 }  // namespace clip_hpc
 
 extern "C" const clip_hpc::DevicePlane* clip_hpc_device_plane() {
-  static const clip_hpc::DevicePlane plane{
-      clip_hpc::kDevicePlaneAbi, &clip_hpc::identity,   &clip_hpc::nccl_version,
-      &clip_hpc::forbid_waits,   &clip_hpc::make_graph, &clip_hpc::make_nccl_communicator};
+  static const clip_hpc::DevicePlane plane{clip_hpc::kDevicePlaneAbi, &clip_hpc::identity,
+                                           &clip_hpc::nccl_version,   &clip_hpc::forbid_waits,
+                                           &clip_hpc::make_graph,     &clip_hpc::make_nccl_communicator};
   return &plane;
 }

@@ -68,9 +68,7 @@ bool is_capturing() { return c10::cuda::currentStreamCaptureStatusMayInitCtx() !
 class Channel {
  public:
   Channel(World& world, const NcclCommunicatorOptions& options)
-      : timeout_s_(options.timeout_s),
-        stream_(c10::cuda::getStreamFromPool(true)),
-        in_flight_(world.in_flight()) {
+      : timeout_s_(options.timeout_s), stream_(c10::cuda::getStreamFromPool(true)), in_flight_(world.in_flight()) {
     std::vector<std::byte> id_bytes(sizeof(ncclUniqueId));
     ncclUniqueId id{};
     if (world.rank() == 0) {

@@ -18,8 +18,7 @@ void describe(OptionTable& table, CommOptions& options) {
             "each rank keeps a share of the master weights and moments: less memory, one more collective a step");
 }
 
-std::unique_ptr<Communicator> make_communicator(World& world, const CommOptions& options,
-                                                const ComputeDevice& device) {
+std::unique_ptr<Communicator> make_communicator(World& world, const CommOptions& options, const ComputeDevice& device) {
   std::string backend = options.backend;
   if (backend == "nccl" && device.is_cpu()) {
     std::string reason = "train.device is cpu";
@@ -34,6 +33,7 @@ std::unique_ptr<Communicator> make_communicator(World& world, const CommOptions&
         *shared);
   }
   if (backend == "auto") backend = world.size() == 1 ? "self" : device.is_cpu() || shared ? "mpi" : "nccl";
+  if (backend == "nccl" && device_plane() == nullptr) throw internal_error("the device library is not open");
   if (backend == "nccl") return device_plane()->make_nccl(world, {.timeout_s = options.timeout_s});
   if (backend == "mpi") return make_mpi_communicator(world, {.timeout_s = options.timeout_s});
   if (backend != "self") throw input_error("comm.backend = {}: choose auto, self, mpi or nccl", options.backend);

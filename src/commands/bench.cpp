@@ -41,6 +41,7 @@ constexpr const char* kLoadUsage = R"(clip_hpc bench load: reading, decoding and
 
 Example:
   clip_hpc bench load --dir $SCRATCH/bench_load --threads 4
+  clip_hpc bench load --threads 14 --with-step configs/models/ViT-B-16.json --batch 512 --precision bf16
 )";
 
 constexpr const char* kLossUsage =
@@ -67,14 +68,67 @@ void add_json_line(const std::string& path, const Json& line) {
   if (!path.empty()) append_line(path, line.dump());
 }
 
-int run_step(World& world, std::span<const std::string> arguments) {
-  StepBenchOptions options;
-  std::string model = "configs/models/tiny.json", json;
-  std::int64_t threads = 0;
-  options.strategy.mask_ratio = 0;
-  po::options_description words("Options");
-  words.add_options()("model", po::value(&model)->default_value(model), "model JSON")(
-      "batch", po::value(&options.global_batch)->default_value(options.global_batch), "pairs a step, all ranks")(
+void print_step_head() {
+  fmt::print(
+      "{:<16} {:>6} {:>9} {:>5} {:>10} {:>9} {:>8} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>8} {:>7} {:>8} {:>8}\n",
+      "model", "batch", "precision", "ranks", "pairs/s", "step ms", "data", "prepare", "forward", "backward", "optim.",
+      "comm", "gaps", "TFLOP/s", "of GEMM", "RSS MiB", "GPU MiB");
+}
+
+void print_step(const StepBenchOptions& options, const StepRate& rate, int ranks) {
+  fmt::print(
+      "{:<16} {:>6} {:>9} {:>5} {:>10.1f} {:>9.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>9.2f} {:>8.2f} {:>8.2f} {:>8.2f} "
+      "{:>8.3f} {:>6.0f}% {:>8} {:>8}\n",
+      options.model.name, options.global_batch, options.precision, ranks, rate.pairs_per_s, rate.step_ms,
+      rate.data_wait_ms, rate.prepare_ms, rate.forward_ms, rate.backward_ms, rate.optimizer_ms, rate.comm_wait_ms,
+      rate.gap_ms, rate.tflops, 100 * rate.tflops / rate.gemm_tflops, rate.rss_bytes >> 20, rate.device_bytes >> 20);
+  if (!rate.graph_refusal.empty()) fmt::print("no graph: {}\n", rate.graph_refusal);
+}
+
+constexpr double kH100Tflops = 989;  // dense bf16, data sheet: what published utilisations are shares of
+
+Json json_of(const char* bench, const StepBenchOptions& options, const StepRate& rate, int ranks) {
+  const bool is_cpu = rate.device == "CPU";
+  Json json = {{"bench", bench},
+               {"device", is_cpu ? "cpu" : rate.device},
+               {"model", options.model.name},
+               {"batch", options.global_batch},
+               {"precision", options.precision},
+               {"mask_ratio", options.strategy.mask_ratio},
+               {"text_tokens", options.text_tokens},
+               {"micro_batch", options.micro_batch},
+               {"loss_columns", options.loss_columns},
+               {"recompute", options.recompute},
+               {"shard_optimizer", options.shard_optimizer},
+               {"cuda_graph", options.cuda_graph && rate.graph_refusal.empty()},
+               {"attention", rate.attention},
+               {"comm", rate.comm},
+               {"ranks", ranks},
+               {"threads", at::get_num_threads()},
+               {"pairs_per_s", rate.pairs_per_s},
+               {"step_ms", rate.step_ms},
+               {"data_wait_ms", rate.data_wait_ms},
+               {"prepare_ms", rate.prepare_ms},
+               {"forward_ms", rate.forward_ms},
+               {"backward_ms", rate.backward_ms},
+               {"optimizer_ms", rate.optimizer_ms},
+               {"comm_wait_ms", rate.comm_wait_ms},
+               {"gap_ms", rate.gap_ms},
+               {"tflops", rate.tflops},
+               {"gemm_tflops", rate.gemm_tflops},
+               {"of_gemm", rate.tflops / rate.gemm_tflops},
+               {"state_bytes", rate.state_bytes},
+               {"rss_bytes", rate.rss_bytes},
+               {"device_bytes", rate.device_bytes}};
+  if (!is_cpu) json["mfu"] = rate.tflops / kH100Tflops;
+  return json;
+}
+
+// The words that `bench step` and `bench load --with-step` share.
+void add_step_words(po::options_description& words, StepBenchOptions& options) {
+  words.add_options()("batch", po::value(&options.global_batch)->default_value(options.global_batch),
+                      "pairs a step, all ranks")("device", po::value(&options.device)->default_value(options.device),
+                                                 "auto, cpu or cuda, as train.device")(
       "precision", po::value(&options.precision)->default_value(options.precision), "fp32 or bf16")(
       "text-tokens", po::value(&options.text_tokens)->default_value(0), "text positions; 0: the context length")(
       "mask-ratio", po::value(&options.strategy.mask_ratio)->default_value(0), "FLIP's share of dropped patches")(
@@ -82,69 +136,64 @@ int run_step(World& world, std::span<const std::string> arguments) {
       "loss-columns", po::value(&options.loss_columns)->default_value(0), "columns of the logits at once; 0: all")(
       "recompute", po::bool_switch(&options.recompute), "compute blocks again in backward")(
       "shard-optimizer", po::bool_switch(&options.shard_optimizer), "each rank keeps a share of the optimizer state")(
-      "threads", po::value(&threads)->default_value(0), "compute threads a rank; 0: cores / ranks of the node")(
-      "seconds", po::value(&options.seconds)->default_value(options.seconds), "measured time")(
-      "json", po::value(&json), "append one line to this file");
-  if (!read_words(arguments, words, kStepUsage, world.rank() == 0)) return kExitDone;
+      "cuda-graph", po::bool_switch(&options.cuda_graph), "record the step once and replay it");
+}
+
+void check_step_words(StepBenchOptions& options, const std::string& model) {
+  one_of({"auto", "cpu", "cuda"})("--device", options.device);
   one_of({"fp32", "bf16"})("--precision", options.precision);
   at_least(2)("--batch", options.global_batch);
   at_least(0)("--micro-batch", options.micro_batch);
   at_least(0)("--loss-columns", options.loss_columns);
   in_range(0.0, 0.99)("--mask-ratio", options.strategy.mask_ratio);
-  in_range(0.1, 86400.0)("--seconds", options.seconds);
   options.strategy.name = options.strategy.mask_ratio > 0 ? "flip" : "clip";
   options.model = read_model_config(model);
   in_range(std::int64_t{0}, options.model.text.context_length)("--text-tokens", options.text_tokens);
+}
+
+int run_step(World& world, std::span<const std::string> arguments) {
+  StepBenchOptions options;
+  std::string model = "configs/models/tiny.json", json;
+  std::int64_t threads = 0;
+  options.strategy.mask_ratio = 0;
+  po::options_description words("Options");
+  words.add_options()("model", po::value(&model)->default_value(model), "model JSON");
+  add_step_words(words, options);
+  words.add_options()("threads", po::value(&threads)->default_value(0),
+                      "compute threads a rank; 0: cores / ranks of the node")(
+      "seconds", po::value(&options.seconds)->default_value(options.seconds), "measured time")(
+      "json", po::value(&json), "append one line to this file");
+  if (!read_words(arguments, words, kStepUsage, world.rank() == 0)) return kExitDone;
+  check_step_words(options, model);
+  in_range(0.1, 86400.0)("--seconds", options.seconds);
   at::set_num_threads(compute_threads(world, threads));
   keep_freed_memory();  // as training does
   const StepRate rate = bench_step(world, options);
   if (world.rank() != 0) return kExitDone;
-  fmt::print("{:<20} {:>6} {:>10} {:>6} {:>8} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>7} {:>8}\n", "model",
-             "batch", "precision", "ranks", "threads", "pairs/s", "step ms", "prepare", "forward", "backward",
-             "optimizer", "TFLOP/s", "of GEMM", "RSS MiB");
-  fmt::print(
-      "{:<20} {:>6} {:>10} {:>6} {:>8} {:>10.1f} {:>9.2f} {:>9.2f} {:>9.2f} {:>9.2f} {:>9.2f} {:>8.3f} {:>6.0f}% "
-      "{:>8}\n",
-      options.model.name, options.global_batch, options.precision, world.size(), at::get_num_threads(),
-      rate.pairs_per_s, rate.step_ms, rate.prepare_ms, rate.forward_ms, rate.backward_ms, rate.optimizer_ms,
-      rate.tflops, 100 * rate.tflops / rate.gemm_tflops, rate.rss_bytes >> 20);
-  add_json_line(json, {{"bench", "step"},
-                       {"device", "cpu"},
-                       {"model", options.model.name},
-                       {"batch", options.global_batch},
-                       {"precision", options.precision},
-                       {"mask_ratio", options.strategy.mask_ratio},
-                       {"micro_batch", options.micro_batch},
-                       {"loss_columns", options.loss_columns},
-                       {"recompute", options.recompute},
-                       {"shard_optimizer", options.shard_optimizer},
-                       {"ranks", world.size()},
-                       {"threads", at::get_num_threads()},
-                       {"pairs_per_s", rate.pairs_per_s},
-                       {"step_ms", rate.step_ms},
-                       {"prepare_ms", rate.prepare_ms},
-                       {"forward_ms", rate.forward_ms},
-                       {"backward_ms", rate.backward_ms},
-                       {"optimizer_ms", rate.optimizer_ms},
-                       {"comm_wait_ms", rate.comm_wait_ms},
-                       {"tflops", rate.tflops},
-                       {"gemm_tflops", rate.gemm_tflops},
-                       {"mfu", rate.tflops / rate.gemm_tflops},
-                       {"state_bytes", rate.state_bytes},
-                       {"rss_bytes", rate.rss_bytes}});
+  fmt::print("device: {}; attention: {}; tensors by: {}; GEMM: {:.3g} TFLOP/s; threads: {}\n", rate.device,
+             rate.attention, rate.comm, rate.gemm_tflops, at::get_num_threads());
+  print_step_head();
+  print_step(options, rate, world.size());
+  add_json_line(json, json_of("step", options, rate, world.size()));
   return kExitDone;
 }
 
 int run_load(World& world, std::span<const std::string> arguments) {
   LoadBenchOptions options;
-  std::string folder = "bench_load_scratch", json;
-  po::options_description words("Options");
+  StepBenchOptions step;
+  std::string folder = "bench_load_scratch", json, with_step;
+  step.strategy.mask_ratio = 0;
+  po::options_description words("Options"), step_words("Options of --with-step");
+  add_step_words(step_words, step);
   words.add_options()("dir", po::value(&folder)->default_value(folder), "scratch folder: made, and removed at the end")(
       "samples", po::value(&options.samples)->default_value(options.samples), "pictures that are made to read")(
       "threads", po::value(&options.threads)->default_value(options.threads), "reading threads")(
       "seconds", po::value(&options.seconds)->default_value(options.seconds), "time of one measurement")(
+      "with-step", po::value(&with_step), "model JSON: also train on the pictures while they are read")(
       "json", po::value(&json), "append one line a measurement to this file");
+  words.add(step_words);
   if (!read_words(arguments, words, kLoadUsage, world.rank() == 0)) return kExitDone;
+  if (!with_step.empty()) check_step_words(step, with_step);
   if (world.size() > 1) throw input_error("clip_hpc bench load measures one node: start it without mpirun");
   if (options.threads < 1 || options.samples < 1) throw input_error("--threads and --samples must be at least 1");
   in_range(0.01, 86400.0)("--seconds", options.seconds);
@@ -163,6 +212,24 @@ int run_load(World& world, std::span<const std::string> arguments) {
                          {"samples_per_s", rate.samples_per_s},
                          {"mib_per_s", rate.mib_per_s}});
   }
+  if (with_step.empty()) return kExitDone;
+
+  // The step alone, and with the loader beside it: what the step loses, and how long it waits for pictures.
+  at::set_num_threads(compute_threads(world, 0));
+  keep_freed_memory();
+  step.seconds = options.seconds;
+  const StepRate alone = bench_step(world, step);
+  const ScratchSet scratch(options);
+  step.data = options.folder;
+  step.workers = options.threads;
+  const StepRate fed = bench_step(world, step);
+  fmt::print("\nThe step on one batch, and on pictures that {} threads read meanwhile:\n", options.threads);
+  print_step_head();
+  print_step(step, alone, 1);
+  print_step(step, fed, 1);
+  fmt::print("the step waits for pictures {:.1f} % of the time\n", 100 * fed.data_wait_ms / fed.step_ms);
+  add_json_line(json, json_of("load_step_alone", step, alone, 1));
+  add_json_line(json, json_of("load_with_step", step, fed, 1));
   return kExitDone;
 }
 

@@ -1,3 +1,4 @@
+#include <c10/util/Exception.h>
 #include <fmt/ranges.h>
 #include <hdf5.h>
 #include <torch/headeronly/version.h>
@@ -53,6 +54,13 @@ struct Failure {
 Failure describe_failure(const std::exception& problem) {
   if (const auto* error = dynamic_cast<const Error*>(&problem)) {
     return {exit_code(error->kind()), fmt::format("clip_hpc: {}: {}", name_of(error->kind()), error->what())};
+  }
+  // LibTorch's own words for a GPU that fails, or has no memory left; the first line says what, the rest is its stack.
+  if (const auto* error = dynamic_cast<const c10::Error*>(&problem)) {
+    const bool is_device = dynamic_cast<const c10::OutOfMemoryError*>(error) != nullptr ||
+                           dynamic_cast<const c10::AcceleratorError*>(error) != nullptr;
+    return {is_device ? kExitDevice : 1,
+            fmt::format("clip_hpc: {}{}", is_device ? "device: " : "", error->what_without_backtrace())};
   }
   return {1, fmt::format("clip_hpc: {}", problem.what())};
 }

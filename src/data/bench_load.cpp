@@ -116,6 +116,16 @@ struct TurboHandle {
 
 }  // namespace
 
+ScratchSet::ScratchSet(const LoadBenchOptions& options, int side_pixels) : folder_(options.folder) {
+  if (std::filesystem::exists(folder_)) throw input_error("{} exists: give a new folder to bench in", folder_.native());
+  make_set(options, side_pixels, false);
+}
+
+ScratchSet::~ScratchSet() {
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
 LoadRate bench_raw_read(const LoadBenchOptions& options) {
   const ScratchFolder scratch(options.folder);
   make_set(options, 64, true);
@@ -123,8 +133,7 @@ LoadRate bench_raw_read(const LoadBenchOptions& options) {
 }
 
 LoadRate bench_jpeg_read(const LoadBenchOptions& options, int side_pixels) {
-  const ScratchFolder scratch(options.folder);
-  make_set(options, side_pixels, false);
+  const ScratchSet scratch(options, side_pixels);
   return read_rate(options, "jpeg_read_" + std::to_string(side_pixels), bytes_a_sample(options.folder),
                    [](RawSample& sample) {
                      thread_local Image image;
@@ -158,8 +167,7 @@ LoadRate bench_turbojpeg(const LoadBenchOptions& options, int side_pixels) {
 }
 
 LoadRate bench_jpeg_batches(const LoadBenchOptions& options, int side_pixels, int view_size) {
-  const ScratchFolder scratch(options.folder);
-  make_set(options, side_pixels, false);
+  const ScratchSet scratch(options, side_pixels);
   LoaderOptions loader_options;
   loader_options.sources.push_back({std::make_shared<PackedSet>(options.folder), 1, {}});
   loader_options.views = {parse_view("crop", view_size)};

@@ -71,7 +71,8 @@ at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::i
   std::copy(ids.begin(), ids.end(), all.data_ptr<std::int64_t>());
   if (config.no_causal_mask || config.pool_type == "last" || lengths.empty()) return all;
   const std::int64_t longest = std::max(1, *std::max_element(lengths.begin(), lengths.end()));
-  return all.slice(1, 0, (longest + multiple_of - 1) / multiple_of * multiple_of).contiguous();  // slice ends at context
+  return all.slice(1, 0, (longest + multiple_of - 1) / multiple_of * multiple_of)
+      .contiguous();  // slice ends at context
 }
 
 at::Tensor token_ids(const SentencePieceTokenizer& tokenizer, const TextConfig& config,

@@ -79,7 +79,7 @@ std::vector<DecayRange> decay_ranges(const ParameterArena& arena) {
 }
 
 AdamWState make_adamw_state(const ParameterArena& arena) {
-  const auto fp32 = arena.gradients().options().dtype(at::kFloat), count = fp32.dtype(at::kLong);
+  const auto fp32 = arena.parameter(0).options().dtype(at::kFloat).requires_grad(false), count = fp32.dtype(at::kLong);
   const std::int64_t held = arena.held().size();
   return {at::zeros({held}, fp32), at::zeros({held}, fp32), at::zeros({}, count),
           at::zeros({}, count),    at::zeros({}, count),    decay_ranges(arena)};

@@ -26,7 +26,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr int kUnmeasuredSteps = 2;      // memory is allocated, kernels are chosen
+constexpr int kUnmeasuredSteps = 2;       // memory is allocated, kernels are chosen
 constexpr int kUnmeasuredGraphSteps = 6;  // and the graph is recorded
 
 enum Piece : std::size_t { kPrepare, kForward, kBackward, kOptimizer, kPieces };

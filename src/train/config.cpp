@@ -16,14 +16,16 @@ void describe(OptionTable& table, TrainOptions& options) {
   table.add("train.recompute", options.recompute,
             "keep only the input of each transformer block and compute the block again in backward");
   table.add("train.device", options.device,
-            "`cpu`, `cuda` (the GPU of the rank's place among the ranks of its node), or `auto`: cuda where every rank has one",
+            "`cpu`, `cuda` (the GPU of the rank's place among the ranks of its node), or `auto`: cuda where every rank "
+            "has one",
             one_of({"auto", "cpu", "cuda"}));
   table.add("train.precision", options.precision,
             "`fp32`, or `bf16`: weights, activations and gradients in bfloat16, master weights and loss in fp32",
             one_of({"fp32", "bf16"}));
-  table.add("train.cuda_graph", options.cuda_graph,
-            "record the step once and replay it, which spares the host's launches: for small models on a GPU; captions are "
-            "padded to multiples of 16 tokens");
+  table.add(
+      "train.cuda_graph", options.cuda_graph,
+      "record the step once and replay it, which spares the host's launches: for small models on a GPU; captions are "
+      "padded to multiples of 16 tokens");
   table.add("train.threads", options.threads,
             "compute threads a rank; 0: OMP_NUM_THREADS, else cores of the node / ranks of the node",
             in_range(std::int64_t{0}, std::int64_t{1024}));

@@ -32,8 +32,7 @@ GraphedStep::GraphedStep(const ComputeDevice& device, bool on, Step step)
 }
 
 GraphedStep::Recorded& GraphedStep::recorded_for(const PairBatch& batch) {
-  const auto found =
-      std::ranges::find_if(recorded_, [&](const Recorded& one) { return same_shape(one.batch, batch); });
+  const auto found = std::ranges::find_if(recorded_, [&](const Recorded& one) { return same_shape(one.batch, batch); });
   if (found != recorded_.end()) return *found;
   Recorded fresh;
   fresh.batch = {at::empty_like(batch.bytes), at::empty_like(batch.ids), std::nullopt};

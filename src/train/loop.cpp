@@ -14,8 +14,8 @@
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/base/version.hpp"
-#include "clip_hpc/data/loader.hpp"
 #include "clip_hpc/comm/device.hpp"
+#include "clip_hpc/data/loader.hpp"
 #include "clip_hpc/loss/contrastive.hpp"
 #include "clip_hpc/model/attention_choice.hpp"
 #include "clip_hpc/run/metrics.hpp"
@@ -84,10 +84,11 @@ std::string out_of_memory_text(std::int64_t rows, const TrainOptions& options, c
                                const c10::Error& problem) {
   const std::string words = problem.what_without_backtrace();
   return fmt::format(
-      "rank {}: out of memory with {} pairs a rank{}: at most {:.1f} GiB were in use before. Try train.micro_batch = {} "
-      "(the same gradient), train.recompute = true, or comm.shard_optimizer = true with several ranks. LibTorch says: {}",
-      device.identity, rows,
-      options.micro_batch > 0 ? fmt::format(", {} of them at once", options.micro_batch) : "",
+      "rank {}: out of memory with {} pairs a rank{}: at most {:.1f} GiB were in use before. Try train.micro_batch = "
+      "{} "
+      "(the same gradient), train.recompute = true, or comm.shard_optimizer = true with several ranks. LibTorch says: "
+      "{}",
+      device.identity, rows, options.micro_batch > 0 ? fmt::format(", {} of them at once", options.micro_batch) : "",
       static_cast<double>(device_peak(device.device).allocated_bytes) / 1073741824.0,
       std::max<std::int64_t>(1, (options.micro_batch > 0 ? options.micro_batch : rows) / 2),
       words.substr(0, words.find('\n')));
@@ -95,9 +96,10 @@ std::string out_of_memory_text(std::int64_t rows, const TrainOptions& options, c
 
 // Sums since the last line of metrics.jsonl.
 struct Window {
+  explicit Window(double comm_wait_s) : comm_wait_before_s(comm_wait_s) {}
   Timer timer;
   std::int64_t samples = 0;
-  double data_wait_s = 0, text_tokens = 0, comm_wait_before_s = 0;
+  double data_wait_s = 0, text_tokens = 0, comm_wait_before_s;
   std::int64_t steps = 0;
 };
 
@@ -168,14 +170,9 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   }
   const std::vector<std::string> hosts = world.gather_strings(world.host_name());
   if (world.rank() == 0) {
-    append_provenance(request.folder.provenance_file(), {program_version(),
-                                                         git_commit(),
-                                                         library_versions(device),
-                                                         hosts,
-                                                         world.size(),
-                                                         utc_now(),
-                                                         request.command_line,
-                                                         config_hash});
+    append_provenance(request.folder.provenance_file(),
+                      {program_version(), git_commit(), library_versions(device), hosts, world.size(), utc_now(),
+                       request.command_line, config_hash});
   }
   log_info(
       "{}: {:.1f} M parameters, {} of {} patches, {} pairs an epoch, {} steps of {} pairs, {} ranks x {} threads, {}{}",
@@ -201,7 +198,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   GradReducer reducer(*comm, model.arena(), config.comm.bucket_mib);
   const Timer session;
   Timer since_checkpoint;
-  Window window{.comm_wait_before_s = comm->wait_s()};
+  Window window(comm->wait_s());
   BatchFeed feed(device.device);
   StepClock clock(device.device, 1);
   std::int64_t start_step = progress.step;
@@ -347,7 +344,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
           bar(static_cast<double>(progress.step) / static_cast<double>(total_steps)), progress.step, total_steps,
           line.loss, line.samples_per_s, rate, line.grad_norm, line.logit_scale, 100 * line.data_wait_share,
           100 * line.comm_wait_share, 100 * line.utilisation, clock_text(eta_s));
-      window = Window{.comm_wait_before_s = comm->wait_s()};
+      window = Window(comm->wait_s());
       if (const auto bad = static_cast<std::int64_t>(sums[4]); bad > bad_samples_told) {
         bad_samples_told = bad;
         log_info("warning: {} samples so far cannot be read and were replaced", bad);
@@ -363,7 +360,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     bool stop = agreed[kStop] != 0 && !last;
     if (evaluation_is_due() && !stop) {
       stop = !evaluate();
-      window = Window{.comm_wait_before_s = comm->wait_s()};
+      window = Window(comm->wait_s());
       clock.collect_s();
     }
     const std::int64_t every = config.checkpoint.every_steps;

@@ -9,6 +9,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/comm/options.hpp"
+#include "data/data_fixtures.hpp"
 #include "mpi_test.hpp"
 
 namespace clip_hpc {
@@ -228,6 +229,13 @@ TEST(CommOptions, ChoosesTheBody) {
     return ErrorKind::internal;
   };
   EXPECT_EQ(kind_of({.backend = "nccl"}), ErrorKind::device);
+  // Every rank says it has the same GPU.
+  const ComputeDevice one{at::Device(at::kCUDA, 0), "node7 0000:17:00.0", "a GPU"};
+  if (n > 1) {
+    test::expect_error(ErrorKind::comm, {"ranks 0 and 1 share the GPU node7 0000:17:00.0", "mpi"},
+                       [&] { make_communicator(test_world(), {.backend = "nccl"}, one); });
+    EXPECT_EQ(make_communicator(test_world(), {}, one)->name(), "mpi");  // moves tensors through the host
+  }
   if (n > 1) {
     EXPECT_EQ(kind_of({.backend = "self"}), ErrorKind::input);
   }

@@ -34,7 +34,8 @@ TEST(AdamW, HundredStepsEqualADoublePrecisionReference) {
     const at::Tensor g0 = gradient_of_step(t, n);
     arena.gradients().copy_(g0);
     const double lr = 1e-2 * static_cast<double>(t) / 100;
-    adamw_step(arena, state, gradient_norm(arena, *make_self_communicator()), options, at::scalar_tensor(lr, at::kDouble), 2);
+    adamw_step(arena, state, gradient_norm(arena, *make_self_communicator()), options,
+               at::scalar_tensor(lr, at::kDouble), 2);
     const at::Tensor g = g0 * std::min(1.0, 2.0 / (g0.norm().item<double>() + 1e-6));
     m = options.beta1 * m + (1 - options.beta1) * g;
     v = options.beta2 * v + (1 - options.beta2) * g * g;
@@ -63,7 +64,8 @@ TEST(AdamW, LogitScaleStaysBelowHundred) {
   AdamWState state = make_adamw_state(arena);
   for (int i = 0; i < 20; ++i) {
     arena.gradients().fill_(-1.0);
-    adamw_step(arena, state, gradient_norm(arena, *make_self_communicator()), {}, at::scalar_tensor(1.0, at::kDouble), 2);
+    adamw_step(arena, state, gradient_norm(arena, *make_self_communicator()), {}, at::scalar_tensor(1.0, at::kDouble),
+               2);
   }
   EXPECT_FLOAT_EQ(arena.master()[arena.numel() - 1].item<float>(), static_cast<float>(std::log(100.0)));
   EXPECT_TRUE(at::equal(arena.weights(), arena.master().to(at::kBFloat16)));

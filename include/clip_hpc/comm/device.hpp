@@ -20,8 +20,8 @@ struct ComputeDevice {
 };
 
 // Collective. `asked`: auto (a GPU where every rank has one), cpu or cuda. Makes it the current device and, so that
-// graphs can be recorded, gives the calling thread a stream of its own. Throws device when cuda was asked for and is not
-// there, or when only some ranks have one.
+// graphs can be recorded, gives the calling thread a stream of its own. Throws device when cuda was asked for and is
+// not there, or when only some ranks have one.
 ComputeDevice choose_device(World& world, const std::string& asked);
 
 // Of the library that choose_device opened; nullptr when there is none.

@@ -1,6 +1,6 @@
-// What libclip_hpc_cuda.so adds to LibTorch's own notion of a device: NCCL, graphs, the search for hidden waits. Streams,
-// events and memory need nothing of it: c10 has them for every device. Both sides are built by one compiler from one
-// source, so tensors and exceptions pass.
+// What libclip_hpc_cuda.so adds to LibTorch's own notion of a device: NCCL, graphs, the search for hidden waits.
+// Streams, events and memory need nothing of it: c10 has them for every device. Both sides are built by one compiler
+// from one source, so tensors and exceptions pass.
 #pragma once
 
 #include <cstdint>
@@ -32,9 +32,9 @@ class StepGraph {
 
 struct DevicePlane {
   std::uint32_t abi;
-  std::string (*identity)(int device);                // the same for every process of a node: "0000:17:00.0"
-  std::string (*nccl_version)();                      // "2.28.9", with what it was built for where that differs
-  void (*forbid_waits)(bool on);                      // on: LibTorch throws where it would wait for the device
+  std::string (*identity)(int device);  // the same for every process of a node: "0000:17:00.0"
+  std::string (*nccl_version)();        // "2.28.9", with what it was built for where that differs
+  void (*forbid_waits)(bool on);        // on: LibTorch throws where it would wait for the device
   std::unique_ptr<StepGraph> (*make_graph)();
   // Collective; the current device is this rank's. Tensors must lie on it. Throws comm.
   std::unique_ptr<Communicator> (*make_nccl)(World& world, const NcclCommunicatorOptions& options);

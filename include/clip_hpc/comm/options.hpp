@@ -19,8 +19,8 @@ struct CommOptions {  // [comm]
 
 void describe(OptionTable& table, CommOptions& options);
 
-// Collective. auto: self for one rank; nccl where every rank has a GPU of its own; else mpi, which moves tensors of a GPU
-// through the host. Throws device for nccl without a GPU, and comm for two ranks on one.
+// Collective. auto: self for one rank; nccl where every rank has a GPU of its own; else mpi, which moves tensors of a
+// GPU through the host. Throws device for nccl without a GPU, and comm for two ranks on one.
 std::unique_ptr<Communicator> make_communicator(World& world, const CommOptions& options,
                                                 const ComputeDevice& device = {});
 

@@ -23,6 +23,18 @@ struct LoadRate {
   double mib_per_s = 0;  // stored bytes
 };
 
+// A packed set of JPEG pictures, made in options.folder and removed in the end.
+class ScratchSet {
+ public:
+  explicit ScratchSet(const LoadBenchOptions& options, int side_pixels = 256);
+  ~ScratchSet();
+  ScratchSet(const ScratchSet&) = delete;
+  ScratchSet& operator=(const ScratchSet&) = delete;
+
+ private:
+  std::filesystem::path folder_;
+};
+
 LoadRate bench_raw_read(const LoadBenchOptions& options);  // 64 x 64 x 3 raw, page cache
 // Random samples read and decoded, nothing else; and the same pictures in memory through TurboJPEG alone, one handle
 // and one output buffer a thread, as tjbench does it: the limit of the former.

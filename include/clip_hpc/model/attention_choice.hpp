@@ -22,12 +22,12 @@ std::vector<AttentionShape> attention_shapes(const ModelConfig& model, std::int6
                                              std::int64_t tokens);
 
 struct AttentionChoice {
-  std::string chosen;                                // flash, cudnn, efficient, math; "gemm" on the CPU
+  std::string chosen;                              // flash, cudnn, efficient, math; "gemm" on the CPU
   std::vector<std::pair<std::string, double>> ms;  // forward and backward of all shapes, of those that run
 };
 
-// Times each kernel on these shapes and leaves the fastest switched on, for the whole process. With `deterministic` only
-// those that give the same bits every time are tried.
+// Times each kernel on these shapes and leaves the fastest switched on, for the whole process. With `deterministic`
+// only those that give the same bits every time are tried.
 AttentionChoice choose_attention(const at::Device& device, at::ScalarType type,
                                  const std::vector<AttentionShape>& shapes, bool deterministic);
 

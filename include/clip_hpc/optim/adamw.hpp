@@ -19,9 +19,9 @@ struct DecayRange {  // elements [begin, end) of the arena
 std::vector<DecayRange> decay_ranges(const ParameterArena& arena);  // adjacent equal ranges are one
 
 struct AdamWState {
-  at::Tensor m, v;     // [held] fp32: of the elements that this rank updates
-  at::Tensor applied;  // int64 scalar: updates done, the t of the bias correction
-  at::Tensor skipped;  // int64 scalar: updates left out since the gradient was not finite
+  at::Tensor m, v;              // [held] fp32: of the elements that this rank updates
+  at::Tensor applied;           // int64 scalar: updates done, the t of the bias correction
+  at::Tensor skipped;           // int64 scalar: updates left out since the gradient was not finite
   at::Tensor skipped_in_a_row;  // int64 scalar: those since the last update
   std::vector<DecayRange> ranges;
 };

@@ -1,6 +1,6 @@
 // The way of a batch from the loader's memory to the model's device. On a GPU: through page-locked memory, by copies on
-// a stream of their own that overlap with the steps before. Two batches are on their way at most, so the host runs ahead
-// of the device by a few steps and no more. On the CPU the batch is used where it lies.
+// a stream of their own that overlap with the steps before. Two batches are on their way at most, so the host runs
+// ahead of the device by a few steps and no more. On the CPU the batch is used where it lies.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -24,25 +24,26 @@ struct StepBenchOptions {
   bool cuda_graph = false;
   StrategyOptions strategy;
   double seconds = 10;  // measured after the steps in which memory is taken and kernels are chosen
-  std::filesystem::path data;  // a packed set that a loader reads, one batch after the other; empty: one batch, over and over
-  std::int64_t workers = 1;    // of the loader
+  std::filesystem::path
+      data;  // a packed set that a loader reads, one batch after the other; empty: one batch, over and over
+  std::int64_t workers = 1;  // of the loader
 };
 
 // Means over the measured steps, of rank 0: on a GPU by the device's clock, on the CPU by the wall's.
 struct StepRate {
   std::string device, attention, comm;
   std::int64_t steps = 0;
-  double pairs_per_s = 0;  // all ranks
-  double step_ms = 0;      // wall time
-  double prepare_ms = 0;   // FLIP's draw, the batch's way to the device, gradients to zero
-  double forward_ms = 0;   // pixels, towers and loss, the gather included; 0 with micro-batches
-  double backward_ms = 0;  // with what the gradient reduction adds; with micro-batches forward and backward
-  double optimizer_ms = 0;   // norm, clip, AdamW; the whole step in a graph
-  double comm_wait_ms = 0;   // waiting for collectives; part of forward and backward
-  double data_wait_ms = 0;   // waiting for the loader
-  double gap_ms = 0;         // wall time in which the device had none of the above to do
-  double tflops = 0;         // a rank
-  double gemm_tflops = 0;    // of a square product, measured in the same run
+  double pairs_per_s = 0;         // all ranks
+  double step_ms = 0;             // wall time
+  double prepare_ms = 0;          // FLIP's draw, the batch's way to the device, gradients to zero
+  double forward_ms = 0;          // pixels, towers and loss, the gather included; 0 with micro-batches
+  double backward_ms = 0;         // with what the gradient reduction adds; with micro-batches forward and backward
+  double optimizer_ms = 0;        // norm, clip, AdamW; the whole step in a graph
+  double comm_wait_ms = 0;        // waiting for collectives; part of forward and backward
+  double data_wait_ms = 0;        // waiting for the loader
+  double gap_ms = 0;              // wall time in which the device had none of the above to do
+  double tflops = 0;              // a rank
+  double gemm_tflops = 0;         // of a square product, measured in the same run
   std::int64_t rss_bytes = 0;     // of the largest rank
   std::int64_t device_bytes = 0;  // allocated at once on the GPU of the largest rank
   std::int64_t state_bytes = 0;   // master weights and moments of rank 0

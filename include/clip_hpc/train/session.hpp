@@ -71,6 +71,6 @@ LoadedModel load_model(const std::filesystem::path& path, const std::string& pre
 
 // A square product on this rank's threads, or its GPU, right now.
 double measured_gemm_tflops(at::ScalarType type, const at::Device& device = at::kCPU);
-std::int64_t peak_rss_bytes();                     // of this process
+std::int64_t peak_rss_bytes();  // of this process
 
 }  // namespace clip_hpc

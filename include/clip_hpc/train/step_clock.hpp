@@ -1,5 +1,5 @@
-// How long pieces of steps take where they run: on the device's own clock, read without waiting for it in between, or on
-// the wall's for the CPU.
+// How long pieces of steps take where they run: on the device's own clock, read without waiting for it in between, or
+// on the wall's for the CPU.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -16,7 +16,7 @@ namespace clip_hpc {
 class StepClock {
  public:
   StepClock(const at::Device& device, std::size_t pieces) : device_(device), seconds_(pieces, 0.0) {}
-  void start();               // of a step
+  void start();                 // of a step
   void lap(std::size_t piece);  // what has been asked since start() or the lap before belongs to this piece
   // The sums since the last call, by piece. All that was asked must be done on the device (Communicator::synchronize).
   std::vector<double> collect_s();
