@@ -95,7 +95,8 @@ Json json_of(const char* bench, const StepBenchOptions& options, const StepRate&
                {"batch", options.global_batch},
                {"precision", options.precision},
                {"mask_ratio", options.strategy.mask_ratio},
-               {"text_tokens", options.text_tokens},
+               {"text_tokens", rate.text_tokens},
+               {"pack_captions", options.caption_tokens > 0 && options.pack_captions},
                {"micro_batch", options.micro_batch},
                {"loss_columns", options.loss_columns},
                {"recompute", options.recompute},
@@ -131,6 +132,9 @@ void add_step_words(po::options_description& words, StepBenchOptions& options) {
                                                  "auto, cpu or cuda, as train.device")(
       "precision", po::value(&options.precision)->default_value(options.precision), "fp32 or bf16")(
       "text-tokens", po::value(&options.text_tokens)->default_value(0), "text positions; 0: the context length")(
+      "caption-tokens", po::value(&options.caption_tokens)->default_value(0),
+      "mean length of captions of many lengths; 0: all fill the text positions")(
+      "pack-captions", po::value(&options.pack_captions)->default_value(true), "leave the padding between them out")(
       "mask-ratio", po::value(&options.strategy.mask_ratio)->default_value(0), "FLIP's share of dropped patches")(
       "micro-batch", po::value(&options.micro_batch)->default_value(0), "pairs a rank has in memory at once; 0: all")(
       "loss-columns", po::value(&options.loss_columns)->default_value(0), "columns of the logits at once; 0: all")(
@@ -145,6 +149,7 @@ void check_step_words(StepBenchOptions& options, const std::string& model) {
   at_least(2)("--batch", options.global_batch);
   at_least(0)("--micro-batch", options.micro_batch);
   at_least(0)("--loss-columns", options.loss_columns);
+  in_range(0.0, 1024.0)("--caption-tokens", options.caption_tokens);
   in_range(0.0, 0.99)("--mask-ratio", options.strategy.mask_ratio);
   options.strategy.name = options.strategy.mask_ratio > 0 ? "flip" : "clip";
   options.model = read_model_config(model);

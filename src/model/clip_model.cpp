@@ -110,8 +110,18 @@ at::Tensor ClipModel::encode_text(const at::Tensor& ids) const {
   return at::matmul(ln_final_(arena_, pooled), arena_.parameter(text_projection_));
 }
 
+bool ClipModel::can_pack() const { return !config_.text.no_causal_mask && config_.text.pool_type != "last"; }
+
+at::Tensor ClipModel::encode_text(const PackedCaptions& captions) const {
+  at::Tensor x = at::embedding(arena_.parameter(token_embedding_), captions.ids) +
+                 at::embedding(arena_.parameter(text_positions_), captions.positions);  // [total, width]
+  x = text_blocks_.forward(arena_, x, true, recompute_, captions.groups);
+  const at::Tensor pooled = x.index_select(0, captions.ends);  // [batch, width]
+  return at::matmul(ln_final_(arena_, pooled), arena_.parameter(text_projection_));
+}
+
 at::Tensor normalise_features(const at::Tensor& features) {
-  const at::Tensor x = features.to(at::kFloat);
+  const at::Tensor x = features.scalar_type() == at::kDouble ? features : features.to(at::kFloat);
   return x / x.norm(2, {-1}, true).clamp_min(1e-12);
 }
 

@@ -64,15 +64,36 @@ at::Tensor self_attention(const at::Tensor& qkv, std::int64_t heads, bool causal
   return out.permute({0, 2, 1, 3}).reshape({batch, tokens, width});
 }
 
+at::Tensor grouped_attention(const at::Tensor& qkv, std::int64_t heads, bool causal,
+                             std::span<const SequenceGroup> groups) {
+  std::vector<std::int64_t> sizes;
+  for (const SequenceGroup& group : groups) sizes.push_back(group.count * group.tokens);
+  const std::vector<at::Tensor> parts = qkv.split_with_sizes(sizes);  // its backward is one concatenation
+  std::vector<at::Tensor> outs;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const at::Tensor part = parts[g].view({groups[g].count, groups[g].tokens, qkv.size(1)});
+    outs.push_back(self_attention(part, heads, causal).view({sizes[g], -1}));
+  }
+  return outs.size() == 1 ? outs[0] : at::cat(outs);
+}
+
 namespace {
+
+struct AttentionForm {
+  std::int64_t heads;
+  bool causal;
+  std::span<const SequenceGroup> groups;  // empty: a dense batch
+};
 
 // The two branches of a block, each without the bias of its last linear layer: the pass that adds the branch to the
 // residual stream adds that too. normed [batch, tokens, width] -> the same shape.
 at::Tensor attention_branch(const ParameterArena& arena, const Block& block, const at::Tensor& normed,
-                            std::int64_t heads, bool causal) {
+                            const AttentionForm& form) {
   const at::Tensor qkv = at::linear(normed, arena.parameter(block.in_proj_weight),
                                     arena.parameter(block.in_proj_bias));  // [batch, tokens, 3 * width]
-  return at::linear(self_attention(qkv, heads, causal), arena.parameter(block.out_proj_weight));
+  const at::Tensor mixed = form.groups.empty() ? self_attention(qkv, form.heads, form.causal)
+                                               : grouped_attention(qkv, form.heads, form.causal, form.groups);
+  return at::linear(mixed, arena.parameter(block.out_proj_weight));
 }
 
 at::Tensor mlp_branch(const ParameterArena& arena, const Block& block, const at::Tensor& normed, bool quick_gelu) {
@@ -90,8 +111,8 @@ SumAndNorm add_branch(const ParameterArena& arena, const at::Tensor& x, const at
 // `in`: the residual stream before the block, and ln_1 of it. Returns the stream behind the block and, when another one
 // follows, its ln_1 of that.
 SumAndNorm block_forward(const Transformer& of, const ParameterArena& arena, const Block& block, const SumAndNorm& in,
-                         bool causal, const Block* next) {
-  const at::Tensor attention = attention_branch(arena, block, in.normed, of.heads, causal);
+                         const AttentionForm& form, const Block* next) {
+  const at::Tensor attention = attention_branch(arena, block, in.normed, form);
   const SumAndNorm middle = add_branch(arena, in.sum, attention, block.out_proj_bias, block.ln_2);
   const at::Tensor mlp = mlp_branch(arena, block, middle.normed, of.quick_gelu);
   if (next != nullptr) return add_branch(arena, middle.sum, mlp, block.c_proj_bias, next->ln_1);
@@ -100,18 +121,23 @@ SumAndNorm block_forward(const Transformer& of, const ParameterArena& arena, con
 
 }  // namespace
 
-at::Tensor Transformer::forward(const ParameterArena& arena, at::Tensor x, bool causal, bool recompute) const {
+at::Tensor Transformer::forward(const ParameterArena& arena, at::Tensor x, bool causal, bool recompute,
+                                std::span<const SequenceGroup> groups) const {
+  const AttentionForm form{heads, causal, groups};
   SumAndNorm stream{std::move(x), {}};
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const Block& block = blocks[i];
     if (recompute) {
-      const auto through = [this, &arena, &block, causal](const at::Tensor& in) {
-        return block_forward(*this, arena, block, {in, block.ln_1(arena, in)}, causal, nullptr).sum;
+      // Backward runs it when the caller's groups are gone: they go with it.
+      const auto through = [this, &arena, &block, form,
+                            kept = std::vector<SequenceGroup>(groups.begin(), groups.end())](const at::Tensor& in) {
+        const AttentionForm again{form.heads, form.causal, kept};
+        return block_forward(*this, arena, block, {in, block.ln_1(arena, in)}, again, nullptr).sum;
       };
       stream.sum = recomputed(through, stream.sum);
     } else {
       if (i == 0) stream.normed = block.ln_1(arena, stream.sum);
-      stream = block_forward(*this, arena, block, stream, causal, i + 1 < blocks.size() ? &blocks[i + 1] : nullptr);
+      stream = block_forward(*this, arena, block, stream, form, i + 1 < blocks.size() ? &blocks[i + 1] : nullptr);
     }
   }
   return stream.sum;

@@ -1,6 +1,8 @@
 #include "clip_hpc/train/bench_step.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <memory>
 #include <numeric>
 #include <span>
@@ -48,8 +50,25 @@ class BatchSource {
     for (std::int64_t& id : std::span(pairs_.ids.data_ptr<std::int64_t>(), static_cast<std::size_t>(rows * tokens))) {
       id = 3 + random.below(static_cast<std::uint32_t>(text.vocab_size - 4));
     }
-    // The end token stands where every kind of pooling finds it.
-    pairs_.ids.select(1, tokens - 1).fill_(text.pool_type == "eos" ? text.eos_id : text.vocab_size - 1);
+    // The end token stands where every kind of pooling finds it. Lengths as of captions from the web: most are short,
+    // some fill the context (exponential, from 3 tokens on).
+    const std::int64_t end = text.pool_type == "eos" ? text.eos_id : text.vocab_size - 1;
+    std::vector<std::int32_t> lengths(static_cast<std::size_t>(rows), static_cast<std::int32_t>(tokens));
+    if (options.caption_tokens > 0) {
+      for (std::int32_t& length : lengths) {
+        const double drawn = 3.0 - (options.caption_tokens - 3.0) * std::log(1.0 - random.uniform(0, 1));
+        length = static_cast<std::int32_t>(std::min(drawn, static_cast<double>(tokens)));
+      }
+    }
+    for (std::int64_t row = 0; row < rows; ++row) pairs_.ids[row][lengths[static_cast<std::size_t>(row)] - 1] = end;
+    mean_tokens_ = std::accumulate(lengths.begin(), lengths.end(), 0.0) / static_cast<double>(rows);
+    const std::int64_t longest = *std::ranges::max_element(lengths);
+    pairs_.ids = pairs_.ids.slice(1, 0, longest).contiguous();
+    if (options.caption_tokens > 0 && options.pack_captions && !options.cuda_graph) {
+      pairs_.lengths = lengths;
+    } else {
+      mean_tokens_ = static_cast<double>(longest);
+    }
     positions_.resize(static_cast<std::size_t>(rows));
     std::iota(positions_.begin(), positions_.end(), std::uint64_t{0});
     draws_ = kept < patches;
@@ -73,12 +92,14 @@ class BatchSource {
     if (draws_) pairs_.kept = draw_kept_patches(0, positions_, options_.model.vision.patches(), kept_);
     return pairs_;
   }
+  double mean_tokens() const { return mean_tokens_; }  // that the text tower computes for a caption
   double waited_s() const { return loader_ ? loader_->counters().wait_s : 0.0; }
 
  private:
   const StepBenchOptions& options_;
   std::int64_t kept_;
   bool draws_ = false;
+  double mean_tokens_ = 0;
   PairBatch pairs_;
   std::vector<std::uint64_t> positions_;
   std::unique_ptr<BatchLoader> loader_;
@@ -188,7 +209,9 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   rate.step_ms = 1e3 * seconds / n;
   rate.gap_ms = rate.step_ms - 1e3 * std::accumulate(pieces_s.begin(), pieces_s.end(), 0.0) / n;
   rate.pairs_per_s = static_cast<double>(options.global_batch) * n / seconds;
-  rate.tflops = 6 * forward_macs(options.model, kept, tokens) * rate.pairs_per_s / world.size() / 1e12;
+  rate.text_tokens = source.mean_tokens();
+  rate.tflops =
+      6 * forward_macs(options.model, kept, std::llround(rate.text_tokens)) * rate.pairs_per_s / world.size() / 1e12;
   rate.state_bytes =
       static_cast<std::int64_t>(model.arena().master().nbytes() + optimizer.m.nbytes() + optimizer.v.nbytes());
   rate.graph_refusal = step.refusal();

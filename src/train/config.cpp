@@ -26,6 +26,8 @@ void describe(OptionTable& table, TrainOptions& options) {
       "train.cuda_graph", options.cuda_graph,
       "record the step once and replay it, which spares the host's launches: for small models on a GPU; captions are "
       "padded to multiples of 16 tokens");
+  table.add("train.pack_captions", options.pack_captions,
+            "leave the padding between captions of different length out of the text tower, where its mask is causal");
   table.add("train.threads", options.threads,
             "compute threads a rank; 0: OMP_NUM_THREADS, else cores of the node / ranks of the node",
             in_range(std::int64_t{0}, std::int64_t{1024}));

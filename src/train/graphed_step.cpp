@@ -35,7 +35,7 @@ GraphedStep::Recorded& GraphedStep::recorded_for(const PairBatch& batch) {
   const auto found = std::ranges::find_if(recorded_, [&](const Recorded& one) { return same_shape(one.batch, batch); });
   if (found != recorded_.end()) return *found;
   Recorded fresh;
-  fresh.batch = {at::empty_like(batch.bytes), at::empty_like(batch.ids), std::nullopt};
+  fresh.batch = {at::empty_like(batch.bytes), at::empty_like(batch.ids), std::nullopt, {}};
   if (batch.kept) fresh.batch.kept = at::empty_like(*batch.kept);
   return recorded_.emplace_back(std::move(fresh));
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "clip_hpc/base/error.hpp"
@@ -92,6 +93,12 @@ std::string out_of_memory_text(std::int64_t rows, const TrainOptions& options, c
       static_cast<double>(device_peak(device.device).allocated_bytes) / 1073741824.0,
       std::max<std::int64_t>(1, (options.micro_batch > 0 ? options.micro_batch : rows) / 2),
       words.substr(0, words.find('\n')));
+}
+
+// Positions that the text tower computes for a caption, on average: padding that is left out does not count.
+double tokens_of(const PairBatch& pairs) {
+  if (pairs.lengths.empty()) return static_cast<double>(pairs.ids.size(1));
+  return std::accumulate(pairs.lengths.begin(), pairs.lengths.end(), 0.0) / static_cast<double>(pairs.lengths.size());
 }
 
 // Sums since the last line of metrics.jsonl.
@@ -223,6 +230,8 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     return stopped();
   }
 
+  const bool packs = config.train.pack_captions && !config.train.cuda_graph && model.can_pack();
+
   // One step, as far as the model's device is concerned: nothing in here waits for it.
   at::Tensor norm_of_gradient;
   const at::Tensor lr = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(device.device));
@@ -268,6 +277,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     PairBatch pairs;
     pairs.bytes = at::from_blob(batch.images.data(), {batch.n, 3, size, size}, at::kByte);
     pairs.ids = trimmed_ids(batch.ids, batch.lengths, shape.text, config.train.cuda_graph ? 16 : 1);
+    if (packs) pairs.lengths = batch.lengths;
     if (kept < shape.vision.patches()) {
       pairs.kept = draw_kept_patches(seed, batch.positions, shape.vision.patches(), kept);  // [rows, kept]
     }
@@ -298,7 +308,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     }
     window.samples += global_batch;
     window.steps += 1;
-    window.text_tokens += static_cast<double>(pairs.ids.size(1));
+    window.text_tokens += tokens_of(pairs);
     window.data_wait_s += loader.counters().wait_s - waited_before;
     loader.recycle(std::move(batch));
 

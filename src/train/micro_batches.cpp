@@ -8,7 +8,8 @@
 namespace clip_hpc {
 
 PairBatch PairBatch::slice(std::int64_t begin, std::int64_t end) const {
-  PairBatch part{bytes.slice(0, begin, end), ids.slice(0, begin, end), std::nullopt};
+  PairBatch part{bytes.slice(0, begin, end), ids.slice(0, begin, end), std::nullopt, {}};
+  if (!lengths.empty()) part.lengths.assign(lengths.begin() + begin, lengths.begin() + end);
   if (kept) part.kept = kept->slice(0, begin, end);
   return part;
 }
@@ -16,7 +17,9 @@ PairBatch PairBatch::slice(std::int64_t begin, std::int64_t end) const {
 Features encode(const ClipModel& model, const PairBatch& batch) {
   const at::ScalarType compute = model.arena().parameter(0).scalar_type();
   const at::Tensor pixels = normalise_pixels(batch.bytes, model.config().norm, compute);  // [rows, 3, size, size]
-  return {normalise_features(model.encode_image(pixels, batch.kept)), normalise_features(model.encode_text(batch.ids))};
+  const at::Tensor text =
+      batch.lengths.empty() ? model.encode_text(batch.ids) : model.encode_text(pack_captions(batch.ids, batch.lengths));
+  return {normalise_features(model.encode_image(pixels, batch.kept)), normalise_features(text)};
 }
 
 at::Tensor backward_in_micro_batches(Communicator& comm, const ClipModel& model, GradReducer& reducer,

@@ -47,6 +47,46 @@ TEST(ClipModel, TokensAfterTheEndChangeNothingUnderACausalMask) {
   EXPECT_THROW(model.encode_text(at::cat({longer, longer}, 1)), Error);
 }
 
+// Features and gradients of packed captions are those of padded ones, in double precision to rounding.
+TEST(ClipModel, PackedCaptionsGiveTheSameFeaturesAndGradients) {
+  const at::Tensor ids = at::arange(6 * 12, at::kLong).mul(7).remainder(48).view({6, 12});
+  const std::vector<std::int32_t> lengths{4, 12, 1, 5, 4, 9};
+  for (std::size_t row = 0; row < lengths.size(); ++row) ids[static_cast<std::int64_t>(row)][lengths[row] - 1] = 49;
+  const at::Tensor pull = at::arange(6 * 16, at::kDouble).view({6, 16}).sin();
+  for (const std::int64_t multiple_of : {1, 4, 5, 64}) {
+    for (const bool again : {false, true}) {
+      std::vector<at::Tensor> features, gradients;
+      for (const bool packs : {false, true}) {
+        ClipModel model(tiny(), at::kDouble);
+        model.initialise("clip_hpc", 3);
+        model.recompute_blocks(again);
+        const PackedCaptions packed = pack_captions(ids, lengths, multiple_of);
+        features.push_back(packs ? model.encode_text(packed) : model.encode_text(ids));
+        (features.back() * pull).sum().backward();
+        gradients.push_back(model.arena().gradients().clone());
+      }
+      EXPECT_GT(gradients[0].abs().max().item<double>(), 1e-2);
+      EXPECT_LT((features[0] - features[1]).abs().max().item<double>(), 1e-12) << multiple_of;
+      EXPECT_LT((gradients[0] - gradients[1]).abs().max().item<double>(), 1e-12) << multiple_of;
+    }
+  }
+}
+
+TEST(PackedCaptions, ComputeNoMoreThanTheirLengths) {
+  const at::Tensor ids = at::arange(4 * 10, at::kLong).view({4, 10});
+  const std::vector<std::int32_t> lengths{3, 10, 4, 1};
+  const PackedCaptions exact = pack_captions(ids, lengths, 1);
+  EXPECT_EQ(exact.total(), 18);
+  EXPECT_EQ(exact.groups.size(), 4U);
+  EXPECT_TRUE(at::equal(exact.ids.index_select(0, exact.ends), at::tensor({2, 19, 23, 30}, at::kLong)));
+  const PackedCaptions fours = pack_captions(ids, lengths, 4);
+  EXPECT_EQ(fours.total(), 4 + 10 + 4 + 4);
+  ASSERT_EQ(fours.groups.size(), 2U);
+  EXPECT_EQ(fours.groups[0].count, 3);
+  EXPECT_EQ(fours.groups[1].tokens, 10);
+  EXPECT_THROW(pack_captions(ids, std::vector<std::int32_t>{1, 2}, 1), Error);
+}
+
 TEST(ClipModel, BlocksThatAreComputedAgainGiveTheSameBits) {
   std::vector<at::Tensor> gradients;
   for (const bool again : {false, true}) {

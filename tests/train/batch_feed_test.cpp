@@ -12,8 +12,10 @@ namespace clip_hpc {
 namespace {
 
 PairBatch batch_of(std::int64_t rows) {
-  return {at::zeros({rows, 3, 4, 4}, at::kByte), at::arange(rows * 5, at::kLong).view({rows, 5}),
-          at::zeros({rows, 2}, at::kLong)};
+  return {at::zeros({rows, 3, 4, 4}, at::kByte),
+          at::arange(rows * 5, at::kLong).view({rows, 5}),
+          at::zeros({rows, 2}, at::kLong),
+          {}};
 }
 
 TEST(BatchFeed, OnTheCpuNothingIsCopied) {

@@ -8,6 +8,7 @@
 
 #include "clip_hpc/model/arena.hpp"
 #include "clip_hpc/model/config.hpp"
+#include "clip_hpc/model/packed_captions.hpp"
 #include "clip_hpc/model/transformer.hpp"
 
 namespace clip_hpc {
@@ -27,6 +28,10 @@ class ClipModel {
 
   // ids [batch, tokens] int64, tokens <= context_length -> features [batch, embed_dim], not normalised.
   at::Tensor encode_text(const at::Tensor& ids) const;
+
+  // The same features without the work on what stands behind the ends. Only where can_pack().
+  at::Tensor encode_text(const PackedCaptions& captions) const;
+  bool can_pack() const;  // under a causal mask, and the feature is taken where a caption ends
 
   // Whether backward computes the blocks again instead of keeping their activations. Gradients are the same.
   void recompute_blocks(bool on) { recompute_ = on; }
@@ -53,7 +58,7 @@ class ClipModel {
   std::size_t logit_scale_;
 };
 
-// Features of unit length, fp32. [n, embed_dim] -> [n, embed_dim]
+// Features of unit length, in fp32 or, where they are fp64, that. [n, embed_dim] -> [n, embed_dim]
 at::Tensor normalise_features(const at::Tensor& features);
 
 // pixels uint8 [batch, 3, size, size] -> (x / 255 - mean) / std in the compute type.

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,14 +24,20 @@ struct Block {
   std::size_t c_fc_weight, c_fc_bias, c_proj_weight, c_proj_bias;
 };
 
+// Of a packed batch: `count` sequences of `tokens` positions each, one behind the other.
+struct SequenceGroup {
+  std::int64_t count, tokens;
+};
+
 struct Transformer {
   std::int64_t width = 0, heads = 0;
   bool quick_gelu = false;
   std::vector<Block> blocks;
 
-  // x [batch, tokens, width] -> the same shape. `causal`: a token sees itself and those before it. `recompute`: of each
-  // block only its input is kept for backward.
-  at::Tensor forward(const ParameterArena& arena, at::Tensor x, bool causal, bool recompute = false) const;
+  // x [batch, tokens, width], or [total, width] of sequences in groups -> the same shape. `causal`: a token sees itself
+  // and those before it. `recompute`: of each block only its input is kept for backward.
+  at::Tensor forward(const ParameterArena& arena, at::Tensor x, bool causal, bool recompute = false,
+                     std::span<const SequenceGroup> groups = {}) const;
 };
 
 LayerNorm declare_layer_norm(ParameterArena& arena, const std::string& name, std::int64_t width);
@@ -39,5 +46,9 @@ Transformer declare_transformer(ParameterArena& arena, const std::string& prefix
 
 // Scaled dot-product attention on packed projections qkv [batch, tokens, 3 * width] -> [batch, tokens, width].
 at::Tensor self_attention(const at::Tensor& qkv, std::int64_t heads, bool causal);
+
+// The same on sequences in groups: qkv [total, 3 * width] -> [total, width].
+at::Tensor grouped_attention(const at::Tensor& qkv, std::int64_t heads, bool causal,
+                             std::span<const SequenceGroup> groups);
 
 }  // namespace clip_hpc

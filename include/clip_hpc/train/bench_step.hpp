@@ -15,6 +15,8 @@ struct StepBenchOptions {
   ModelConfig model;
   std::int64_t global_batch = 128;
   std::int64_t text_tokens = 0;  // positions that are computed; 0: the model's context length
+  double caption_tokens = 0;     // mean length of captions of different lengths, which are packed; 0: all are full
+  bool pack_captions = true;     // false: computed up to the longest
   std::string device = "auto";   // as train.device
   std::string precision = "fp32";
   std::int64_t micro_batch = 0;  // 0: all rows of a rank at once
@@ -34,6 +36,7 @@ struct StepRate {
   std::string device, attention, comm;
   std::int64_t steps = 0;
   double pairs_per_s = 0;         // all ranks
+  double text_tokens = 0;         // that are computed for a caption, on average
   double step_ms = 0;             // wall time
   double prepare_ms = 0;          // FLIP's draw, the batch's way to the device, gradients to zero
   double forward_ms = 0;          // pixels, towers and loss, the gather included; 0 with micro-batches

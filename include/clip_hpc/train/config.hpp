@@ -27,6 +27,7 @@ struct TrainOptions {
   std::string device = "auto";
   std::string precision = "fp32";
   bool cuda_graph = false;
+  bool pack_captions = true;
   std::int64_t threads = 0;
   bool deterministic = true;
   std::int64_t non_finite_limit = 10;

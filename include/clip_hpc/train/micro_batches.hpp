@@ -15,10 +15,11 @@
 
 namespace clip_hpc {
 
-struct PairBatch {                 // this rank's rows
-  at::Tensor bytes;                // [rows, 3, size, size] uint8
-  at::Tensor ids;                  // [rows, tokens]
-  std::optional<at::Tensor> kept;  // [rows, kept] patches that stay
+struct PairBatch {                    // this rank's rows
+  at::Tensor bytes;                   // [rows, 3, size, size] uint8
+  at::Tensor ids;                     // [rows, tokens]
+  std::optional<at::Tensor> kept;     // [rows, kept] patches that stay
+  std::vector<std::int32_t> lengths;  // [rows] tokens of each caption; empty: captions are not packed
   PairBatch slice(std::int64_t begin, std::int64_t end) const;
 };
 
