@@ -25,6 +25,8 @@ def parse():
     parser.add_argument("--model", type=Path, default=root / "configs/models/bench_64.json", help="model JSON")
     parser.add_argument("--batch", type=int, default=64, help="pairs a step [64]")
     parser.add_argument("--precision", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu",
+                        help="cuda: also the peer under torch.compile, which counts separately [cpu]")
     parser.add_argument("--text-tokens", type=int, default=0, help="text positions; 0: the model's context length")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="[all cores]")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side [5]")
@@ -44,6 +46,10 @@ def peer_turn(mode, arguments):
 
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
+    device, compiled = torch.device(arguments.device), mode.endswith("+compile")
+    mode = mode.removesuffix("+compile")
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = False
     config = json.loads(arguments.model.read_text())
     config = config.get("model_cfg", config)
     if arguments.text_tokens:
@@ -53,35 +59,42 @@ def peer_turn(mode, arguments):
     if mode == "pure":
         dtype = torch.bfloat16
         model = model.to(dtype)
+    model = model.to(device)
     size, text = model.visual.image_size[0], config["text_cfg"]
     images = torch.randint(0, 256, (arguments.batch, 3, size, size), dtype=torch.uint8)
     ids = torch.randint(3, text["vocab_size"] - 1, (arguments.batch, text["context_length"]))
     ids[:, -1] = text.get("eos_id", 2) if text.get("pool_type") == "eos" else text["vocab_size"] - 1
-    mean = torch.tensor(open_clip.OPENAI_DATASET_MEAN).view(1, 3, 1, 1)
-    std = torch.tensor(open_clip.OPENAI_DATASET_STD).view(1, 3, 1, 1)
+    images, ids = images.to(device), ids.to(device)
+    mean = torch.tensor(open_clip.OPENAI_DATASET_MEAN, device=device).view(1, 3, 1, 1)
+    std = torch.tensor(open_clip.OPENAI_DATASET_STD, device=device).view(1, 3, 1, 1)
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     rest = [p for p in model.parameters() if p.ndim < 2]
     optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}],
-                                  lr=1e-4, betas=(0.9, 0.98), eps=1e-6)
+                                  lr=1e-4, betas=(0.9, 0.98), eps=1e-6, fused=device.type == "cuda")
+    encode = lambda pixels, ids: (model.encode_image(pixels, normalize=True), model.encode_text(ids, normalize=True))
+    if compiled:
+        encode = torch.compile(encode)
+    unmeasured = 5 if device.type == "cuda" else 2
     loss_of = open_clip.loss.ClipLoss()
     seconds, total = [], 0.0
-    while len(seconds) < 5 or total < arguments.seconds:
+    while len(seconds) < unmeasured + 3 or total < arguments.seconds:
         begin = time.perf_counter()
         pixels = ((images.float() / 255 - mean) / std).to(dtype)
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=mode == "autocast"):
-            image = model.encode_image(pixels, normalize=True)
-            words = model.encode_text(ids, normalize=True)
+        with torch.autocast(device.type, torch.bfloat16, enabled=mode == "autocast"):
+            image, words = encode(pixels, ids)
             loss = loss_of(image, words, model.logit_scale.exp())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         with torch.no_grad():
             model.logit_scale.clamp_(0, 4.6052)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - begin)
-        if len(seconds) > 2:
+        if len(seconds) > unmeasured:
             total += seconds[-1]
-    print(json.dumps({"seconds": seconds[2:], "torch": torch.__version__, "open_clip": open_clip.__version__}))
+    print(json.dumps({"seconds": seconds[unmeasured:], "torch": torch.__version__, "open_clip": open_clip.__version__}))
 
 
 def environment(arguments):
@@ -89,7 +102,7 @@ def environment(arguments):
 
 
 def run_peer(mode, arguments):
-    command = [sys.executable, __file__, "--model", str(arguments.model), "--batch", str(arguments.batch), "--text-tokens",
+    command = [sys.executable, __file__, "--model", str(arguments.model), "--batch", str(arguments.batch), "--device", arguments.device, "--text-tokens",
                str(arguments.text_tokens), "--threads", str(arguments.threads), "--seconds", str(arguments.seconds)]
     output = subprocess.run(command, env={**environment(arguments), "COMPARE_PEER_MODE": mode}, check=True, text=True,
                             stdout=subprocess.PIPE).stdout
@@ -100,7 +113,7 @@ def run_peer(mode, arguments):
 def run_ours(precision, arguments):
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
         subprocess.run([arguments.program, "bench", "step", "--model", arguments.model, "--batch", str(arguments.batch),
-                        "--precision", precision, "--text-tokens", str(arguments.text_tokens), "--threads",
+                        "--device", arguments.device, "--precision", precision, "--text-tokens", str(arguments.text_tokens), "--threads",
                         str(arguments.threads), "--seconds", str(arguments.seconds), "--json", file.name],
                        env=environment(arguments), check=True, stdout=subprocess.DEVNULL)
         return json.loads(Path(file.name).read_text().splitlines()[-1])
@@ -112,6 +125,8 @@ def main():
         peer_turn(mode, arguments)
         return
     modes = {"fp32": ["fp32"], "bf16": ["pure", "autocast"]}
+    if arguments.device == "cuda":
+        modes = {precision: [mode + end for mode in of for end in ("", "+compile")] for precision, of in modes.items()}
     print(f"{arguments.model.name}, batch {arguments.batch}, {arguments.threads} threads, "
           f"{arguments.rounds} turns of {arguments.seconds:g} s each; pairs/s")
     print(f"{'precision':<10} {'ours median':>12} {'best':>8}   {'peer median':>12} {'best':>8}  {'peer mode':<10}"

@@ -17,6 +17,7 @@ namespace clip_hpc {
 namespace {
 
 World* the_world = nullptr;
+ComputeDevice the_device;
 
 class HangWatchdog {
  public:
@@ -113,6 +114,7 @@ class RankFailures : public testing::EmptyTestEventListener {
 }  // namespace
 
 World& test_world() { return *the_world; }
+const ComputeDevice& test_device() { return the_device; }
 
 }  // namespace clip_hpc
 
@@ -121,6 +123,13 @@ int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   World world;
   the_world = &world;
+  const char* const device = std::getenv("CLIP_HPC_TEST_DEVICE");
+  try {
+    the_device = choose_device(world, device != nullptr ? device : "cpu");
+  } catch (const Error& problem) {
+    if (world.rank() == 0) std::printf("SKIPPED: %s\n", problem.what());
+    return 77;  // as CTest's SKIP_RETURN_CODE has it
+  }
   testing::TestEventListeners& listeners = testing::UnitTest::GetInstance()->listeners();
   if (world.rank() != 0) {  // one voice, one xml file
     delete listeners.Release(listeners.default_result_printer());

@@ -13,10 +13,12 @@ namespace {
 
 // How long one call takes: the ranks agree on the number of rounds, and the slowest rank's time counts.
 CommRate timed(World& world, std::string operation, std::int64_t bytes, double seconds, double bus_factor,
-               const std::function<void()>& call) {
+               Communicator& comm, const std::function<void()>& call) {
   call();  // connections are made
+  comm.synchronize();
   Timer timer;
   call();
+  comm.synchronize();
   std::array<double, 1> once{timer.seconds()};
   world.all_reduce_max(once);
   CommRate rate{.operation = std::move(operation), .bytes = bytes};
@@ -24,6 +26,7 @@ CommRate timed(World& world, std::string operation, std::int64_t bytes, double s
   world.barrier();
   timer.restart();
   for (std::int64_t i = 0; i < rate.rounds; ++i) call();
+  comm.synchronize();
   std::array<double, 1> each{timer.seconds() / static_cast<double>(rate.rounds)};
   world.all_reduce_max(each);
   rate.us = 1e6 * each[0];
@@ -34,11 +37,13 @@ CommRate timed(World& world, std::string operation, std::int64_t bytes, double s
 
 }  // namespace
 
-std::vector<CommRate> bench_comm(World& world, Communicator& comm, std::int64_t bytes, double seconds) {
+std::vector<CommRate> bench_comm(World& world, Communicator& comm, std::int64_t bytes, double seconds,
+                                 const at::Device& device) {
   const std::int64_t n = comm.size();
   const std::int64_t part = std::max<std::int64_t>(1, bytes / 4 / n);
   const double ranks = static_cast<double>(n), others = (ranks - 1) / ranks;
-  const at::Tensor all = at::empty({n * part}, at::kFloat), mine = at::empty({part}, at::kFloat);
+  const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
+  const at::Tensor all = at::empty({n * part}, options), mine = at::empty({part}, options);
   const auto count_wrong = [&](CommRate& rate, const at::Tensor& found, const at::Tensor& expected) {
     std::array<double, 1> wrong{static_cast<double>(found.ne(expected).sum().item<std::int64_t>())};
     world.all_reduce_sum(wrong);
@@ -48,24 +53,24 @@ std::vector<CommRate> bench_comm(World& world, Communicator& comm, std::int64_t 
   const double here = comm.rank() + 1;
   std::vector<CommRate> rates;
 
-  rates.push_back(
-      timed(world, "all_reduce", 4 * n * part, seconds, 2 * others, [&] { comm.all_reduce(all, ReduceOp::max); }));
+  rates.push_back(timed(world, "all_reduce", 4 * n * part, seconds, 2 * others, comm,
+                        [&] { comm.all_reduce(all, ReduceOp::max); }));
   all.fill_(here);
   comm.all_reduce(all, ReduceOp::sum);
   count_wrong(rates.back(), all, at::full_like(all, sum_of_ranks));
 
-  rates.push_back(timed(world, "all_gather", 4 * n * part, seconds, others, [&] { comm.all_gather(all, mine); }));
+  rates.push_back(timed(world, "all_gather", 4 * n * part, seconds, others, comm, [&] { comm.all_gather(all, mine); }));
   mine.fill_(here);
   comm.all_gather(all, mine);
-  count_wrong(rates.back(), all, at::arange(1, n + 1, at::kFloat).repeat_interleave(part));
+  count_wrong(rates.back(), all, at::arange(1, n + 1, options).repeat_interleave(part));
 
-  rates.push_back(timed(world, "reduce_scatter", 4 * n * part, seconds, others,
+  rates.push_back(timed(world, "reduce_scatter", 4 * n * part, seconds, others, comm,
                         [&] { comm.reduce_scatter(mine, all, ReduceOp::sum); }));
   all.fill_(here);
   comm.reduce_scatter(mine, all, ReduceOp::sum);
   count_wrong(rates.back(), mine, at::full_like(mine, sum_of_ranks));
 
-  rates.push_back(timed(world, "broadcast", 4 * n * part, seconds, 1, [&] { comm.broadcast(all, 0); }));
+  rates.push_back(timed(world, "broadcast", 4 * n * part, seconds, 1, comm, [&] { comm.broadcast(all, 0); }));
   all.fill_(here);
   comm.broadcast(all, 0);
   count_wrong(rates.back(), all, at::ones_like(all));

@@ -86,6 +86,10 @@ std::optional<std::string> shared_device(const std::vector<std::string>& identit
   return std::nullopt;
 }
 
+void synchronize_device(const at::Device& device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
+
 DevicePeak device_peak(const at::Device& device, bool reset) {
   if (device.is_cpu()) return {};
   auto* const allocator = c10::getDeviceAllocator(device.type());

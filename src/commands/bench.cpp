@@ -242,12 +242,13 @@ int run_loss(World& world, std::span<const std::string> arguments) {
   std::vector<std::int64_t> globals;
   std::int64_t rows = 1024, dim = 512, columns = 8192, threads = 0;
   double seconds = 2, plain_limit_mib = 2048;
-  std::string json;
+  std::string json, device_word = "auto";
   po::options_description words("Options");
   words.add_options()("global", po::value(&globals)->multitoken(), "global batches [8192 32768 131072 262144]")(
       "rows", po::value(&rows)->default_value(rows), "rows of this rank")("dim", po::value(&dim)->default_value(dim),
                                                                           "width of the features")(
       "columns", po::value(&columns)->default_value(columns), "columns at a time")(
+      "device", po::value(&device_word)->default_value(device_word), "auto, cpu or cuda")(
       "plain-limit-mib", po::value(&plain_limit_mib)->default_value(plain_limit_mib),
       "leave the plain loss out where its logits are larger")("threads", po::value(&threads)->default_value(0),
                                                               "compute threads; 0: all cores")(
@@ -261,16 +262,19 @@ int run_loss(World& world, std::span<const std::string> arguments) {
   at_least(1)("--columns", columns);
   in_range(0.01, 86400.0)("--seconds", seconds);
   for (const std::int64_t global : globals) at_least(rows)("--global", global);
+  one_of({"auto", "cpu", "cuda"})("--device", device_word);
+  const ComputeDevice device = choose_device(world, device_word);
   at::set_num_threads(compute_threads(world, threads));
   fmt::print("{:>9} {:>6} {:>5} {:>9} {:>11} {:>12} {:>10} {:>11}\n", "global", "rows", "dim", "columns", "forward ms",
              "backward ms", "peak MiB", "difference");
   for (const std::int64_t global : globals) {
-    for (const LossRate& rate : bench_loss(global, rows, dim, columns, seconds, plain_limit_mib * 1048576.0)) {
+    for (const LossRate& rate :
+         bench_loss(global, rows, dim, columns, seconds, plain_limit_mib * 1048576.0, device.device)) {
       fmt::print("{:>9} {:>6} {:>5} {:>9} {:>11.2f} {:>12.2f} {:>10.0f} {:>11.1e}\n", rate.global, rate.rows, rate.dim,
                  rate.columns == 0 ? "all" : std::to_string(rate.columns), rate.forward_ms, rate.backward_ms,
                  rate.peak_bytes / 1048576.0, rate.largest_difference);
       add_json_line(json, {{"bench", "loss"},
-                           {"device", "cpu"},
+                           {"device", device.is_cpu() ? "cpu" : device.description},
                            {"global", rate.global},
                            {"rows", rate.rows},
                            {"dim", rate.dim},
@@ -288,9 +292,10 @@ int run_loss(World& world, std::span<const std::string> arguments) {
 int run_comm(World& world, std::span<const std::string> arguments) {
   CommOptions options;
   double min_kib = 1, max_mib = 16, seconds = 0.2;
-  std::string json;
+  std::string json, device_word = "auto";
   po::options_description words("Options");
   words.add_options()("backend", po::value(&options.backend)->default_value(options.backend), "auto, self, mpi, nccl")(
+      "device", po::value(&device_word)->default_value(device_word), "where the tensors lie: auto, cpu, cuda")(
       "min-kib", po::value(&min_kib)->default_value(min_kib), "smallest message")(
       "max-mib", po::value(&max_mib)->default_value(max_mib), "largest message; sizes grow by 4")(
       "seconds", po::value(&seconds)->default_value(seconds), "time of one measurement")(
@@ -300,18 +305,21 @@ int run_comm(World& world, std::span<const std::string> arguments) {
   in_range(0.004, 1e6)("--min-kib", min_kib);
   in_range(min_kib / 1024.0, 65536.0)("--max-mib", max_mib);
   in_range(0.001, 86400.0)("--seconds", seconds);
-  const auto comm = make_communicator(world, options);
+  one_of({"auto", "cpu", "cuda"})("--device", device_word);
+  const ComputeDevice device = choose_device(world, device_word);
+  const auto comm = make_communicator(world, options, device);
   if (world.rank() == 0) {
     fmt::print("{} communicator, {} ranks\n{:<16} {:>12} {:>7} {:>11} {:>12} {:>12} {:>6}\n", comm->name(),
                comm->size(), "operation", "bytes", "rounds", "us", "algbw MB/s", "busbw MB/s", "wrong");
   }
   for (double bytes = min_kib * 1024.0; bytes <= max_mib * 1048576.0; bytes *= 4) {
-    for (const CommRate& rate : bench_comm(world, *comm, static_cast<std::int64_t>(bytes), seconds)) {
+    for (const CommRate& rate : bench_comm(world, *comm, static_cast<std::int64_t>(bytes), seconds, device.device)) {
       if (world.rank() != 0) continue;
       fmt::print("{:<16} {:>12} {:>7} {:>11.2f} {:>12.1f} {:>12.1f} {:>6}\n", rate.operation, rate.bytes, rate.rounds,
                  rate.us, rate.algbw_mb_s, rate.busbw_mb_s, rate.wrong);
       add_json_line(json, {{"bench", "comm"},
                            {"backend", comm->name()},
+                           {"device", device.is_cpu() ? "cpu" : device.description},
                            {"ranks", comm->size()},
                            {"operation", rate.operation},
                            {"bytes", rate.bytes},

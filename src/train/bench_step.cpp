@@ -175,7 +175,7 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   for (int n = 0;; ++n) {
     if (n == unmeasured) {
       comm->synchronize();
-      wait_for_device(device.device);
+      synchronize_device(device.device);
       clock.collect_s();
       device_peak(device.device, true);
       waited_s = source.waited_s();
@@ -197,7 +197,7 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
     rate.steps += 1;
   }
   comm->synchronize();
-  wait_for_device(device.device);
+  synchronize_device(device.device);
   const double seconds = all.seconds(), n = static_cast<double>(rate.steps);
   const std::vector<double> pieces_s = clock.collect_s();
   rate.prepare_ms = 1e3 * pieces_s[kPrepare] / n;

@@ -32,6 +32,8 @@ void describe(OptionTable& table, TrainOptions& options) {
             "compute threads a rank; 0: OMP_NUM_THREADS, else cores of the node / ranks of the node",
             in_range(std::int64_t{0}, std::int64_t{1024}));
   table.add("train.deterministic", options.deterministic, "only kernels that give the same bits every time");
+  table.add("train.forbid_waits", options.forbid_waits,
+            "for developers: end the run where a step would wait for the GPU");
   table.add("train.non_finite_limit", options.non_finite_limit,
             "steps in a row with a gradient that is not finite after which the run stops", at_least(1));
 }

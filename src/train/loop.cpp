@@ -230,6 +230,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     return stopped();
   }
 
+  const bool watches_waits = config.train.forbid_waits && !device.is_cpu();
   const bool packs = config.train.pack_captions && !config.train.cuda_graph && model.can_pack();
 
   // One step, as far as the model's device is concerned: nothing in here waits for it.
@@ -259,7 +260,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     model.arena().gather_weights(*comm);
     return loss.detach();
   });
-  if (!step.refusal().empty()) log_info("warning: train.cuda_graph is on, but there is no graph: {}", step.refusal());
+  std::string told_refusal;
 
   while (progress.step < total_steps) {
     // The batch of this step and rank; what it holds depends on the seed and the step alone.
@@ -285,7 +286,10 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     clock.start();
     const double rate = learning_rate(config.optim, progress.step, total_steps);
     lr.fill_(rate);
-    const at::Tensor loss = step.run(feed.put(pairs));
+    const PairBatch fed = feed.put(pairs);
+    if (watches_waits) device_plane()->forbid_waits(true);
+    const at::Tensor loss = step.run(fed);
+    if (watches_waits) device_plane()->forbid_waits(false);
     feed.done();
     clock.lap(0);
 
@@ -314,6 +318,10 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
 
     // Diagnostics.
     if (logs) {
+      if (step.refusal() != told_refusal) {
+        told_refusal = step.refusal();
+        log_info("warning: train.cuda_graph is on, but there is no graph: {}", told_refusal);
+      }
       const double comm_wait_s = comm->wait_s() - window.comm_wait_before_s;
       std::array<double, 5> sums{loss.item<double>(), window.data_wait_s, comm_wait_s,
                                  clock.collect_s()[0] - comm_wait_s,

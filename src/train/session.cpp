@@ -11,11 +11,11 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/timer.hpp"
+#include "clip_hpc/comm/device.hpp"
 #include "clip_hpc/data/decode.hpp"
 #include "clip_hpc/data/subset.hpp"
 #include "clip_hpc/run/results.hpp"
 #include "clip_hpc/train/shutdown.hpp"
-#include "clip_hpc/train/step_clock.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -384,10 +384,10 @@ double measured_gemm_tflops(at::ScalarType type, const at::Device& device) {
   double best_s = 1e9;
   const Timer all;
   while (all.seconds() < seconds) {
-    wait_for_device(device);
+    synchronize_device(device);
     const Timer timer;
     at::mm_out(out, a, a);
-    wait_for_device(device);
+    synchronize_device(device);
     best_s = std::min(best_s, timer.seconds());
   }
   const auto n = static_cast<double>(side);

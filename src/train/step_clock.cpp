@@ -30,8 +30,4 @@ std::vector<double> StepClock::collect_s() {
   return std::exchange(seconds_, std::vector<double>(seconds_.size(), 0.0));
 }
 
-void wait_for_device(const at::Device& device) {
-  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
-}
-
 }  // namespace clip_hpc

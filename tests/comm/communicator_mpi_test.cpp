@@ -23,11 +23,13 @@ const std::vector<std::int64_t> kSizes{0, 1, 7, 1000, 65537};
 at::Tensor values(std::int64_t first, std::int64_t n, int rank, at::ScalarType type) {
   const at::Tensor index = at::arange(first, first + n, at::kLong);
   const at::Tensor small = (index + 3 * rank).remainder(11);
-  return type == at::kBool ? small.eq(0) : small.to(type);
+  return (type == at::kBool ? small.eq(0) : small.to(type)).to(test_device().device);
 }
 
+at::TensorOptions of(at::ScalarType type) { return at::TensorOptions().dtype(type).device(test_device().device); }
+
 at::Tensor expected(std::int64_t first, std::int64_t n, int ranks, at::ScalarType type, ReduceOp op) {
-  at::Tensor all = at::zeros({n}, at::kDouble);
+  at::Tensor all = at::zeros({n}, of(at::kDouble));
   for (int rank = 0; rank < ranks; ++rank) {
     const at::Tensor one = values(first, n, rank, type).to(at::kDouble);
     all = op == ReduceOp::max ? at::maximum(all, one) : all + one;
@@ -47,6 +49,9 @@ std::vector<std::unique_ptr<Communicator>> bodies() {
   all.push_back(make_mpi_communicator(test_world()));
   all.push_back(make_mpi_communicator(test_world(), {.chunk_bytes = 4093}));
   all.push_back(make_mpi_communicator(test_world(), {.chunk_bytes = 65536}));
+  if (!test_device().is_cpu() && !shared_device(test_world().all_gather_strings(test_device().identity))) {
+    all.push_back(make_communicator(test_world(), {.backend = "nccl"}, test_device()));
+  }
   return all;
 }
 
@@ -137,7 +142,7 @@ TEST(Communicator, WorkThatIsDroppedStillEnds) {
 TEST(Communicator, AllGather) {
   for_all([](Communicator& body, at::ScalarType type, std::int64_t n) {
     const at::Tensor in = values(0, n, body.rank(), type);
-    const at::Tensor out = at::zeros({body.size(), n}, type);
+    const at::Tensor out = at::zeros({body.size(), n}, of(type));
     body.all_gather(out, in);
     for (int rank = 0; rank < body.size(); ++rank) EXPECT_TRUE(at::equal(out[rank], values(0, n, rank, type)));
   });
@@ -145,7 +150,7 @@ TEST(Communicator, AllGather) {
 
 TEST(Communicator, AllGatherOfAPartIntoItsWhole) {
   for_all([](Communicator& body, at::ScalarType type, std::int64_t n) {
-    const at::Tensor all = at::zeros({body.size(), n}, type);
+    const at::Tensor all = at::zeros({body.size(), n}, of(type));
     all[body.rank()].copy_(values(0, n, body.rank(), type));
     body.all_gather(all, all[body.rank()]);
     for (int rank = 0; rank < body.size(); ++rank) EXPECT_TRUE(at::equal(all[rank], values(0, n, rank, type)));
@@ -156,7 +161,7 @@ TEST(Communicator, ReduceScatter) {
   for_all_ops([](Communicator& body, at::ScalarType type, std::int64_t n, ReduceOp op) {
     const at::Tensor in = values(0, n * body.size(), body.rank(), type);
     const at::Tensor before = in.clone();
-    const at::Tensor out = at::zeros({n}, type);
+    const at::Tensor out = at::zeros({n}, of(type));
     body.reduce_scatter(out, in, op);
     EXPECT_TRUE(at::equal(out, expected(n * body.rank(), n, body.size(), type, op)));
     EXPECT_TRUE(at::equal(in, before));

@@ -44,6 +44,7 @@ class TrainLoop : public testing::Test {
     config.train.samples = kSteps * kBatch;
     config.train.global_batch = kBatch;
     config.train.threads = 1;
+    config.train.device = test_device().is_cpu() ? "cpu" : "cuda";
     config.optim.lr = 2e-3;
     config.optim.warmup = 2;
     config.comm.bucket_mib = 0.05;  // several buckets
@@ -143,6 +144,35 @@ TEST_F(TrainLoop, StoppedAfterEveryStepTheBitsAreThoseOfAnUndisturbedRun) {
   expect_same_bits(state_at(whole, kSteps), state_at(stopped, kSteps));
   EXPECT_EQ(losses(whole), losses(stopped));
   test_world().barrier();
+}
+
+TEST_F(TrainLoop, AStepDoesNotWaitForItsDevice) {
+  if (test_device().is_cpu()) GTEST_SKIP() << "the CPU is its own device";
+  if (test_world().size() > 1) GTEST_SKIP() << "ranks that share a GPU talk through the host, and wait";
+  TrainRequest plain = request("plain");
+  for (const char* precision : {"fp32", "bf16"}) {
+    plain.folder = RunFolder{folder_ / precision};
+    plain.folder.create();
+    plain.config.train.precision = precision;
+    plain.config.train.forbid_waits = true;
+    plain.config.run.log_every = kSteps;  // numbers are read outside of the step
+    EXPECT_EQ(run(plain), kExitDone);
+  }
+}
+
+TEST_F(TrainLoop, AGraphOfTheStepChangesRoundingAlone) {
+  if (!test_device().is_cpu() && test_world().size() > 1) {
+    GTEST_SKIP() << "ranks that share a GPU talk through the host, which no graph records";
+  }
+  TrainRequest plain = request("plain"), graphed = request("graphed");
+  graphed.config.train.cuda_graph = true;
+  EXPECT_EQ(run(plain), kExitDone);
+  EXPECT_EQ(run(graphed), kExitDone);
+  const std::vector<double> expected = losses(plain), found = losses(graphed);
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-3) << i;
+  const bool refused = read_text_file(graphed.folder.log_file()).find("there is no graph: ") != std::string::npos;
+  EXPECT_EQ(refused, test_device().is_cpu());  // the CPU has none, and the run says so
 }
 
 TEST_F(TrainLoop, WhatSavesMemoryChangesRoundingAlone) {

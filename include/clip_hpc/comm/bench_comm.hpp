@@ -22,6 +22,7 @@ struct CommRate {
 
 // Collective. fp32 messages of about `bytes` (rounded to a whole number of elements for each rank), each operation for
 // about `seconds`.
-std::vector<CommRate> bench_comm(World& world, Communicator& comm, std::int64_t bytes, double seconds);
+std::vector<CommRate> bench_comm(World& world, Communicator& comm, std::int64_t bytes, double seconds,
+                                 const at::Device& device = at::kCPU);
 
 }  // namespace clip_hpc

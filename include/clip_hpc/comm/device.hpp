@@ -30,6 +30,8 @@ const DevicePlane* device_plane();
 // "ranks 0 and 1 share host 0000:17:00.0", or nothing. One identity a rank, in rank order.
 std::optional<std::string> shared_device(const std::vector<std::string>& identities);
 
+void synchronize_device(const at::Device& device);  // waits for all that was asked of it; nothing on the CPU
+
 // Memory that LibTorch's allocator has on the device, in bytes: the most that was in use since the last call.
 struct DevicePeak {
   std::int64_t allocated_bytes = 0, reserved_bytes = 0;

@@ -2,6 +2,8 @@
 // random. Forward and backward of one direction, all columns at once and a block of columns at a time.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <vector>
 
@@ -11,13 +13,14 @@ struct LossRate {
   std::int64_t global = 0, rows = 0, dim = 0;
   std::int64_t columns = 0;                // 0: all at once
   double forward_ms = 0, backward_ms = 0;  // medians
-  double peak_bytes = 0;                   // memory above what was there before: the highest of the resident set
+  double peak_bytes =
+      0;  // memory above what was there before: the highest of the resident set, or allocated on the GPU
   double largest_difference = 0;  // of a gradient from the plain loss's, over the largest gradient; 0 for the plain one
 };
 
 // One line for the plain loss (left out where its logits would take more than `plain_limit_bytes`) and one for
 // `columns`.
 std::vector<LossRate> bench_loss(std::int64_t global, std::int64_t rows, std::int64_t dim, std::int64_t columns,
-                                 double seconds, double plain_limit_bytes);
+                                 double seconds, double plain_limit_bytes, const at::Device& device = at::kCPU);
 
 }  // namespace clip_hpc

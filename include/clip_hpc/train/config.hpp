@@ -30,6 +30,7 @@ struct TrainOptions {
   bool pack_captions = true;
   std::int64_t threads = 0;
   bool deterministic = true;
+  bool forbid_waits = false;
   std::int64_t non_finite_limit = 10;
 };
 void describe(OptionTable& table, TrainOptions& options);

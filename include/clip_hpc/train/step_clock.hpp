@@ -34,6 +34,4 @@ class StepClock {
   std::vector<Span> spans_;
 };
 
-void wait_for_device(const at::Device& device);  // nothing on the CPU
-
 }  // namespace clip_hpc
