@@ -13,8 +13,8 @@
 namespace clip_hpc {
 namespace {
 
-constexpr std::int64_t kColumns = 256;     // heads are put side by side up to about so many columns
-constexpr std::int64_t kLbfgsRows = 1024;  // samples that are evaluated together
+constexpr std::int64_t kColumns = 256;                   // heads are put side by side up to about so many columns
+constexpr std::int64_t kScores = std::int64_t{1} << 18;  // lbfgs: of the samples that are evaluated together
 constexpr std::size_t kGrid = 97;
 constexpr double kMomentum = 0.9;
 constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-8;  // torch.optim.AdamW's
@@ -39,12 +39,16 @@ at::Tensor loader_order(at::Generator& generator, std::int64_t rows) {
   return at::randperm(rows, of_epoch, at::TensorOptions().dtype(at::kLong));
 }
 
-// softmax(scores) - one-hot: the gradient of the summed loss. scores [rows, members, classes], changed in place.
+// softmax(scores) - one-hot: the gradient of the summed loss. [members, classes, rows], changed in place. Samples lie
+// innermost: a softmax over few classes is several times faster across rows of memory than along them.
 void to_gradient(at::Tensor& probabilities, const at::Tensor& y) {
-  const std::int64_t rows = probabilities.size(0), members = probabilities.size(1);
-  const at::Tensor place = y.view({rows, 1, 1}).expand({rows, members, 1});
-  probabilities.scatter_add_(2, place, at::full({rows, members, 1}, -1.0, probabilities.scalar_type()));
+  const std::int64_t members = probabilities.size(0), rows = probabilities.size(2);
+  const at::Tensor place = y.view({1, 1, rows}).expand({members, 1, rows});
+  probabilities.scatter_add_(1, place, at::full({members, 1, rows}, -1.0, probabilities.scalar_type()));
 }
+
+// [members, dim, classes] of [members, classes, dim].
+at::Tensor by_dim(const at::Tensor& weight) { return weight.transpose(1, 2).contiguous(); }
 
 double cosine(double part) { return 0.5 * (1 + std::cos(std::numbers::pi * part)); }
 
@@ -55,10 +59,10 @@ ProbeHeads train_by_steps(const ProbeRecipe& recipe, const Samples& train, std::
   const std::int64_t epochs = recipe.epochs > 0 ? recipe.epochs : adamw ? 10 : 90;
   const at::Tensor y = labels_of(train);
   at::Generator generator = at::detail::createCPUGenerator(recipe.seed);
-  at::Tensor w = at::zeros({dim, members, classes}, at::kFloat), b = at::zeros({members, classes}, at::kFloat);
-  if (adamw) {
-    w.copy_(linear_init(generator, {classes, dim}, dim).t().unsqueeze(1));  // every member begins with the same head
-    b.copy_(linear_init(generator, {classes}, dim).unsqueeze(0));
+  at::Tensor w = at::zeros({members, classes, dim}, at::kFloat), b = at::zeros({members, classes, 1}, at::kFloat);
+  if (adamw) {  // every member begins with the same head
+    w.copy_(linear_init(generator, {classes, dim}, dim));
+    b.copy_(linear_init(generator, {classes, 1}, dim));
   }
   struct Parameter {
     at::Tensor value, gradient, m, v;
@@ -68,7 +72,8 @@ ProbeHeads train_by_steps(const ProbeRecipe& recipe, const Samples& train, std::
     parameters.push_back(
         {value, at::empty_like(value), at::zeros_like(value), adamw ? at::zeros_like(value) : at::Tensor()});
   }
-  const at::Tensor of_member = at::tensor(std::vector<double>(values.begin(), values.end()), at::kDouble).unsqueeze(1);
+  const at::Tensor of_member =
+      at::tensor(std::vector<double>(values.begin(), values.end()), at::kDouble).view({members, 1, 1});
   const std::int64_t steps = (rows + recipe.batch - 1) / recipe.batch;
   std::int64_t step = 0;
   for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
@@ -77,16 +82,16 @@ ProbeHeads train_by_steps(const ProbeRecipe& recipe, const Samples& train, std::
       const at::Tensor ids = order.slice(0, i * recipe.batch, std::min(rows, (i + 1) * recipe.batch));
       const at::Tensor x = train.x.index_select(0, ids);  // [batch, dim]
       const std::int64_t batch = x.size(0);
-      const at::Tensor scores = at::addmm(b.view({-1}), x, w.view({dim, members * classes}));
-      at::Tensor g = at::softmax(scores.view({batch, members, classes}), 2);
+      const at::Tensor scores = at::addmm(b.view({-1, 1}), w.view({-1, dim}), x.t());  // [members * classes, batch]
+      at::Tensor g = at::softmax(scores.view({members, classes, batch}), 1);
       to_gradient(g, y.index_select(0, ids));
       g.div_(batch);
-      at::Tensor gw = parameters[0].gradient.view({dim, members * classes});
-      at::mm_out(gw, x.t(), g.view({batch, members * classes}));
-      at::sum_out(parameters[1].gradient, g, 0);
+      at::Tensor gw = parameters[0].gradient.view({-1, dim});
+      at::mm_out(gw, g.view({-1, batch}), x);
+      at::sum_out(parameters[1].gradient, g, 2, true);
       if (!adamw) {
         const double share = cosine(static_cast<double>(epoch) / static_cast<double>(epochs));
-        const at::Tensor rate = (of_member * share).to(at::kFloat);  // [members, 1]
+        const at::Tensor rate = (of_member * share).to(at::kFloat);
         for (Parameter& p : parameters) {
           p.m.mul_(kMomentum).add_(p.gradient);
           p.value.addcmul_(p.m, rate, -1);
@@ -97,7 +102,7 @@ ProbeHeads train_by_steps(const ProbeRecipe& recipe, const Samples& train, std::
           recipe.learning_rate * cosine(static_cast<double>(step) / static_cast<double>(epochs * steps));
       const double t = static_cast<double>(step + 1);
       const double correction1 = 1 - std::pow(kBeta1, t), correction2 = std::sqrt(1 - std::pow(kBeta2, t));
-      const at::Tensor kept = (1 - of_member * rate).to(at::kFloat);  // [members, 1]
+      const at::Tensor kept = (1 - of_member * rate).to(at::kFloat);
       for (Parameter& p : parameters) {
         p.value.mul_(kept);
         p.m.lerp_(p.gradient, 1 - kBeta1);
@@ -106,36 +111,36 @@ ProbeHeads train_by_steps(const ProbeRecipe& recipe, const Samples& train, std::
       }
     }
   }
-  return {w.permute({1, 0, 2}).contiguous(), b};
+  return {by_dim(w), b.squeeze(2)};
 }
 
-// Mean loss + |weight|^2 / (2 C n) of each member, and its gradient. parameters [members, dim + 1, classes] double, the
-// last row is the bias, which is not shrunk.
-std::pair<at::Tensor, at::Tensor> logistic_loss(const Samples& train, const at::Tensor& y, const at::Tensor& parameters,
-                                                const at::Tensor& strength) {  // 1 / (C n): [members, 1, 1]
-  const std::int64_t rows = train.x.size(0), dim = train.x.size(1);
-  const std::int64_t members = parameters.size(0), classes = parameters.size(2);
-  const at::Tensor weight = parameters.slice(1, 0, dim);
-  const at::Tensor w = weight.permute({1, 0, 2}).reshape({dim, members * classes});
-  const at::Tensor b = parameters.select(1, dim).reshape({members * classes});
+// Mean loss + |weight|^2 / (2 C n) of each member, and its gradient. parameters [members, classes * dim + classes]
+// double: weights, then the bias, which is not shrunk. strength: 1 / (C n) of each member.
+std::pair<at::Tensor, at::Tensor> logistic_loss(const Samples& train, const at::Tensor& y, std::int64_t classes,
+                                                const at::Tensor& parameters, const at::Tensor& strength) {
+  const std::int64_t rows = train.x.size(0), dim = train.x.size(1), members = parameters.size(0);
+  const std::int64_t together = std::clamp<std::int64_t>(kScores / (members * classes), 128, 4096);
+  const at::Tensor weight = parameters.slice(1, 0, classes * dim);
+  const at::Tensor w = weight.reshape({members * classes, dim});
+  const at::Tensor b = parameters.slice(1, classes * dim).reshape({members * classes, 1});
   at::Tensor loss = at::zeros({members}, at::kDouble);
-  at::Tensor gw = at::zeros_like(w), gb = at::zeros({members, classes}, at::kDouble);
-  for (std::int64_t begin = 0; begin < rows; begin += kLbfgsRows) {
-    const std::int64_t end = std::min(rows, begin + kLbfgsRows);
-    const at::Tensor x = train.x.slice(0, begin, end).to(at::kDouble);
-    const at::Tensor labels = y.slice(0, begin, end);
-    at::Tensor g = at::log_softmax(at::addmm(b, x, w).view({end - begin, members, classes}), 2);
-    loss.sub_(g.gather(2, labels.view({-1, 1, 1}).expand({end - begin, members, 1})).sum(0).squeeze(1));
+  at::Tensor gw = at::zeros_like(w), gb = at::zeros_like(b);
+  for (std::int64_t begin = 0; begin < rows; begin += together) {
+    const std::int64_t count = std::min(rows - begin, together);
+    const at::Tensor x = train.x.slice(0, begin, begin + count).to(at::kDouble);
+    const at::Tensor labels = y.slice(0, begin, begin + count);
+    at::Tensor g = at::log_softmax(at::addmm(b, w, x.t()).view({members, classes, count}), 1);
+    loss.sub_(g.gather(1, labels.view({1, 1, count}).expand({members, 1, count})).sum(2).squeeze(1));
     g.exp_();
     to_gradient(g, labels);
-    gw.addmm_(x.t(), g.view({end - begin, members * classes}));
-    gb.add_(g.sum(0));
+    const at::Tensor flat = g.view({members * classes, count});
+    gw.addmm_(flat, x);
+    gb.add_(flat.sum(1, true));
   }
   const auto n = static_cast<double>(rows);
-  const at::Tensor value = loss / n + 0.5 * (weight.square().sum(at::IntArrayRef{1, 2}) * strength.flatten());
-  at::Tensor gradient = at::empty_like(parameters);
-  gradient.slice(1, 0, dim).copy_(gw.view({dim, members, classes}).permute({1, 0, 2}) / n + weight * strength);
-  gradient.select(1, dim).copy_(gb / n);
+  const at::Tensor value = loss / n + 0.5 * weight.square().sum(1) * strength;
+  const at::Tensor gradient = at::cat({gw.view({members, -1}), gb.view({members, -1})}, 1).div_(n);
+  gradient.slice(1, 0, classes * dim).addcmul_(weight, strength.unsqueeze(1));
   return {value, gradient};
 }
 
@@ -159,17 +164,17 @@ ProbeHeads train_by_lbfgs(const ProbeRecipe& recipe, const Samples& train, std::
       strengths.push_back(1 / (values[i] * static_cast<double>(train.x.size(0))));
     }
     if (open.empty()) break;
-    const auto [value, gradient] = logistic_loss(train, y, at::stack(points).view({-1, dim + 1, classes}),
-                                                 at::tensor(strengths, at::kDouble).view({-1, 1, 1}));
+    const auto [value, gradient] =
+        logistic_loss(train, y, classes, at::stack(points), at::tensor(strengths, at::kDouble));
     for (std::size_t k = 0; k < open.size(); ++k) {
       const auto row = static_cast<std::int64_t>(k);
-      problems[open[k]].tell(value[row].item<double>(), gradient[row].flatten());
+      problems[open[k]].tell(value[row].item<double>(), gradient[row]);
     }
   }
   std::vector<at::Tensor> solutions;
   for (const Lbfgs& problem : problems) solutions.push_back(problem.solution());
-  const at::Tensor all = at::stack(solutions).view({-1, dim + 1, classes});
-  return {all.slice(1, 0, dim).contiguous(), all.select(1, dim).contiguous()};
+  const at::Tensor all = at::stack(solutions);
+  return {by_dim(all.slice(1, 0, classes * dim).reshape({-1, classes, dim})), all.slice(1, classes * dim).contiguous()};
 }
 
 std::vector<double> log_grid(double low, double high) {  // exponents

@@ -1,7 +1,7 @@
 // What few-shot regression and linear probes compute, for the scripts of this folder to compare with NumPy,
 // scikit-learn and CLIP_benchmark.
-//   eval_dump features FEATURES.h5 OUT.safetensors        what clip_hpc eval keeps, as x
-//   eval_dump fewshot  FOLDER SHOTS SEED L2...            rows that are drawn, and a head for each l2
+//   eval_dump features FEATURES SET OUT.safetensors    what clip_hpc eval kept of a packed set in a folder, as x; its
+//   labels, y eval_dump fewshot  FOLDER SHOTS SEED L2...            rows that are drawn, and a head for each l2
 //   eval_dump heads    FOLDER METHOD VALUE... [-- key=value...]   heads of the members, trained together
 //   eval_dump probe    FOLDER METHOD [-- key=value...]     a whole probe: search, last training, trials, seconds
 // FOLDER holds data.safetensors: train_x [n, dim] F32, train_y [n] I64; for probe val_x, val_y too. dump.safetensors is
@@ -45,7 +45,11 @@ void add(NamedTensors& dump, const std::string& name, const at::Tensor& values) 
   dump.emplace_back(name + "_rest", (values.to(at::kDouble) - high.to(at::kDouble)).to(at::kFloat).contiguous());
 }
 
-void dump_features(const std::filesystem::path& from, const std::filesystem::path& to) {
+void dump_features(const std::filesystem::path& folder, const PackedSet& set, const std::filesystem::path& to) {
+  std::filesystem::path from;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().native().ends_with(set.checksum() + ".h5")) from = entry.path();
+  }
   const Hid file = open_hdf5(from);
   const auto rows = static_cast<std::int64_t>(read_attribute_u64(file, "count", from));
   const at::Tensor x =
@@ -53,7 +57,7 @@ void dump_features(const std::filesystem::path& from, const std::filesystem::pat
   const FileDescriptor bytes = FileDescriptor::open_read(from);
   pread_all(bytes.get(), {static_cast<std::byte*>(x.mutable_data_ptr()), x.nbytes()},
             region_of(file, "features", sizeof(float), from).offset_bytes, from.native());
-  write_safetensors(to, {{"x", x}});
+  write_safetensors(to, {{"x", x}, {"y", at::tensor(set.all_labels("label"), at::kInt).to(at::kLong)}});
 }
 
 NamedTensors dump_fewshot(const Samples& train, std::int64_t shots, std::uint64_t seed, const Words& strengths) {
@@ -115,8 +119,8 @@ NamedTensors dump_probe(const Samples& train, const Samples& validation, const P
 int run(const Words& words) {
   if (words.size() < 3) throw input_error("usage: eval_dump features|fewshot|heads|probe FOLDER ...");
   const std::string& what = words[0];
-  if (what == "features") {
-    dump_features(words[1], words[2]);
+  if (what == "features" && words.size() == 4) {
+    dump_features(words[1], PackedSet{words[2]}, words[3]);
     return kExitDone;
   }
   const std::filesystem::path folder = words[1];
