@@ -1,6 +1,7 @@
 #include <ATen/Parallel.h>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/memory.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "words.hpp"
@@ -49,6 +50,7 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   table.parse({}, keys);     // checks it all
   one_of({"auto", "fp32", "bf16"})("--precision", precision);
   at::set_num_threads(compute_threads(world, 0));
+  keep_freed_memory();  // a probe's steps ask for the same tensors again and again
   const LoadedModel loaded = load_model(path, precision);
   RunFolder folder = loaded.folder;
   if (!output.empty()) folder.path = output;

@@ -13,6 +13,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/memory.hpp"
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/checkpoint/safetensors.hpp"
 #include "clip_hpc/config/option_table.hpp"
@@ -146,6 +147,7 @@ int run(const Words& words) {
 }  // namespace clip_hpc
 
 int main(int count, char** words) {
+  clip_hpc::keep_freed_memory();  // as clip_hpc eval
   try {
     return clip_hpc::run({words + 1, words + count});
   } catch (const std::exception& problem) {
