@@ -33,6 +33,8 @@ test_packages=(slurm-wlm slurm-wlm-basic-plugins munge iproute2 shellcheck clang
 # libtorch_cpu itself loads only these two libraries of CUDA, with or without a GPU.
 torch_wheels=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
 peer_wheels=("torch==$torch_version" torchvision open_clip_torch timm safetensors numpy scikit-learn)
+# Its linear probe alone is wanted: the packages of its other tasks stay away.
+lone_wheels=('clip-benchmark==1.6.2')
 
 with_tests=0 print_only=0 offline="" download=""
 while [ $# -gt 0 ]; do
@@ -92,6 +94,9 @@ download_all() { # folder
   python3 -m venv "$scratch/venv"
   "$scratch/venv/bin/python3" -m pip download --disable-pip-version-check --progress-bar off --quiet --dest "$1" \
     "${options[@]}" "${wheels[@]}"
+  [ $with_tests = 0 ] ||
+    "$scratch/venv/bin/python3" -m pip download --disable-pip-version-check --progress-bar off --quiet --dest "$1" \
+      --no-deps "${lone_wheels[@]}"
   rm -rf "$1/partial" "$1/lock"
   say "ready: $(du -sh "$1" | cut -f1) in $1; on the other machine: jobs/setup.sh --offline $1"
 }
@@ -217,13 +222,14 @@ install_libtorch() {
 
 install_peers() {
   if "$root/.deps/venv/bin/python3" -c 'import importlib.util as u, sys
-need = ["torch", "torchvision", "open_clip", "timm", "safetensors", "numpy", "sklearn", "nvidia.cudnn"]
+need = ["torch", "torchvision", "open_clip", "timm", "safetensors", "numpy", "sklearn", "nvidia.cudnn", "clip_benchmark"]
 sys.exit(any(u.find_spec(name) is None for name in need))' 2>/dev/null; then
     say "Python peers: present"
     return
   fi
   say "Python peers: downloading PyTorch $torch_version with its dependencies (about 3 GB), open_clip and timm"
   install_wheels "${peer_wheels[@]}"
+  install_wheels --no-deps "${lone_wheels[@]}"
 }
 
 if [ -n "$download" ]; then

@@ -53,9 +53,9 @@ std::string id_of(const std::string& text, const std::set<std::string>& taken) {
   return unique;
 }
 
-std::string metric_words(const std::string& metric) {
-  if (metric == "acc1") return "zero-shot accuracy";
-  std::string words = metric;
+std::string metric_words(const std::string& task, const std::string& metric) {
+  if (task == kTaskZeroshot && metric == "acc1") return "zero-shot accuracy";
+  std::string words = metric == "acc1" ? task + " accuracy" : metric;
   std::replace(words.begin(), words.end(), '_', ' ');
   return words;
 }
@@ -74,9 +74,9 @@ std::vector<Figure> result_figures(const std::vector<RunRecord>& runs) {
         Figure figure;
         figure.id = id_of(track.task + "_" + track.dataset, ids);
         ids.insert(figure.id);
-        figure.title = fmt::format("{} on {}", metric_words(track.metric), track.dataset);
+        figure.title = fmt::format("{} on {}", metric_words(track.task, track.metric), track.dataset);
         figure.title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(figure.title[0])));
-        figure.y_name = metric_words(track.metric);
+        figure.y_name = metric_words(track.task, track.metric);
         figure.percent = true;
         figures.push_back(std::move(figure));
       }

@@ -110,13 +110,14 @@ std::vector<RunRecord> load_runs(const std::vector<fs::path>& roots) {
 std::vector<Track> tracks_of(const RunRecord& run) {
   std::vector<Track> tracks;
   for (const Result& result : run.results) {
+    std::string label = result.label;
+    if (!result.variant.empty()) label += (label.empty() ? "" : ", ") + result.variant;
     const auto same = [&](const Track& track) {
-      return track.dataset == result.dataset && track.task == result.task && track.label == result.label;
+      return track.dataset == result.dataset && track.task == result.task && track.label == label;
     };
     auto track = std::find_if(tracks.begin(), tracks.end(), same);
     if (track == tracks.end()) {
-      track =
-          tracks.insert(tracks.end(), {result.dataset, result.task, result.label, main_metric(result), {}, nullptr});
+      track = tracks.insert(tracks.end(), {result.dataset, result.task, label, main_metric(result), {}, nullptr});
     }
     track->results.push_back(&result);
   }

@@ -29,7 +29,7 @@ struct RunRecord {
 struct Track {
   std::string dataset;
   std::string task;
-  std::string label;
+  std::string label;                   // with the variant
   std::string metric;                  // main_metric
   std::vector<const Result*> results;  // ascending step; point into the RunRecord
   const Result* best = nullptr;        // greatest value of the metric; of equals the first

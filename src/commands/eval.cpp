@@ -1,6 +1,7 @@
 #include <ATen/Parallel.h>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/memory.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "words.hpp"
@@ -10,40 +11,53 @@ namespace po = boost::program_options;
 namespace clip_hpc {
 namespace {
 
-constexpr const char* kUsage = R"(clip_hpc eval: zero-shot accuracy and retrieval of a trained model
+constexpr const char* kUsage =
+    R"(clip_hpc eval: zero-shot accuracy, retrieval, few-shot regression and linear probes of a trained model
 
-Example:
+Examples:
   mpirun -np 2 clip_hpc eval --model runs/quickstart/letters --data packed/glyphs/test_letters
+  mpirun -np 2 clip_hpc eval --model runs/quickstart/letters --task linear_probe fewshot --probe sgd adamw \
+    --train-data packed/glyphs/train --data packed/glyphs/test_faces packed/glyphs/test_pairs
+
+Features of a set are computed once and kept in MODEL/features.
 )";
 
 }  // namespace
 
 int command_eval(World& world, std::span<const std::string> arguments) {
-  std::string path, output, precision = "auto";
+  std::string path, output, features, precision = "auto";
+  std::vector<std::string> keys;
   EvalOptions options;
   options.tasks.clear();
   po::options_description words("Options");
   words.add_options()("model", po::value(&path), "run folder (its newest complete checkpoint) or checkpoint folder")(
-      "data", po::value(&options.data)->multitoken(), "packed sets")("task", po::value(&options.tasks)->multitoken(),
-                                                                     "zeroshot, retrieval [zeroshot]")(
+      "data", po::value(&options.data)->multitoken(), "packed sets")(
+      "task", po::value(&options.tasks)->multitoken(), "zeroshot, retrieval, fewshot, linear_probe [zeroshot]")(
+      "train-data", po::value(&options.train_data), "packed set that fewshot and linear_probe learn from")(
+      "probe", po::value(&options.probes)->multitoken(), "linear_probe: sgd, adamw, lbfgs [sgd]")(
+      "set", po::value(&keys)->multitoken(), "eval.key=value: any other key of [eval] in docs/config.md")(
       "view", po::value(&options.view)->default_value(options.view), "resize, eval, eval_longest")(
       "captions", po::value(&options.captions)->default_value(options.captions), "retrieval: all or first")(
       "pictures", po::value(&options.pictures)->default_value(options.pictures), "kept for the report")(
       "precision", po::value(&precision)->default_value(precision), "fp32, bf16, or auto: that of the run")(
-      "output", po::value(&output), "folder for results.json; default: the run folder");
+      "output", po::value(&output), "folder for results.json; default: the run folder")(
+      "feature-dir", po::value(&features), "folder where features are kept; default: features in the run folder");
   if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
   if (path.empty() || options.data.empty()) throw input_error("clip_hpc eval needs --model and --data");
   if (options.tasks.empty()) options.tasks = {"zeroshot"};
-  for (const std::string& task : options.tasks) one_of({"zeroshot", "retrieval"})("--task", task);
-  one_of({"all", "first"})("--captions", options.captions);
+  OptionTable table;
+  describe(table, options);  // with what was given as defaults
+  table.parse({}, keys);     // checks it all
   one_of({"auto", "fp32", "bf16"})("--precision", precision);
   at::set_num_threads(compute_threads(world, 0));
+  keep_freed_memory();  // a probe's steps ask for the same tensors again and again
   const LoadedModel loaded = load_model(path, precision);
   RunFolder folder = loaded.folder;
   if (!output.empty()) folder.path = output;
   if (world.rank() == 0) std::filesystem::create_directories(folder.path);
   const auto comm = make_communicator(world, {});
-  const EvalContext context{*comm, *loaded.model, *loaded.tokenizer, options.view};
+  const EvalContext context{*comm, *loaded.model, *loaded.tokenizer, options.view,
+                            features.empty() ? loaded.folder.path / "features" : std::filesystem::path(features)};
   evaluate_all(world, context, options, folder, loaded.progress, loaded.folder.path.filename().string());
   return kExitDone;
 }

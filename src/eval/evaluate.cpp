@@ -3,49 +3,10 @@
 #include <algorithm>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/data/augment.hpp"
-#include "clip_hpc/data/decode.hpp"
+#include "clip_hpc/eval/metrics.hpp"
 
 namespace clip_hpc {
 namespace {
-
-constexpr std::int64_t kBlock = 64;  // rows that are computed together
-
-// Calls encode(begin, end) -> [end - begin, width] for this rank's blocks; all ranks get all rows.
-at::Tensor encode_blocks(Communicator& comm, std::int64_t rows, std::int64_t width,
-                         const std::function<at::Tensor(std::int64_t, std::int64_t)>& encode) {
-  at::Tensor all = at::zeros({rows, width}, at::kFloat);
-  for (std::int64_t block = comm.rank(); block * kBlock < rows; block += comm.size()) {
-    const std::int64_t begin = block * kBlock;
-    const std::int64_t end = std::min(rows, begin + kBlock);
-    all.slice(0, begin, end).copy_(encode(begin, end));
-  }
-  comm.all_reduce(all, ReduceOp::sum);  // the other ranks' rows are zero, so the sum is exact
-  return all;
-}
-
-at::Tensor image_features(const EvalContext& context, const PackedSet& set) {
-  const ModelConfig& config = context.model.config();
-  const ViewSpec view = parse_view(context.view, static_cast<int>(config.vision.image_size));
-  const std::int64_t size = config.vision.image_size;
-  const at::ScalarType compute = context.model.arena().parameter(0).scalar_type();
-  RawSample raw;
-  return encode_blocks(
-      context.comm, static_cast<std::int64_t>(set.count()), config.embed_dim,
-      [&](std::int64_t begin, std::int64_t end) {
-        at::Tensor pixels = at::empty({end - begin, 3, size, size}, at::kByte);
-        for (std::int64_t i = begin; i < end; ++i) {
-          set.read_into(static_cast<std::uint64_t>(i), raw);
-          const Image image = set.is_raw()
-                                  ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels)
-                                  : decode_image(raw.image);
-          RandomStream unused(0, Purpose::augment, 0);  // evaluation views draw nothing
-          apply_view(image, view, unused, std::span(pixels[i - begin].data_ptr<std::uint8_t>(), view.bytes()));
-        }
-        const at::Tensor x = normalise_pixels(pixels, config.norm, compute);
-        return normalise_features(context.model.encode_image(x));
-      });
-}
 
 at::Tensor text_features(const EvalContext& context, const std::vector<std::string>& texts) {
   return encode_blocks(context.comm, static_cast<std::int64_t>(texts.size()), context.model.config().embed_dim,
@@ -107,27 +68,23 @@ ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& s
     }
   }
   const at::Tensor prototypes = class_features(context, names, templates);
-  const at::Tensor features = image_features(context, set);
+  const at::Tensor features = image_features(context, set, FeatureKind::projected);
   const std::int64_t best = std::min<std::int64_t>(5, classes);
 
   ZeroshotOutcome outcome;
   outcome.n = static_cast<std::int64_t>(set.count());
   outcome.classes = classes;
-  std::vector<std::int64_t> seen(names.size(), 0), right(names.size(), 0);
-  std::int64_t top1 = 0, top5 = 0;
+  ClassTally tally(classes);
   const std::int64_t every = pictures > 0 ? std::max<std::int64_t>(1, outcome.n / pictures) : outcome.n + 1;
-  for (std::int64_t begin = 0; begin < outcome.n; begin += kBlock) {  // the scores of one block at a time
-    const at::Tensor scores = at::matmul(features.slice(0, begin, begin + kBlock), prototypes.t());
+  for (std::int64_t begin = 0; begin < outcome.n; begin += kEvalBlock) {  // the scores of one block at a time
+    const at::Tensor scores = at::matmul(features.slice(0, begin, begin + kEvalBlock), prototypes.t());
     const auto [values, indices] = scores.topk(best, 1);
     for (std::int64_t i = 0; i < scores.size(0); ++i) {
       const std::int64_t index = begin + i;
       const std::int64_t expected = truth[static_cast<std::size_t>(index)];
       const std::int64_t* order = indices[i].const_data_ptr<std::int64_t>();
       const auto place = std::find(order, order + best, expected) - order;
-      top1 += place == 0;
-      top5 += place < best;
-      seen[static_cast<std::size_t>(expected)] += 1;
-      right[static_cast<std::size_t>(expected)] += place == 0;
+      tally.add(expected, place < best ? place : classes);
       if (index % every != 0 || static_cast<std::int64_t>(outcome.pictures.size()) >= pictures) continue;
       TopNames top{static_cast<std::uint64_t>(index), static_cast<std::int32_t>(expected), {}, {}};
       for (std::int64_t k = 0; k < std::min<std::int64_t>(3, best); ++k) {
@@ -137,17 +94,7 @@ ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& s
       outcome.pictures.push_back(top);
     }
   }
-  double recall = 0;
-  std::int64_t present = 0;
-  for (std::size_t c = 0; c < names.size(); ++c) {
-    if (seen[c] == 0) continue;
-    recall += static_cast<double>(right[c]) / static_cast<double>(seen[c]);
-    ++present;
-  }
-  const auto n = static_cast<double>(outcome.n);
-  outcome.metrics["acc1"] = static_cast<double>(top1) / n;
-  if (classes >= 5) outcome.metrics["acc5"] = static_cast<double>(top5) / n;
-  outcome.metrics["mean_per_class_recall"] = recall / static_cast<double>(present);
+  outcome.metrics = tally.metrics();
   return outcome;
 }
 
@@ -165,7 +112,7 @@ RetrievalOutcome evaluate_retrieval(const EvalContext& context, const PackedSet&
     }
   }
   const auto n_texts = static_cast<std::int64_t>(texts.size());
-  const at::Tensor image = image_features(context, set);
+  const at::Tensor image = image_features(context, set, FeatureKind::projected);
   const at::Tensor text = text_features(context, texts);
   const at::Tensor owner = at::tensor(image_of, at::kLong);
 
@@ -174,13 +121,13 @@ RetrievalOutcome evaluate_retrieval(const EvalContext& context, const PackedSet&
   at::Tensor hits = at::zeros({2, 3}, at::kLong);
   const auto count = [&](const at::Tensor& queries, const at::Tensor& gallery, const at::Tensor& query_owner,
                          const at::Tensor& gallery_owner, std::int64_t direction) {
-    for (std::int64_t block = context.comm.rank(); block * kBlock < queries.size(0); block += context.comm.size()) {
-      const std::int64_t begin = block * kBlock;
-      const at::Tensor scores = at::matmul(queries.slice(0, begin, begin + kBlock), gallery.t());
+    for (std::int64_t block = context.comm.rank(); block * kEvalBlock < queries.size(0); block += context.comm.size()) {
+      const std::int64_t begin = block * kEvalBlock;
+      const at::Tensor scores = at::matmul(queries.slice(0, begin, begin + kEvalBlock), gallery.t());
       const std::int64_t depth = std::min<std::int64_t>(10, gallery.size(0));
       const at::Tensor best = std::get<1>(scores.topk(depth, 1));  // [block, depth]
       const at::Tensor match = gallery_owner.index_select(0, best.flatten()).view_as(best) ==
-                               query_owner.slice(0, begin, begin + kBlock).unsqueeze(1);
+                               query_owner.slice(0, begin, begin + kEvalBlock).unsqueeze(1);
       for (std::size_t k = 0; k < ks.size(); ++k) {
         hits[direction][static_cast<std::int64_t>(k)] += match.slice(1, 0, ks[k]).any(1).sum();
       }

@@ -68,6 +68,14 @@ void ClipModel::initialise(const std::string& scheme, std::uint64_t seed) {
 }
 
 at::Tensor ClipModel::encode_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept) const {
+  return project_image(pooled_image(pixels, kept));
+}
+
+at::Tensor ClipModel::project_image(const at::Tensor& pooled) const {
+  return at::matmul(pooled, arena_.parameter(image_projection_));
+}
+
+at::Tensor ClipModel::pooled_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept) const {
   const VisionConfig& v = config_.vision;
   const std::int64_t batch = pixels.size(0);
   at::Tensor patches = to_patches(pixels, v.patch_size);  // [batch, patches, 3 * patch * patch]
@@ -85,9 +93,7 @@ at::Tensor ClipModel::encode_image(const at::Tensor& pixels, const std::optional
   x = image_blocks_.forward(arena_, x, false, recompute_);
   // Pool, then normalise: the same result as normalising every token for the class token, and open_clip's order for avg
   // is normalise first.
-  const at::Tensor pooled =
-      v.pool_type == "tok" ? ln_post_(arena_, x.select(1, 0)) : ln_post_(arena_, x).slice(1, 1).mean(1);
-  return at::matmul(pooled, arena_.parameter(image_projection_));
+  return v.pool_type == "tok" ? ln_post_(arena_, x.select(1, 0)) : ln_post_(arena_, x).slice(1, 1).mean(1);
 }
 
 at::Tensor ClipModel::encode_text(const at::Tensor& ids) const {

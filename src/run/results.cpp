@@ -50,6 +50,12 @@ Json to_json(const Result& result) {
                {"label", result.label}};
   if (result.chance) json["chance"] = number(*result.chance);
   if (result.baseline) json["baseline"] = number(*result.baseline);
+  if (!result.variant.empty()) json["variant"] = result.variant;
+  if (!result.train_data.empty()) json["train_data"] = result.train_data;
+  if (!result.hyper.empty()) {
+    Json& hyper = json["hyper"] = Json::object();
+    for (const auto& [name, value] : result.hyper) hyper[name] = number(value);
+  }
   if (!result.predictions.empty()) {
     Json& all = json["predictions"] = Json::array();
     for (const Prediction& prediction : result.predictions) all.push_back(to_json(prediction));
@@ -83,6 +89,11 @@ Result result_from(const Json& json) {
   result.baseline = optional_number(json, "baseline");
   result.baseline_name = json.value("baseline_name", "");
   result.label = json.value("label", "");
+  result.variant = json.value("variant", "");
+  result.train_data = json.value("train_data", "");
+  if (const auto found = json.find("hyper"); found != json.end() && !found->is_null()) {
+    for (const auto& [name, value] : found->items()) result.hyper[name] = number(value);
+  }
   if (const auto found = json.find("predictions"); found != json.end() && !found->is_null()) {
     for (const Json& entry : *found) result.predictions.push_back(prediction_from(entry));
   }
@@ -97,7 +108,8 @@ Json read_array(const fs::path& file) {
 
 bool same_evaluation(const Json& json, const Result& result) {
   return json.is_object() && json.value("dataset", "") == result.dataset && json.value("task", "") == result.task &&
-         json.value("step", std::int64_t{0}) == result.step && json.value("label", "") == result.label;
+         json.value("step", std::int64_t{0}) == result.step && json.value("label", "") == result.label &&
+         json.value("variant", "") == result.variant;
 }
 
 }  // namespace

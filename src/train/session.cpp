@@ -15,6 +15,7 @@
 #include "clip_hpc/data/decode.hpp"
 #include "clip_hpc/data/subset.hpp"
 #include "clip_hpc/run/results.hpp"
+#include "clip_hpc/train/learned_tasks.hpp"
 #include "clip_hpc/train/shutdown.hpp"
 
 namespace clip_hpc {
@@ -54,14 +55,6 @@ std::string save_picture(const PackedSet& set, std::uint64_t index, const RunFol
   std::filesystem::create_directories(folder.path / "pictures");
   write_file_atomic(folder.path / name, {reinterpret_cast<const char*>(png.data()), png.size()});
   return name;
-}
-
-std::string result_label(const std::string& label) {  // label_subgroup -> subgroup
-  return label == "label" ? "" : label.substr(label.find('_') + 1);
-}
-
-std::string set_name(const PackedSet& set) {
-  return set.folder().parent_path().filename().string() + "/" + set.folder().filename().string();
 }
 
 }  // namespace
@@ -231,6 +224,15 @@ Progress resume(World& world, const RunFolder& folder, const std::string& which,
 }
 
 void check_evaluable(const PackedSet& set, const EvalOptions& options) {
+  for (const std::string& task : options.tasks) {
+    if (!learns(task)) continue;
+    if (options.train_data.empty()) {
+      throw input_error("{} needs a split to learn from: give eval.train_data (clip_hpc eval --train-data)", task);
+    }
+    variants_of(options, task);  // throws where numbers are no numbers
+    const PackedSet train{options.train_data};
+    for (const std::string& label : shared_labels(train, set)) match_classes(set, label, train_classes(train, label));
+  }
   if (std::ranges::find(options.tasks, "zeroshot") == options.tasks.end()) return;
   if (set.info().label_names.empty()) {
     throw input_error("{} has no labels to classify by: use the task retrieval", set.folder().native());
@@ -240,23 +242,31 @@ void check_evaluable(const PackedSet& set, const EvalOptions& options) {
 
 namespace {
 
+const char* result_task(const std::string& task) {
+  if (task == "retrieval") return kTaskRetrieval;
+  if (task == "fewshot") return kTaskFewshot;
+  return task == "linear_probe" ? kTaskProbe : kTaskZeroshot;
+}
+
 bool holds_results(const EvalOptions& options, const RunFolder& folder, std::int64_t step) {
   if (!std::filesystem::exists(folder.results_file())) return options.data.empty();
   const std::vector<Result> results = read_results(folder.results_file());
-  const auto holds = [&](const std::string& dataset, const char* task, const std::string& label) {
+  const auto holds = [&](const std::string& dataset, const char* task, const std::string& label,
+                         const std::string& variant) {
     return std::ranges::any_of(results, [&](const Result& r) {
-      return r.step == step && r.dataset == dataset && r.task == task && r.label == label;
+      return r.step == step && r.dataset == dataset && r.task == task && r.label == label && r.variant == variant;
     });
   };
   for (const std::string& path : options.data) {
     const PackedSet set{path};
     for (const std::string& task : options.tasks) {
-      if (task == "retrieval") {
-        if (!holds(set_name(set), kTaskRetrieval, "")) return false;
-        continue;
-      }
-      for (const std::string& label : set.info().label_names) {
-        if (!holds(set_name(set), kTaskZeroshot, result_label(label))) return false;
+      const std::vector<std::string> labels = task == "retrieval" ? std::vector<std::string>{"label"}
+                                              : learns(task)      ? shared_labels(PackedSet{options.train_data}, set)
+                                                                  : set.info().label_names;
+      for (const std::string& label : labels) {
+        for (const std::string& variant : variants_of(options, task)) {
+          if (!holds(set_name(set), result_task(task), result_label(label), variant)) return false;
+        }
       }
     }
   }
@@ -273,20 +283,22 @@ bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& fol
 
 bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
                   const Progress& progress, const std::string& run_name) {
+  Result common;
+  common.model = context.model.config().name;
+  common.pretrained = folder.path.native();
+  common.run = run_name;
+  common.step = progress.step;
+  common.samples_seen = progress.samples_seen;
+  for (const std::string& path : options.data) check_evaluable(PackedSet{path}, options);
   for (const std::string& path : options.data) {
     const PackedSet set{path};
-    check_evaluable(set, options);
     for (const std::string& task : options.tasks) {
+      if (learns(task)) continue;
       std::array<std::int64_t, 1> asked{shutdown_requested() ? 1 : 0};
       world.all_reduce_max(asked);
       if (asked[0] != 0) return false;
-      Result result;
+      Result result = common;
       result.dataset = set_name(set);
-      result.model = context.model.config().name;
-      result.pretrained = folder.path.native();
-      result.run = run_name;
-      result.step = progress.step;
-      result.samples_seen = progress.samples_seen;
       if (task == "retrieval") {
         const RetrievalOutcome outcome = evaluate_retrieval(context, set, options.captions == "first");
         result.task = kTaskRetrieval;
@@ -335,7 +347,7 @@ bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& o
       }
     }
   }
-  return true;
+  return std::ranges::none_of(options.tasks, learns) || evaluate_learned(world, context, options, folder, common);
 }
 
 LoadedModel load_model(const std::filesystem::path& named, const std::string& precision) {

@@ -74,6 +74,45 @@ check 'eval: the same accuracies' cmp <(results "$scratch/eval" | grep -E 'acc|r
   <(results "$scratch/eval3" | grep -E 'acc|recall')
 check 'eval: a set that is not there' says 3 'clip_hpc pack' "$clip_hpc" eval --model "$run" --data "$scratch/none"
 
+# --- eval: few-shot regression and linear probes ---------------------------------------------------------------------
+learned=("$clip_hpc" eval --model "$run" --task fewshot linear_probe --probe sgd adamw lbfgs --set eval.shots=1 eval.shots=5
+  eval.probe_epochs=3 eval.probe_c=1 --train-data "$sets/train" --data "$sets/test_faces" "$sets/test_pairs")
+check 'probes' says 0 'test_pairs: linear probe, lbfgs pooled' "${learned[@]}" --output "$scratch/learned"
+for entry in '"variant": "1-shot pooled l2=1024"' '"variant": "5-shot pooled l2=1024"' '"acc1_seed_2"' \
+  '"variant": "sgd pooled"' '"variant": "adamw projected"' '"weight_decay"' '"C": 1' '"train_data": "greek/train"'; do
+  check "probes: $entry" grep -qF "$entry" "$scratch/learned/results.json"
+done
+check 'probes: 5 variants of 2 sets' test "$(grep -c '"variant"' "$scratch/learned/results.json")" = 10
+check 'probes: features are kept' test "$(find "$run/features" -name 'features_*.h5' | wc -l)" = 3
+check 'probes on 3 ranks, features computed anew' says 0 'lbfgs pooled' on_ranks 3 "${learned[@]}" \
+  --output "$scratch/learned3" --feature-dir "$scratch/features3"
+check 'probes: the same numbers' cmp <(results "$scratch/learned") <(results "$scratch/learned3")
+check 'probes: the same features' diff -r "$run/features" "$scratch/features3"
+cat >"$scratch/probe.cfg" <<CONFIG
+[train]
+samples = 128
+[eval]
+data = $sets/test_faces
+tasks = linear_probe
+train_data = $sets/train
+probe_epochs = 2
+CONFIG
+sed '/^\[eval\]/,$d' "$config" >"$scratch/no_eval.cfg"
+probed=("$clip_hpc" --config "$scratch/no_eval.cfg" --config "$scratch/probe.cfg" --run-dir "$scratch/probed")
+check 'a probe after training' says 0 'test_faces: linear probe, sgd pooled' "${probed[@]}"
+probed_again() { "${probed[@]}" 2>&1 | grep -q 'linear probe,'; }
+check 'and not again' test "$(probed_again && echo again)" = ''
+check 'no split to learn from' says 2 'give eval.train_data' "$clip_hpc" eval --model "$run" --task fewshot \
+  --data "$sets/test_faces"
+check 'letters that no probe saw' says 2 'has a training sample in eval.train_data' "$clip_hpc" eval --model "$run" \
+  --task fewshot --train-data "$sets/train" --data "$sets/test_letters"
+check 'no such probe' says 2 'must be one of: sgd, adamw, lbfgs' "$clip_hpc" eval --model "$run" --task linear_probe \
+  --probe svm --train-data "$sets/train" --data "$sets/test_faces"
+check 'no such key' says 2 'did you mean "eval.probe_lr"' "$clip_hpc" eval --model "$run" --set eval.prob_lr=1 \
+  --data "$sets/test_faces"
+check 'no number' says 2 'eval.shots takes numbers' "$clip_hpc" eval --model "$run" --task fewshot --set eval.shots=few \
+  --train-data "$sets/train" --data "$sets/test_faces"
+
 # --- clip_report -----------------------------------------------------------------------------------------------------
 loads_nothing() { # a page: no reference that a browser would fetch
   local found

@@ -85,6 +85,29 @@ TEST(Results, SameEvaluationReplacesInPlaceAndOthersStay) {
   EXPECT_EQ(results[1].label, "ema");
 }
 
+TEST(Results, VariantsOfATaskStandSideBySide) {
+  const Scratch scratch;
+  const auto file = scratch / "results.json";
+  Result result = sample_result();
+  result.task = kTaskProbe;
+  result.variant = "adamw projected";
+  result.train_data = "emoji/train";
+  result.hyper = {{"weight_decay", 0.01}};
+  append_result(file, result);
+  result.variant = "lbfgs pooled";
+  result.hyper = {{"C", 3}};
+  append_result(file, result);
+  result.hyper = {{"C", 5}};
+  append_result(file, result);
+  const auto results = read_results(file);
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[0].variant, "adamw projected");
+  EXPECT_EQ(results[0].train_data, "emoji/train");
+  EXPECT_EQ(results[0].hyper.at("weight_decay"), 0.01);
+  EXPECT_EQ(results[1].hyper.at("C"), 5);
+  EXPECT_EQ(main_metric(results[1]), "acc1");
+}
+
 TEST(Results, FieldsOfANewerVersionSurvive) {
   const Scratch scratch;
   const auto file = scratch / "results.json";

@@ -1,29 +1,18 @@
-// Zero-shot classification and image-text retrieval on all ranks. Work is cut into blocks of fixed size that go round
-// the ranks, so every GEMM has the same shape, and every number is the same, for any number of ranks.
+// Zero-shot classification and image-text retrieval on all ranks. Work is cut into blocks of fixed size (features.hpp),
+// so every GEMM has the same shape, and every number is the same, for any number of ranks.
 #pragma once
 
 #include <ATen/ATen.h>
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "clip_hpc/comm/communicator.hpp"
-#include "clip_hpc/data/packed_set.hpp"
-#include "clip_hpc/model/clip_model.hpp"
-#include "clip_hpc/text/tokenizer.hpp"
+#include "clip_hpc/eval/features.hpp"
 
 namespace clip_hpc {
-
-struct EvalContext {
-  Communicator& comm;
-  const ClipModel& model;
-  const SentencePieceTokenizer& tokenizer;
-  std::string view = "resize";
-};
 
 struct TopNames {           // what the model called one test image
   std::uint64_t index = 0;  // in the set

@@ -5,6 +5,9 @@
 #include <vector>
 
 #include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/eval/features.hpp"
+#include "clip_hpc/eval/fewshot.hpp"
+#include "clip_hpc/eval/linear_probe.hpp"
 
 namespace clip_hpc {
 
@@ -15,7 +18,27 @@ struct EvalOptions {  // [eval]
   std::string view = "resize";
   std::string captions = "all";
   std::int64_t pictures = 24;
+  std::string train_data;
+  std::string features = "auto";
+  std::vector<std::string> shots{"1", "5", "10", "25"};
+  std::int64_t fewshot_seeds = 3;
+  std::vector<std::string> l2{"1024"};
+  std::vector<std::string> probes{"sgd"};
+  std::vector<std::string> probe_lr;
+  std::vector<std::string> probe_weight_decay;
+  std::vector<std::string> probe_c;
+  std::int64_t probe_epochs = 0;
+  std::int64_t probe_batch = 256;
+  double probe_val_share = 0.2;
+  std::int64_t probe_seed = 0;
 };
 void describe(OptionTable& table, EvalOptions& options);
+
+// Whether a task needs eval.train_data.
+bool learns(const std::string& task);
+
+FewshotOptions fewshot_options(const EvalOptions& options);                              // throws input
+ProbeRecipe probe_recipe(const EvalOptions& options, const std::string& method);         // throws input
+FeatureKind feature_kind(const EvalOptions& options, const std::string& task_or_probe);  // what auto means
 
 }  // namespace clip_hpc

@@ -26,6 +26,10 @@ class ClipModel {
   // `kept`: [batch, n] int64, indices of the patches that are encoded (FLIP); all patches without it.
   at::Tensor encode_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept = std::nullopt) const;
 
+  // Its two halves: the pooled image [batch, vision width] after ln_post, and the projection of that.
+  at::Tensor pooled_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept = std::nullopt) const;
+  at::Tensor project_image(const at::Tensor& pooled) const;
+
   // ids [batch, tokens] int64, tokens <= context_length -> features [batch, embed_dim], not normalised.
   at::Tensor encode_text(const at::Tensor& ids) const;
 

@@ -13,6 +13,8 @@ namespace clip_hpc {
 
 inline constexpr const char* kTaskZeroshot = "zeroshot_classification";
 inline constexpr const char* kTaskRetrieval = "zeroshot_retrieval";
+inline constexpr const char* kTaskFewshot = "fewshot";
+inline constexpr const char* kTaskProbe = "linear_probe";
 
 // What the model said about one test picture.
 struct Prediction {
@@ -41,6 +43,10 @@ struct Result {
   std::string baseline_name;
   std::string label;  // tells apart evaluations of one step on one dataset, for example "ema"
   std::vector<Prediction> predictions;
+  // of tasks that learn from a training split
+  std::string variant;                  // tells apart recipes of one task: "lbfgs pooled", "5-shot pooled l2=1024"
+  std::string train_data;               // as dataset
+  std::map<std::string, double> hyper;  // what was given or chosen: shots and l2; lr, weight_decay or C
 };
 
 // acc1 of a classification, image_retrieval_recall@1 of a retrieval, else the first metric. Empty when there is none.
@@ -48,7 +54,8 @@ std::string main_metric(const Result& result);
 
 std::vector<Result> read_results(const std::filesystem::path& file);  // throws storage, naming the file and the entry
 
-// Reads, changes and writes atomically; an entry of the same (dataset, task, step, label) is replaced in its place.
+// Reads, changes and writes atomically; an entry of the same (dataset, task, step, label, variant) is replaced in its
+// place.
 // Creates the file. One writer at a time: rank 0.
 void append_result(const std::filesystem::path& file, const Result& result);
 

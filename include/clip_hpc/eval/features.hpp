@@ -1,0 +1,48 @@
+// Image features of a packed set on all ranks, computed once and kept in a file. Rows are computed in blocks of fixed
+// size that go round the ranks, so every number is the same for any number of ranks.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "clip_hpc/comm/communicator.hpp"
+#include "clip_hpc/data/packed_set.hpp"
+#include "clip_hpc/model/clip_model.hpp"
+#include "clip_hpc/text/tokenizer.hpp"
+
+namespace clip_hpc {
+
+struct EvalContext {
+  Communicator& comm;
+  const ClipModel& model;
+  const SentencePieceTokenizer& tokenizer;
+  std::string view = "resize";
+  std::filesystem::path feature_folder = {};  // where features are kept between programs; empty: nowhere
+};
+
+inline constexpr std::int64_t kEvalBlock = 64;  // rows that are computed together
+
+// pooled: after ln_post, before the projection, as they are ("pre-logits"). projected: of unit length, what zero-shot
+// compares.
+enum class FeatureKind { pooled, projected };
+const char* name_of(FeatureKind kind);
+
+// Calls encode(begin, end) -> [end - begin, width] for this rank's blocks; all ranks get all rows, in fp32.
+at::Tensor encode_blocks(Communicator& comm, std::int64_t rows, std::int64_t width,
+                         const std::function<at::Tensor(std::int64_t, std::int64_t)>& encode);
+
+// Collective. fp32 [n, vision width or embed_dim], the same on all ranks.
+at::Tensor image_features(const EvalContext& context, const PackedSet& set, FeatureKind kind);
+
+// Collective. The same numbers to the last bit, from context.feature_folder where they are kept. What is kept are
+// pooled features: the projection is applied to them. A damaged file is computed again, a folder that cannot be written
+// is passed by, both with a warning.
+at::Tensor kept_image_features(const EvalContext& context, const PackedSet& set, FeatureKind kind);
+
+// features_<weights, model, view and precision>_<the set>.h5
+std::filesystem::path feature_file(const EvalContext& context, const PackedSet& set);
+
+}  // namespace clip_hpc

@@ -1,0 +1,171 @@
+#include "clip_hpc/eval/features.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <span>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/json.hpp"
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/data/augment.hpp"
+#include "clip_hpc/data/decode.hpp"
+#include "clip_hpc/data/hdf5_handle.hpp"
+
+namespace fs = std::filesystem;
+
+namespace clip_hpc {
+namespace {
+
+constexpr std::uint64_t kFileVersion = 1;
+
+at::ScalarType compute_type(const EvalContext& context) { return context.model.arena().parameter(0).scalar_type(); }
+
+std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
+  return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
+}
+
+// Everything that the features depend on but the pictures themselves.
+std::string encoder_key(const EvalContext& context) {
+  const ParameterArena& arena = context.model.arena();
+  std::uint64_t weights = 0;
+  for (std::size_t i = 0; i < arena.specs().size(); ++i) {
+    weights = xxh64(bytes_of(arena.master_view(i).contiguous()), weights);
+  }
+  const std::string text =
+      fmt::format("{} {} {} {} {}", kFileVersion, hex64(weights), to_json(context.model.config()).dump(), context.view,
+                  compute_type(context) == at::kBFloat16 ? "bf16" : "fp32");
+  return hex64(xxh64(std::as_bytes(std::span(text))));
+}
+
+void write_features(const fs::path& path, const at::Tensor& features) {
+  std::error_code ignored;
+  fs::create_directories(path.parent_path(), ignored);
+  const fs::path part = fmt::format("{}.{}.part", path.native(), ::getpid());  // two programs may be at it
+  const auto rows = static_cast<std::uint64_t>(features.size(0)), width = static_cast<std::uint64_t>(features.size(1));
+  try {
+    Hid file = create_hdf5(part);
+    write_dataset(file, "features", H5T_IEEE_F32LE, rows, width, features.const_data_ptr(), part);
+    write_attribute(file, "schema_version", kFileVersion, part);
+    write_attribute(file, "count", rows, part);
+    write_attribute(file, "width", width, part);
+    write_attribute(file, "kind", std::string(name_of(FeatureKind::pooled)), part);
+    write_attribute(file, "features_xxh64", xxh64(bytes_of(features)), part);
+    if (!file.close()) throw storage_error("cannot write {}: is the disk full or the quota reached?", part.native());
+    sync_path(part);
+    rename_synced(part, path);
+  } catch (const Error&) {
+    fs::remove(part, ignored);
+    throw;
+  }
+}
+
+// Throws storage for anything that is not whole.
+at::Tensor read_features(const fs::path& path, std::uint64_t count, std::int64_t width) {
+  const Hid file = open_hdf5(path);
+  const FileRegion region = region_of(file, "features", sizeof(float), path);
+  at::Tensor features = at::empty({static_cast<std::int64_t>(count), width}, at::kFloat);
+  if (read_attribute_u64(file, "schema_version", path) != kFileVersion || region.size_bytes != features.nbytes()) {
+    throw storage_error("{} holds other features than its name says", path.native());
+  }
+  const FileDescriptor bytes = FileDescriptor::open_read(path);
+  pread_all(bytes.get(), {static_cast<std::byte*>(features.mutable_data_ptr()), features.nbytes()}, region.offset_bytes,
+            path.native());
+  if (xxh64(bytes_of(features)) != read_attribute_u64(file, "features_xxh64", path)) {
+    throw storage_error("{} does not match its checksum", path.native());
+  }
+  return features;
+}
+
+// Rank 0 reads and tells the others; nothing on all ranks where there is no whole file.
+std::optional<at::Tensor> read_on_rank_0(const EvalContext& context, const PackedSet& set, const fs::path& path) {
+  const std::int64_t width = context.model.config().vision.width;
+  at::Tensor features;
+  at::Tensor found = at::zeros({1}, at::kLong);
+  std::error_code ignored;
+  if (context.comm.rank() == 0 && fs::exists(path, ignored)) {
+    try {
+      features = read_features(path, set.count(), width);
+      found.fill_(1);
+    } catch (const Error& problem) {
+      log_warn("{}; the features are computed again", problem.what());
+    }
+  }
+  context.comm.broadcast(found);
+  if (found.item<std::int64_t>() == 0) return std::nullopt;
+  if (context.comm.rank() != 0) features = at::empty({static_cast<std::int64_t>(set.count()), width}, at::kFloat);
+  context.comm.broadcast(features);
+  return features;
+}
+
+at::Tensor project(const EvalContext& context, const at::Tensor& pooled) {
+  return encode_blocks(
+      context.comm, pooled.size(0), context.model.config().embed_dim, [&](std::int64_t begin, std::int64_t end) {
+        return normalise_features(context.model.project_image(pooled.slice(0, begin, end).to(compute_type(context))));
+      });
+}
+
+}  // namespace
+
+const char* name_of(FeatureKind kind) { return kind == FeatureKind::pooled ? "pooled" : "projected"; }
+
+at::Tensor encode_blocks(Communicator& comm, std::int64_t rows, std::int64_t width,
+                         const std::function<at::Tensor(std::int64_t, std::int64_t)>& encode) {
+  const at::NoGradGuard no_grad;
+  at::Tensor all = at::zeros({rows, width}, at::kFloat);
+  for (std::int64_t block = comm.rank(); block * kEvalBlock < rows; block += comm.size()) {
+    const std::int64_t begin = block * kEvalBlock;
+    const std::int64_t end = std::min(rows, begin + kEvalBlock);
+    all.slice(0, begin, end).copy_(encode(begin, end));
+  }
+  comm.all_reduce(all, ReduceOp::sum);  // the other ranks' rows are zero, so the sum is exact
+  return all;
+}
+
+at::Tensor image_features(const EvalContext& context, const PackedSet& set, FeatureKind kind) {
+  const ModelConfig& config = context.model.config();
+  const ViewSpec view = parse_view(context.view, static_cast<int>(config.vision.image_size));
+  const std::int64_t size = config.vision.image_size;
+  RawSample raw;
+  return encode_blocks(
+      context.comm, static_cast<std::int64_t>(set.count()),
+      kind == FeatureKind::pooled ? config.vision.width : config.embed_dim, [&](std::int64_t begin, std::int64_t end) {
+        at::Tensor pixels = at::empty({end - begin, 3, size, size}, at::kByte);
+        for (std::int64_t i = begin; i < end; ++i) {
+          set.read_into(static_cast<std::uint64_t>(i), raw);
+          const Image image = set.is_raw()
+                                  ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels)
+                                  : decode_image(raw.image);
+          RandomStream unused(0, Purpose::augment, 0);  // evaluation views draw nothing
+          apply_view(image, view, unused, std::span(pixels[i - begin].data_ptr<std::uint8_t>(), view.bytes()));
+        }
+        const at::Tensor x = normalise_pixels(pixels, config.norm, compute_type(context));
+        if (kind == FeatureKind::pooled) return context.model.pooled_image(x);
+        return normalise_features(context.model.encode_image(x));
+      });
+}
+
+fs::path feature_file(const EvalContext& context, const PackedSet& set) {
+  return context.feature_folder / fmt::format("features_{}_{}.h5", encoder_key(context), set.checksum());
+}
+
+at::Tensor kept_image_features(const EvalContext& context, const PackedSet& set, FeatureKind kind) {
+  if (context.feature_folder.empty()) return image_features(context, set, kind);
+  const fs::path path = feature_file(context, set);
+  std::optional<at::Tensor> pooled = read_on_rank_0(context, set, path);
+  if (!pooled) {
+    pooled = image_features(context, set, FeatureKind::pooled);
+    if (context.comm.rank() == 0) {
+      try {
+        write_features(path, *pooled);
+      } catch (const Error& problem) {
+        log_warn("{}; the features are not kept", problem.what());
+      }
+    }
+  }
+  return kind == FeatureKind::pooled ? *pooled : project(context, *pooled);
+}
+
+}  // namespace clip_hpc

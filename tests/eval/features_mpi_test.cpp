@@ -1,0 +1,92 @@
+// Features are the same, to the last bit, computed or read back, of both kinds, on any number of ranks.
+#include "clip_hpc/eval/features.hpp"
+
+#include <gtest/gtest.h>
+
+#include "checkpoint/shared_folder.hpp"
+#include "eval_fixtures.hpp"
+#include "mpi_test.hpp"
+
+namespace clip_hpc {
+namespace {
+
+class Features : public testing::TestWithParam<at::ScalarType> {
+ protected:
+  Features()
+      : set_((test::on_rank_0([&] { test::write_noise_set(folder_ / "set"); }), folder_ / "set")),
+        tokenizer_(SentencePieceTokenizer::load(folder_ / "set" / kTokenizerFileName)),
+        model_(parse_model_config(Json::parse(test::kTinyModel), "tiny"), GetParam()),
+        self_(make_self_communicator()),
+        all_(make_mpi_communicator(test_world())) {
+    model_.initialise("clip_hpc", 3);
+  }
+  EvalContext context() const { return {*all_, model_, tokenizer_, "resize", folder_ / "features"}; }
+
+  test::SharedFolder folder_;
+  PackedSet set_;
+  SentencePieceTokenizer tokenizer_;
+  ClipModel model_;
+  std::unique_ptr<Communicator> self_, all_;
+};
+
+TEST_P(Features, AreTheSameComputedKeptAndOnRanks) {
+  for (const FeatureKind kind : {FeatureKind::pooled, FeatureKind::projected}) {
+    const at::Tensor alone = image_features({*self_, model_, tokenizer_}, set_, kind);
+    EXPECT_EQ(alone.size(1), kind == FeatureKind::pooled ? 32 : 16);
+    EXPECT_TRUE(at::equal(alone, image_features(context(), set_, kind)));
+    EXPECT_TRUE(at::equal(alone, kept_image_features(context(), set_, kind)));
+    test_world().barrier();  // rank 0 has written
+    EXPECT_TRUE(std::filesystem::exists(feature_file(context(), set_)));
+    EXPECT_TRUE(at::equal(alone, kept_image_features(context(), set_, kind)));
+  }
+}
+
+TEST_P(Features, AreReadFromTheFile) {
+  const at::Tensor pooled = kept_image_features(context(), set_, FeatureKind::pooled);
+  test_world().barrier();  // rank 0 has written
+  const std::filesystem::path file = feature_file(context(), set_);
+  const auto written = std::filesystem::last_write_time(file);
+  EXPECT_TRUE(at::equal(pooled, kept_image_features(context(), set_, FeatureKind::pooled)));
+  EXPECT_EQ(std::filesystem::last_write_time(file), written);
+}
+
+TEST_P(Features, OfADamagedFileAreComputedAgain) {
+  const at::Tensor pooled = kept_image_features(context(), set_, FeatureKind::pooled);
+  test_world().barrier();  // rank 0 has written
+  const std::filesystem::path file = feature_file(context(), set_);
+  const auto size = std::filesystem::file_size(file);
+  test::on_rank_0([&] {
+    const FileDescriptor bytes = FileDescriptor::open_write(file);
+    const std::byte wrong{0x55};
+    pwrite_all(bytes.get(), std::span(&wrong, 1), size - 100, file.native());
+  });
+  EXPECT_TRUE(at::equal(pooled, kept_image_features(context(), set_, FeatureKind::pooled)));
+  test_world().barrier();
+  test::on_rank_0([&] { std::filesystem::resize_file(file, size / 2); });
+  EXPECT_TRUE(at::equal(pooled, kept_image_features(context(), set_, FeatureKind::pooled)));
+  test_world().barrier();
+  EXPECT_EQ(std::filesystem::file_size(file), size);
+}
+
+TEST_P(Features, AFolderThatCannotBeMadeIsPassedBy) {
+  const at::Tensor pooled = image_features(context(), set_, FeatureKind::pooled);
+  EvalContext blocked = context();
+  blocked.feature_folder = folder_ / "set/classnames.txt";  // a file
+  EXPECT_TRUE(at::equal(pooled, kept_image_features(blocked, set_, FeatureKind::pooled)));
+}
+
+TEST_P(Features, OfOtherWeightsViewsAndSetsHaveOtherFiles) {
+  const std::filesystem::path file = feature_file(context(), set_);
+  EvalContext other = context();
+  other.view = "eval";
+  EXPECT_NE(feature_file(other, set_), file);
+  test::on_rank_0([&] { test::write_noise_set(folder_ / "fewer", 20); });
+  EXPECT_NE(feature_file(context(), PackedSet(folder_ / "fewer")), file);
+  model_.arena().master_view(3).add_(1e-3);
+  EXPECT_NE(feature_file(context(), set_), file);
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, Features, testing::Values(at::kFloat, at::kBFloat16));
+
+}  // namespace
+}  // namespace clip_hpc
