@@ -8,7 +8,6 @@ namespace clip_hpc {
 namespace {
 
 constexpr double kDecrease = 1e-4, kCurvature = 0.9;  // Wolfe's conditions
-constexpr double kRounding = 1e-14;                   // of a value, relative
 constexpr int kMaxTrials = 40;                        // of one search
 
 double product_of(const at::Tensor& a, const at::Tensor& b) { return at::dot(a, b).item<double>(); }
@@ -27,7 +26,7 @@ void Lbfgs::tell(double value, const at::Tensor& gradient) {
   const double slope = product_of(gradient, direction_);
   const bool lower = value <= value_ + kDecrease * t_ * slope_;
   // Near the minimum the values differ by rounding alone, and the slopes decide (Hager and Zhang).
-  const bool as_low = value <= value_ + kRounding * std::abs(value_) && slope <= (2 * kDecrease - 1) * slope_;
+  const bool as_low = value <= value_ + options_.rounding * std::abs(value_) && slope <= (2 * kDecrease - 1) * slope_;
   if ((lower || as_low) && slope >= kCurvature * slope_) {
     const at::Tensor step = direction_ * t_, change = gradient - gradient_;
     const double product = product_of(step, change);

@@ -115,26 +115,29 @@ ProbeHeads train_by_steps(const ProbeRecipe& recipe, const Samples& train, std::
 }
 
 // Mean loss + |weight|^2 / (2 C n) of each member, and its gradient. parameters [members, classes * dim + classes]
-// double: weights, then the bias, which is not shrunk. strength: 1 / (C n) of each member.
+// double: weights, then the bias, which is not shrunk. strength: 1 / (C n) of each member. Blocks of samples are
+// computed in `compute` and summed in double.
 std::pair<at::Tensor, at::Tensor> logistic_loss(const Samples& train, const at::Tensor& y, std::int64_t classes,
-                                                const at::Tensor& parameters, const at::Tensor& strength) {
+                                                const at::Tensor& parameters, const at::Tensor& strength,
+                                                at::ScalarType compute) {
   const std::int64_t rows = train.x.size(0), dim = train.x.size(1), members = parameters.size(0);
   const std::int64_t together = std::clamp<std::int64_t>(kScores / (members * classes), 128, 4096);
   const at::Tensor weight = parameters.slice(1, 0, classes * dim);
-  const at::Tensor w = weight.reshape({members * classes, dim});
-  const at::Tensor b = parameters.slice(1, classes * dim).reshape({members * classes, 1});
+  const at::Tensor w = weight.reshape({members * classes, dim}).to(compute);
+  const at::Tensor b = parameters.slice(1, classes * dim).reshape({members * classes, 1}).to(compute);
   at::Tensor loss = at::zeros({members}, at::kDouble);
-  at::Tensor gw = at::zeros_like(w), gb = at::zeros_like(b);
+  at::Tensor gw = at::zeros({members * classes, dim}, at::kDouble), gb = at::zeros({members * classes, 1}, at::kDouble);
   for (std::int64_t begin = 0; begin < rows; begin += together) {
     const std::int64_t count = std::min(rows - begin, together);
-    const at::Tensor x = train.x.slice(0, begin, begin + count).to(at::kDouble);
+    const at::Tensor x = train.x.slice(0, begin, begin + count).to(compute);
     const at::Tensor labels = y.slice(0, begin, begin + count);
     at::Tensor g = at::log_softmax(at::addmm(b, w, x.t()).view({members, classes, count}), 1);
-    loss.sub_(g.gather(1, labels.view({1, 1, count}).expand({members, 1, count})).sum(2).squeeze(1));
+    loss.sub_(
+        g.gather(1, labels.view({1, 1, count}).expand({members, 1, count})).sum(2, false, at::kDouble).squeeze(1));
     g.exp_();
     to_gradient(g, labels);
     const at::Tensor flat = g.view({members * classes, count});
-    gw.addmm_(flat, x);
+    gw.add_(at::mm(flat, x));
     gb.add_(flat.sum(1, true));
   }
   const auto n = static_cast<double>(rows);
@@ -148,7 +151,12 @@ ProbeHeads train_by_lbfgs(const ProbeRecipe& recipe, const Samples& train, std::
                           std::span<const double> values) {
   const std::int64_t dim = train.x.size(1);
   const at::Tensor y = labels_of(train);
-  const LbfgsOptions options{.max_iterations = recipe.max_iterations, .tolerance = recipe.tolerance};
+  const bool single = recipe.tolerance >= 1e-6;
+  const at::ScalarType compute = single ? at::kFloat : at::kDouble;
+  LbfgsOptions options;
+  options.max_iterations = recipe.max_iterations;
+  options.tolerance = recipe.tolerance;
+  if (single) options.rounding = 1e-7;
   std::vector<Lbfgs> problems;
   for (std::size_t i = 0; i < values.size(); ++i) {
     problems.emplace_back(at::zeros({(dim + 1) * classes}, at::kDouble), options);
@@ -165,7 +173,7 @@ ProbeHeads train_by_lbfgs(const ProbeRecipe& recipe, const Samples& train, std::
     }
     if (open.empty()) break;
     const auto [value, gradient] =
-        logistic_loss(train, y, classes, at::stack(points), at::tensor(strengths, at::kDouble));
+        logistic_loss(train, y, classes, at::stack(points), at::tensor(strengths, at::kDouble), compute);
     for (std::size_t k = 0; k < open.size(); ++k) {
       const auto row = static_cast<std::int64_t>(k);
       problems[open[k]].tell(value[row].item<double>(), gradient[row]);

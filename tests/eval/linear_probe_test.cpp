@@ -58,6 +58,15 @@ TEST(ProbeHeads, LbfgsEndsWhereTheGradientIsZero) {
   EXPECT_GT(largest(heads.weight[2]), largest(heads.weight[0]));
 }
 
+TEST(ProbeHeads, LbfgsInSinglePrecisionEndsBesideTheMinimum) {
+  const Samples train = test::clouds(5, 200, 7, 2.0, 2);
+  const std::vector<double> cs{0.01, 1, 100};
+  const ProbeHeads single = train_heads({.method = "lbfgs", .tolerance = 1e-6}, train, 5, cs);
+  const ProbeHeads exact = train_heads({.method = "lbfgs", .tolerance = 1e-10}, train, 5, cs);
+  EXPECT_LT(largest(single.weight - exact.weight), 1e-3 * largest(exact.weight));
+  EXPECT_GT(largest(single.weight - exact.weight), 0);
+}
+
 TEST(ProbeHeads, MembersTogetherAreWhatTheyAreAlone) {
   const Samples train = test::clouds(6, 20, 8, 1.0, 3);
   const std::vector<double> values{0.003, 0.05, 0.7};

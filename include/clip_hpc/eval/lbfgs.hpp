@@ -13,6 +13,7 @@ struct LbfgsOptions {
   std::int64_t history = 10;
   std::int64_t max_iterations = 1000;
   double tolerance = 1e-4;  // largest component of the gradient at which it ends
+  double rounding = 1e-14;  // of a value, relative: what is less than that is no difference
 };
 
 class Lbfgs {

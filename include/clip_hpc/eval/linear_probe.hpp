@@ -23,11 +23,12 @@ namespace clip_hpc {
 // likewise
 struct ProbeRecipe {
   std::string method = "sgd";
-  std::vector<double> values = {};     // to choose from; empty: the method's own. One value: nothing is chosen
-  std::int64_t epochs = 0;             // of sgd and adamw; 0: 90 and 10
-  std::int64_t batch = 256;            // of sgd and adamw
-  double learning_rate = 0.1;          // of adamw
-  double tolerance = 1e-4;             // of lbfgs: largest component of the gradient of the mean loss
+  std::vector<double> values = {};  // to choose from; empty: the method's own. One value: nothing is chosen
+  std::int64_t epochs = 0;          // of sgd and adamw; 0: 90 and 10
+  std::int64_t batch = 256;         // of sgd and adamw
+  double learning_rate = 0.1;       // of adamw
+  // Of lbfgs: largest component of the gradient of the mean loss. Below 1e-6 it is computed in double precision.
+  double tolerance = 1e-6;
   std::int64_t max_iterations = 1000;  // of lbfgs
   std::uint64_t seed = 0;
 };
