@@ -10,6 +10,8 @@ int exit_code(ErrorKind kind) {
       return kExitStorage;
     case ErrorKind::comm:
       return kExitComm;
+    case ErrorKind::lost_peer:
+      return kExitStoppedCleanly;
     case ErrorKind::device:
       return kExitDevice;
     case ErrorKind::internal:
@@ -26,6 +28,8 @@ const char* name_of(ErrorKind kind) {
       return "storage";
     case ErrorKind::comm:
       return "communication";
+    case ErrorKind::lost_peer:
+      return "communication, submit again";
     case ErrorKind::device:
       return "device";
     case ErrorKind::internal:

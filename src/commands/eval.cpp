@@ -25,7 +25,7 @@ Features of a set are computed once and kept in MODEL/features.
 }  // namespace
 
 int command_eval(World& world, std::span<const std::string> arguments) {
-  std::string path, output, features, precision = "auto";
+  std::string path, output, features, precision = "auto", device_word = "auto";
   std::vector<std::string> keys;
   EvalOptions options;
   options.tasks.clear();
@@ -40,6 +40,7 @@ int command_eval(World& world, std::span<const std::string> arguments) {
       "captions", po::value(&options.captions)->default_value(options.captions), "retrieval: all or first")(
       "pictures", po::value(&options.pictures)->default_value(options.pictures), "kept for the report")(
       "precision", po::value(&precision)->default_value(precision), "fp32, bf16, or auto: that of the run")(
+      "device", po::value(&device_word)->default_value(device_word), "auto, cpu or cuda, as train.device")(
       "output", po::value(&output), "folder for results.json; default: the run folder")(
       "feature-dir", po::value(&features), "folder where features are kept; default: features in the run folder");
   if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
@@ -51,7 +52,9 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   one_of({"auto", "fp32", "bf16"})("--precision", precision);
   at::set_num_threads(compute_threads(world, 0));
   keep_freed_memory();  // a probe's steps ask for the same tensors again and again
-  const LoadedModel loaded = load_model(path, precision);
+  one_of({"auto", "cpu", "cuda"})("--device", device_word);
+  const ComputeDevice device = choose_device(world, device_word);
+  const LoadedModel loaded = load_model(path, precision, device.device);
   RunFolder folder = loaded.folder;
   if (!output.empty()) folder.path = output;
   if (world.rank() == 0) std::filesystem::create_directories(folder.path);

@@ -13,7 +13,7 @@ at::Tensor text_features(const EvalContext& context, const std::vector<std::stri
                        [&](std::int64_t begin, std::int64_t end) {
                          const std::vector<std::string> part(texts.begin() + begin, texts.begin() + end);
                          const at::Tensor ids = token_ids(context.tokenizer, context.model.config().text, part);
-                         return normalise_features(context.model.encode_text(ids));
+                         return normalise_features(context.model.encode_text(ids.to(context.model.device())));
                        });
 }
 

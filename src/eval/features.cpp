@@ -32,7 +32,7 @@ std::string encoder_key(const EvalContext& context) {
   const ParameterArena& arena = context.model.arena();
   std::uint64_t weights = 0;
   for (std::size_t i = 0; i < arena.specs().size(); ++i) {
-    weights = xxh64(bytes_of(arena.master_view(i).contiguous()), weights);
+    weights = xxh64(bytes_of(arena.master_view(i).cpu().contiguous()), weights);
   }
   const std::string text =
       fmt::format("{} {} {} {} {}", kFileVersion, hex64(weights), to_json(context.model.config()).dump(), context.view,
@@ -103,7 +103,8 @@ std::optional<at::Tensor> read_on_rank_0(const EvalContext& context, const Packe
 at::Tensor project(const EvalContext& context, const at::Tensor& pooled) {
   return encode_blocks(
       context.comm, pooled.size(0), context.model.config().embed_dim, [&](std::int64_t begin, std::int64_t end) {
-        return normalise_features(context.model.project_image(pooled.slice(0, begin, end).to(compute_type(context))));
+        return normalise_features(
+            context.model.project_image(pooled.slice(0, begin, end).to(context.model.device(), compute_type(context))));
       });
 }
 
@@ -141,7 +142,7 @@ at::Tensor image_features(const EvalContext& context, const PackedSet& set, Feat
           RandomStream unused(0, Purpose::augment, 0);  // evaluation views draw nothing
           apply_view(image, view, unused, std::span(pixels[i - begin].data_ptr<std::uint8_t>(), view.bytes()));
         }
-        const at::Tensor x = normalise_pixels(pixels, config.norm, compute_type(context));
+        const at::Tensor x = normalise_pixels(pixels.to(context.model.device()), config.norm, compute_type(context));
         if (kind == FeatureKind::pooled) return context.model.pooled_image(x);
         return normalise_features(context.model.encode_image(x));
       });

@@ -122,7 +122,9 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   at::globalContext().setDeterministicAlgorithms(config.train.deterministic, false);
   at::globalContext().setDeterministicFillUninitializedMemory(false);  // a pass over every new tensor, for debugging
   install_shutdown_signals();
-  const Watchdog watchdog(world.in_flight(), config.comm.timeout_s, leave_hung_run);
+  const Watchdog watchdog(world.in_flight(), config.comm.timeout_s, [&request](const std::string& text) {
+    leave_hung_run(text, lost_peer_kind(request.folder));
+  });
 
   // Data, tokenizer, model, optimizer.
   const ModelConfig named_model = read_model_config(config.model.config);
@@ -138,7 +140,8 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   const ViewSpec view = parse_view(strategy.view, static_cast<int>(shape.vision.image_size));
   AdamWState optimizer = make_adamw_state(model.arena());
   const auto comm = make_communicator(world, config.comm, device);
-  const EvalContext eval_context{*comm, model, tokenizer, config.eval.view};
+  const auto host_comm = device.is_cpu() ? nullptr : make_mpi_communicator(world, {.timeout_s = config.comm.timeout_s});
+  const EvalContext eval_context{host_comm ? *host_comm : *comm, model, tokenizer, config.eval.view};
 
   // How long: samples, or epochs of the data.
   const std::int64_t global_batch = config.train.global_batch, micro_batch = config.train.micro_batch;
@@ -405,6 +408,9 @@ int train(World& world, const TrainRequest& request) {
   } catch (const c10::OutOfMemoryError& problem) {
     const std::int64_t rows = (options.global_batch + world.size() - 1) / world.size();
     throw device_error("{}", out_of_memory_text(rows, options, device, problem));
+  } catch (const Error& problem) {
+    if (problem.kind() != ErrorKind::comm) throw;
+    throw Error(lost_peer_kind(request.folder), problem.what());
   }
 }
 

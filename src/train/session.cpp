@@ -350,7 +350,7 @@ bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& o
   return std::ranges::none_of(options.tasks, learns) || evaluate_learned(world, context, options, folder, common);
 }
 
-LoadedModel load_model(const std::filesystem::path& named, const std::string& precision) {
+LoadedModel load_model(const std::filesystem::path& named, const std::string& precision, const at::Device& device) {
   const std::filesystem::path path = without_slash(named);
   LoadedModel loaded;
   std::filesystem::path checkpoint = path;
@@ -366,9 +366,9 @@ LoadedModel load_model(const std::filesystem::path& named, const std::string& pr
   const CheckpointInfo info = inspect_checkpoint(checkpoint);
   if (!info.about) throw storage_error("{} is not a complete checkpoint: {}", checkpoint.native(), info.problem);
   const Json& about = *info.about;
-  loaded.model =
-      std::make_unique<ClipModel>(parse_model_config(about.at("model"), about.at("model_name").get<std::string>()),
-                                  scalar_type_of(precision == "auto" ? about.value("precision", "fp32") : precision));
+  loaded.model = std::make_unique<ClipModel>(
+      parse_model_config(about.at("model"), about.at("model_name").get<std::string>()),
+      scalar_type_of(precision == "auto" ? about.value("precision", "fp32") : precision), device);
   const NamedTensors weights = read_checkpoint_weights(checkpoint);
   const auto& specs = loaded.model->arena().specs();
   for (std::size_t i = 0; i < specs.size(); ++i) {

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
+#include <string_view>
 #include <utility>
 
 #include "clip_hpc/base/error.hpp"
@@ -45,9 +47,15 @@ void Watchdog::watch(const std::stop_token& stop) const {
   }
 }
 
-void leave_hung_run(const std::string& text) {
+ErrorKind lost_peer_kind(const RunFolder& folder) {
+  const char* const may = std::getenv("CLIP_HPC_REQUEUE");
+  const bool asked = may != nullptr && std::string_view(may) == "1";
+  return asked && !folder.checkpoint_steps().empty() ? ErrorKind::lost_peer : ErrorKind::comm;
+}
+
+void leave_hung_run(const std::string& text, ErrorKind kind) {
   log_warning(text);
-  _exit(kExitComm);
+  _exit(exit_code(kind));
 }
 
 }  // namespace clip_hpc

@@ -9,6 +9,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/timer.hpp"
+#include "run/scratch.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -30,6 +31,20 @@ TEST(Watchdog, NamesTheOperationThatLastsTooLong) {
   ASSERT_TRUE(fired);
   EXPECT_NE(text.find("all_gather (operation 2 "), std::string::npos) << text;
   EXPECT_NE(text.find("comm.timeout_s = 0.1"), std::string::npos) << text;
+}
+
+TEST(Watchdog, ALostPeerIsWorthAnotherTryOnlyWithACheckpointAndLeave) {
+  const Scratch scratch;
+  const RunFolder folder{scratch / "run"};
+  folder.create();
+  ::setenv("CLIP_HPC_REQUEUE", "1", 1);
+  EXPECT_EQ(exit_code(lost_peer_kind(folder)), kExitComm);  // nothing to go on from
+  std::filesystem::create_directories(folder.checkpoint_path(7));
+  EXPECT_EQ(exit_code(lost_peer_kind(folder)), kExitStoppedCleanly);
+  ::setenv("CLIP_HPC_REQUEUE", "0", 1);
+  EXPECT_EQ(exit_code(lost_peer_kind(folder)), kExitComm);
+  ::unsetenv("CLIP_HPC_REQUEUE");
+  EXPECT_EQ(exit_code(lost_peer_kind(folder)), kExitComm);
 }
 
 TEST(Watchdog, KeepsQuietWhileOperationsComeAndGoAndWhileNoneRuns) {

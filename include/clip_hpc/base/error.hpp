@@ -10,7 +10,8 @@
 
 namespace clip_hpc {
 
-enum class ErrorKind { input, storage, comm, device, internal };
+// lost_peer: communication failed, and the same command goes on from a checkpoint.
+enum class ErrorKind { input, storage, comm, lost_peer, device, internal };
 
 // Exit codes that users and job scripts rely on (docs/errors.md).
 inline constexpr int kExitDone = 0;

@@ -16,7 +16,7 @@
 namespace clip_hpc {
 
 struct EvalContext {
-  Communicator& comm;
+  Communicator& comm;  // of tensors in host memory; the model may be on a GPU
   const ClipModel& model;
   const SentencePieceTokenizer& tokenizer;
   std::string view = "resize";

@@ -43,6 +43,7 @@ class ClipModel {
   at::Tensor logit_scale() const { return arena_.parameter(logit_scale_); }  // scalar: ln of the scale
   std::size_t logit_scale_index() const { return logit_scale_; }
   const ModelConfig& config() const { return config_; }
+  at::Device device() const { return arena_.parameter(0).device(); }
   ParameterArena& arena() { return arena_; }
   const ParameterArena& arena() const { return arena_; }
 

@@ -67,7 +67,8 @@ struct LoadedModel {
   RunFolder folder;
   Progress progress;
 };
-LoadedModel load_model(const std::filesystem::path& path, const std::string& precision = "auto");
+LoadedModel load_model(const std::filesystem::path& path, const std::string& precision = "auto",
+                       const at::Device& device = at::kCPU);
 
 // A square product on this rank's threads, or its GPU, right now.
 double measured_gemm_tflops(at::ScalarType type, const at::Device& device = at::kCPU);

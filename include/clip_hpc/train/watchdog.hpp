@@ -9,7 +9,9 @@
 #include <string>
 #include <thread>
 
+#include "clip_hpc/base/error.hpp"
 #include "clip_hpc/comm/in_flight.hpp"
+#include "clip_hpc/run/run_folder.hpp"
 
 namespace clip_hpc {
 
@@ -31,8 +33,12 @@ class Watchdog {
   std::jthread thread_;  // last: it uses the others
 };
 
-// What a run does then: says it and leaves at once with kExitComm. MPI belongs to the main thread, which is stuck in
-// it; the launcher ends the other ranks.
-[[noreturn]] void leave_hung_run(const std::string& text);
+// The exit code of a run whose rank or network died: 4, or 75 where the job script may submit it again
+// (CLIP_HPC_REQUEUE=1) and there is a checkpoint to go on from.
+ErrorKind lost_peer_kind(const RunFolder& folder);
+
+// What a run does then: says it and leaves at once with the code of `kind`. MPI belongs to the main thread, which is
+// stuck in it; the launcher ends the other ranks.
+[[noreturn]] void leave_hung_run(const std::string& text, ErrorKind kind);
 
 }  // namespace clip_hpc
