@@ -86,13 +86,13 @@ CLIP_HPC_ELEMENT void norm_backward_row(const T* by_y, const T* by_sum, const T*
   for (std::int64_t i = 0; i < width; ++i) {
     const float z = (static_cast<float>(x[i]) - row.mean) * row.rstd;
     const float g = static_cast<float>(by_y[i]) * static_cast<float>(gamma[i]);
-    const T slope = static_cast<T>(norm_slope(g, z, mean_g, mean_gz, row.rstd));
+    const float slope = rounded_to<T>(norm_slope(g, z, mean_g, mean_gz, row.rstd));
     if constexpr (kAdds) {
-      const T total = static_cast<T>(static_cast<float>(slope) + static_cast<float>(by_sum[i]));
-      by_x[i] = total;
-      by_bias[i] += static_cast<float>(total);
+      const float total = rounded_to<T>(slope + static_cast<float>(by_sum[i]));
+      by_x[i] = exactly<T>(total);
+      by_bias[i] += total;
     } else {
-      by_x[i] = slope;
+      by_x[i] = exactly<T>(slope);
     }
   }
 }

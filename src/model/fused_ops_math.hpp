@@ -2,8 +2,11 @@
 // in here, so that a loop over these functions becomes vector code.
 #pragma once
 
+#include <c10/util/BFloat16.h>
+
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #if defined(__CUDACC__)
 #define CLIP_HPC_ELEMENT __host__ __device__ __forceinline__
@@ -66,6 +69,27 @@ CLIP_HPC_ELEMENT float gelu_slope(float u) {
   } else {
     const Normal normal = normal_at(u);
     return normal.cumulative + u * normal.density;
+  }
+}
+
+// x rounded to the values of T, as c10 rounds it; without c10's branch, which two of in one loop leave it scalar.
+template <class T>
+CLIP_HPC_ELEMENT float rounded_to(float x) {
+  if constexpr (std::is_same_v<T, float>) {
+    return x;
+  } else {
+    const auto bits = __builtin_bit_cast(std::uint32_t, x);
+    const float nearest = __builtin_bit_cast(float, (bits + 0x7fffU + ((bits >> 16) & 1U)) & 0xffff0000U);
+    return x == x ? nearest : __builtin_bit_cast(float, 0x7fc00000U);
+  }
+}
+// The same value as a T.
+template <class T>
+CLIP_HPC_ELEMENT T exactly(float rounded) {
+  if constexpr (std::is_same_v<T, float>) {
+    return rounded;
+  } else {
+    return T(static_cast<std::uint16_t>(__builtin_bit_cast(std::uint32_t, rounded) >> 16), T::from_bits());
   }
 }
 
