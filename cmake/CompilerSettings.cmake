@@ -31,11 +31,12 @@ if(CLIP_HPC_SANITIZE)
   target_link_options(clip_hpc_settings INTERFACE -fsanitize=${CLIP_HPC_SANITIZE})
 endif()
 
-# All sources of the named rooms: src/<room>/*.cpp.
+# All sources of the named rooms: src/<room>/*.cpp, but for *_cuda.cpp, which belong to libclip_hpc_cuda.so.
 function(clip_hpc_room_sources out)
   set(all "")
   foreach(room IN LISTS ARGN)
     file(GLOB found CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${room}/*.cpp)
+    list(FILTER found EXCLUDE REGEX "_cuda\\.cpp$")
     list(APPEND all ${found})
   endforeach()
   set(${out} ${all} PARENT_SCOPE)

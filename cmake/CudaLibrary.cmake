@@ -35,4 +35,18 @@ set_target_properties(clip_hpc_cuda PROPERTIES BUILD_RPATH "${CUDAToolkit_LIBRAR
 target_compile_options(clip_hpc_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
 target_include_directories(clip_hpc_cuda PRIVATE ${CMAKE_SOURCE_DIR}/include)
 target_link_libraries(clip_hpc_cuda PRIVATE CUDA::cudart)
+target_include_directories(clip_hpc_cuda SYSTEM PRIVATE ${LibTorch_INCLUDE_DIR})
+
+# src/<room>/*_cuda.cpp: tensors for the kernels. They need LibTorch's CUDA libraries; its constructors register the
+# device, so none of them may be dropped as unused.
+if(TARGET LibTorch::cuda)
+  file(GLOB tensor_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*/*_cuda.cpp)
+  target_sources(clip_hpc_cuda PRIVATE ${tensor_sources})
+  target_compile_options(clip_hpc_cuda PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wall> $<$<COMPILE_LANGUAGE:CXX>:-Wextra>
+                         $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${CLIP_HPC_WERROR}>>:-Werror>)
+  target_link_libraries(clip_hpc_cuda PRIVATE LibTorch::cuda)
+else()
+  message(WARNING "CUDA: this LibTorch has no libtorch_cuda: libclip_hpc_cuda.so tells devices, but nothing trains on "
+                  "them. Give a LibTorch that was built with CUDA.")
+endif()
 install(TARGETS clip_hpc_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -19,19 +19,25 @@ struct DecayRange {  // elements [begin, end) of the arena
 std::vector<DecayRange> decay_ranges(const ParameterArena& arena);  // adjacent equal ranges are one
 
 struct AdamWState {
-  at::Tensor m, v;     // [numel] fp32
-  at::Tensor applied;  // int64 scalar: updates done, the t of the bias correction
-  at::Tensor skipped;  // int64 scalar: updates left out since the gradient was not finite
+  at::Tensor m, v;              // [numel] fp32
+  at::Tensor applied;           // int64 scalar: updates done, the t of the bias correction
+  at::Tensor skipped;           // int64 scalar: updates left out since the gradient was not finite
+  at::Tensor skipped_in_a_row;  // int64 scalar: those since the last update
   std::vector<DecayRange> ranges;
+  at::Tensor range_table;  // [ranges, 2] int64: end, and 1 where weight decay applies; what the device reads
 };
-AdamWState make_adamw_state(const ParameterArena& arena);
+AdamWState make_adamw_state(ParameterArena& arena);  // on the arena's device
 
 // Global L2 norm of the gradients, fp64 scalar on the arena's device; not finite when any gradient is not.
 at::Tensor gradient_norm(ParameterArena& arena);
 
-// One update with gradients scaled to at most options.clip_norm. Where the norm is not finite nothing changes but
-// state.skipped. Afterwards the element `logit_scale` is clamped to [0, ln 100].
+// One update with gradients scaled to at most options.clip_norm. Where the norm is not finite nothing changes but the
+// counts of skipped steps. Afterwards the element `logit_scale` is clamped to [0, ln 100]. On a device whose library is
+// open nothing waits for the device.
 void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
                 double lr, std::size_t logit_scale);
+// The same with the learning rate as fp32 scalar on the arena's device: a step that a CUDA graph can repeat.
+void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
+                const at::Tensor& lr, std::size_t logit_scale);
 
 }  // namespace clip_hpc
