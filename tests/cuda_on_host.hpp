@@ -113,25 +113,28 @@ inline void run_block(Block& block) {
     thread.index = dim3(static_cast<unsigned>(i % blockDim.x), static_cast<unsigned>(i / blockDim.x % blockDim.y),
                         static_cast<unsigned>(i / blockDim.x / blockDim.y));
   }
-  // Every round goes through the threads the other way: what lacks a barrier reads what is not yet written.
+  // A warp runs as far as it can before the next one begins, and every round goes the other way: what lacks a barrier
+  // reads what is not yet written, or what is already written over.
   for (std::size_t round = blockIdx.x;; ++round) {
     bool ran = false, all_done = true;
-    for (std::size_t turn = 0; turn < n; ++turn) {
-      const std::size_t i = round % 2 == 0 ? turn : n - 1 - turn;
-      if (block.threads[i]->state == State::ready) {
-        block.current = i;
-        threadIdx = block.threads[i]->index;
-        resume(*block.threads[i]);
-        ran = true;
-      }
-      all_done = all_done && block.threads[i]->state == State::done;
+    const std::size_t warps = (n + kWarp - 1) / kWarp;
+    for (std::size_t turn = 0; turn < warps; ++turn) {
+      const std::size_t begin = (round % 2 == 0 ? turn : warps - 1 - turn) * kWarp;
+      const std::size_t end = begin + kWarp < n ? begin + kWarp : n;
+      do {
+        for (std::size_t lane = 0; lane < end - begin; ++lane) {
+          const std::size_t i = round % 2 == 0 ? begin + lane : end - 1 - lane;
+          if (block.threads[i]->state != State::ready) continue;
+          block.current = i;
+          threadIdx = block.threads[i]->index;
+          resume(*block.threads[i]);
+          ran = true;
+        }
+      } while (release(begin, end, State::at_shuffle));
+      for (std::size_t i = begin; i < end; ++i) all_done = all_done && block.threads[i]->state == State::done;
     }
     if (all_done) return;
-    bool released = release(0, n, State::at_block_barrier);
-    for (std::size_t warp = 0; warp < n; warp += kWarp) {
-      released = release(warp, warp + kWarp < n ? warp + kWarp : n, State::at_shuffle) || released;
-    }
-    if (!ran && !released) fail("threads wait for others that never come");
+    if (!release(0, n, State::at_block_barrier) && !ran) fail("threads wait for others that never come");
   }
 }
 
