@@ -35,6 +35,7 @@ set_target_properties(clip_hpc_cuda PROPERTIES BUILD_RPATH "${CUDAToolkit_LIBRAR
 target_compile_options(clip_hpc_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
 target_include_directories(clip_hpc_cuda PRIVATE ${CMAKE_SOURCE_DIR}/include)
 target_link_libraries(clip_hpc_cuda PRIVATE CUDA::cudart)
+target_include_directories(clip_hpc_cuda SYSTEM PRIVATE ${LibTorch_INCLUDE_DIR})  # bfloat16
 
 # The part that knows tensors: src/*/*_cuda.cpp. Error, World and Communicator are the program's own: the library finds
 # them there when it is opened. NCCL is the one that libtorch_cuda.so loads; only its header is wanted here.

@@ -8,7 +8,7 @@
 #include <map>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/base/json.hpp"
+#include "clip_hpc/comm/device_kernels.hpp"
 #include "clip_hpc/comm/device_library.hpp"
 
 namespace clip_hpc {
@@ -26,7 +26,13 @@ const DevicePlane* plane_of(const DeviceLibrary& library, std::string& reason) {
     return nullptr;
   }
   const DevicePlane* const plane = reinterpret_cast<const DevicePlane* (*)()>(symbol)();
-  if (plane->abi == kDevicePlaneAbi) return plane;
+  void* const kernels_symbol = library.symbol("clip_hpc_device_kernels");
+  const auto* const kernels =
+      kernels_symbol != nullptr ? reinterpret_cast<const DeviceKernels* (*)()>(kernels_symbol)() : nullptr;
+  if (plane->abi == kDevicePlaneAbi && kernels != nullptr && kernels->abi == kDeviceKernelsAbi) {
+    set_device_kernels(kernels);
+    return plane;
+  }
   reason = library.path() + " is of another build than this program: build both again";
   return nullptr;
 }

@@ -4,6 +4,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/vector_clones.hpp"
+#include "clip_hpc/comm/device_kernels.hpp"
 #include "clip_hpc/model/init.hpp"
 
 namespace clip_hpc {
@@ -132,7 +133,17 @@ at::Tensor normalise_features(const at::Tensor& features) {
 }
 
 at::Tensor normalise_pixels(const at::Tensor& pixels, const PixelNorm& norm, at::ScalarType compute) {
-  if (!pixels.is_cpu() || !pixels.is_contiguous() || (compute != at::kFloat && compute != at::kBFloat16)) {
+  const bool fused = pixels.is_contiguous() && (compute == at::kFloat || compute == at::kBFloat16);
+  if (fused && pixels.is_cuda() && device_kernels() != nullptr) {
+    std::array<float, 3> scale{}, shift{};
+    for (std::size_t c = 0; c < 3; ++c) {
+      const Affine affine = affine_of(norm, static_cast<std::int64_t>(c));
+      scale[c] = affine.scale;
+      shift[c] = affine.shift;
+    }
+    return device_kernels()->normalise_pixels(pixels, scale, shift, compute);
+  }
+  if (!fused || !pixels.is_cpu()) {
     const auto options = at::TensorOptions().dtype(at::kFloat).device(pixels.device());
     at::Tensor scale = at::empty({1, 3, 1, 1}, options);
     at::Tensor shift = at::empty({1, 3, 1, 1}, options);

@@ -2,6 +2,7 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "clip_hpc/comm/device_kernels.hpp"
 #include "fused_ops_cpu.hpp"
 #include "fused_ops_math.hpp"
 
@@ -11,40 +12,49 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+const FusedBodies kCpuBodies{&bias_gelu_cpu,  &bias_gelu_backward_cpu, &add_bias_cpu,           &column_sums_cpu,
+                             &layer_norm_cpu, &add_layer_norm_cpu,     &layer_norm_backward_cpu};
+
+// The bodies for this device; null where there are none.
+const FusedBodies* bodies_on(const at::Tensor& x) {
+  if (x.is_cpu()) return &kCpuBodies;
+  return x.is_cuda() && device_kernels() != nullptr ? &device_kernels()->fused : nullptr;
+}
+
 struct BiasGelu : torch::autograd::Function<BiasGelu> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& bias, bool quick) {
     context->save_for_backward({x, bias});
     context->saved_data["quick"] = quick;
-    return bias_gelu_cpu(x, bias, quick);
+    return bodies_on(x)->bias_gelu(x, bias, quick);
   }
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     const variable_list saved = context->get_saved_variables();
-    auto [by_x, by_bias] =
-        bias_gelu_backward_cpu(grads[0].contiguous(), saved[0], saved[1], context->saved_data["quick"].toBool());
+    auto [by_x, by_bias] = bodies_on(grads[0])->bias_gelu_backward(grads[0].contiguous(), saved[0], saved[1],
+                                                                   context->saved_data["quick"].toBool());
     return {by_x, by_bias, at::Tensor()};
   }
 };
 
 struct AddBias : torch::autograd::Function<AddBias> {
   static at::Tensor forward(AutogradContext*, const at::Tensor& x, const at::Tensor& delta, const at::Tensor& bias) {
-    return add_bias_cpu(x, delta, bias);
+    return bodies_on(x)->add_bias(x, delta, bias);
   }
   static variable_list backward(AutogradContext*, const variable_list& grads) {
-    return {grads[0], grads[0], column_sums_cpu(grads[0].contiguous())};
+    return {grads[0], grads[0], bodies_on(grads[0])->column_sums(grads[0].contiguous())};
   }
 };
 
 struct LayerNormOp : torch::autograd::Function<LayerNormOp> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& gamma,
                             const at::Tensor& beta) {
-    const NormOutputs outputs = layer_norm_cpu(x, gamma, beta);
+    const NormOutputs outputs = bodies_on(x)->layer_norm(x, gamma, beta);
     context->save_for_backward({x, gamma, outputs.mean, outputs.rstd});
     return outputs.normed;
   }
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     const variable_list saved = context->get_saved_variables();
-    const NormGradients by =
-        layer_norm_backward_cpu(grads[0].contiguous(), at::Tensor(), saved[0], saved[1], saved[2], saved[3]);
+    const NormGradients by = bodies_on(saved[0])->layer_norm_backward(grads[0].contiguous(), at::Tensor(), saved[0],
+                                                                      saved[1], saved[2], saved[3]);
     return {by.by_x, by.by_gamma, by.by_beta};
   }
 };
@@ -52,14 +62,14 @@ struct LayerNormOp : torch::autograd::Function<LayerNormOp> {
 struct AddLayerNorm : torch::autograd::Function<AddLayerNorm> {
   static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& delta,
                                const at::Tensor& bias, const at::Tensor& gamma, const at::Tensor& beta) {
-    const AddNormOutputs outputs = add_layer_norm_cpu(x, delta, bias, gamma, beta);
+    const AddNormOutputs outputs = bodies_on(x)->add_layer_norm(x, delta, bias, gamma, beta);
     context->save_for_backward({outputs.sum, gamma, outputs.norm.mean, outputs.norm.rstd});
     return {outputs.sum, outputs.norm.normed};
   }
   static variable_list backward(AutogradContext* context, const variable_list& grads) {  // by sum, by normed
     const variable_list saved = context->get_saved_variables();
-    const NormGradients by =
-        layer_norm_backward_cpu(grads[1].contiguous(), grads[0].contiguous(), saved[0], saved[1], saved[2], saved[3]);
+    const NormGradients by = bodies_on(saved[0])->layer_norm_backward(grads[1].contiguous(), grads[0].contiguous(),
+                                                                      saved[0], saved[1], saved[2], saved[3]);
     return {by.by_x, by.by_x, by.by_bias, by.by_gamma, by.by_beta};
   }
 };
@@ -67,12 +77,17 @@ struct AddLayerNorm : torch::autograd::Function<AddLayerNorm> {
 // Whether a fused body takes x [..., width] and others [width] or of x's shape.
 bool fusable(const at::Tensor& x, std::initializer_list<at::Tensor> others) {
   const at::ScalarType type = x.scalar_type();
-  bool fused = x.is_cpu() && (type == at::kFloat || type == at::kBFloat16) && x.numel() > 0;
+  bool fused = bodies_on(x) != nullptr && (type == at::kFloat || type == at::kBFloat16) && x.numel() > 0;
   for (const at::Tensor& other : others) {
-    fused = fused && other.is_cpu() && other.scalar_type() == type &&
+    fused = fused && other.device() == x.device() && other.scalar_type() == type &&
             (other.sizes() == x.sizes() || (other.dim() == 1 && other.size(0) == x.size(-1)));
   }
   return fused;
+}
+
+// The device's norms hold a row in registers.
+bool norm_fusable(const at::Tensor& x, std::initializer_list<at::Tensor> others) {
+  return fusable(x, others) && (x.is_cpu() || x.size(-1) <= device_kernels()->widest_row);
 }
 
 }  // namespace
@@ -101,7 +116,7 @@ at::Tensor layer_norm_reference(const at::Tensor& x, const at::Tensor& gamma, co
 }
 
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta) {
-  if (!fusable(x, {gamma, beta})) return layer_norm_reference(x, gamma, beta);
+  if (!norm_fusable(x, {gamma, beta})) return layer_norm_reference(x, gamma, beta);
   return LayerNormOp::apply(x.contiguous(), gamma.contiguous(), beta.contiguous());
 }
 
@@ -113,7 +128,7 @@ SumAndNorm add_layer_norm_reference(const at::Tensor& x, const at::Tensor& delta
 
 SumAndNorm add_layer_norm(const at::Tensor& x, const at::Tensor& delta, const at::Tensor& delta_bias,
                           const at::Tensor& gamma, const at::Tensor& beta) {
-  if (!fusable(x, {delta, delta_bias, gamma, beta})) {
+  if (!norm_fusable(x, {delta, delta_bias, gamma, beta})) {
     return add_layer_norm_reference(x, delta, delta_bias, gamma, beta);
   }
   const variable_list outputs = AddLayerNorm::apply(x.contiguous(), delta.contiguous(), delta_bias.contiguous(),

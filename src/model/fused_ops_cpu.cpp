@@ -19,15 +19,15 @@ struct Row {  // what LayerNorm's backward needs of a row
 };
 
 template <bool kQuick, class T>
-CLIP_HPC_ELEMENT void gelu_row(const T* x, const T* bias, T* y, std::int64_t width) {
+CLIP_HPC_HOST_DEVICE void gelu_row(const T* x, const T* bias, T* y, std::int64_t width) {
   for (std::int64_t i = 0; i < width; ++i) {
     y[i] = static_cast<T>(gelu_of<kQuick>(static_cast<float>(x[i]) + static_cast<float>(bias[i])));
   }
 }
 
 template <bool kQuick, class T>
-CLIP_HPC_ELEMENT void gelu_backward_row(const T* grad, const T* x, const T* bias, T* by_x, float* sums,
-                                        std::int64_t width) {
+CLIP_HPC_HOST_DEVICE void gelu_backward_row(const T* grad, const T* x, const T* bias, T* by_x, float* sums,
+                                            std::int64_t width) {
   for (std::int64_t i = 0; i < width; ++i) {
     const float u = static_cast<float>(x[i]) + static_cast<float>(bias[i]);
     const float g = static_cast<float>(grad[i]) * gelu_slope<kQuick>(u);
@@ -37,17 +37,17 @@ CLIP_HPC_ELEMENT void gelu_backward_row(const T* grad, const T* x, const T* bias
 }
 
 template <class T>
-CLIP_HPC_ELEMENT void sum_row(const T* x, const T* delta, const T* bias, T* sum, std::int64_t width) {
+CLIP_HPC_HOST_DEVICE void sum_row(const T* x, const T* delta, const T* bias, T* sum, std::int64_t width) {
   for (std::int64_t i = 0; i < width; ++i) sum[i] = residual_sum(x[i], delta[i], bias[i]);
 }
 
 template <class T>
-CLIP_HPC_ELEMENT void add_to_row(const T* x, float* sums, std::int64_t width) {
+CLIP_HPC_HOST_DEVICE void add_to_row(const T* x, float* sums, std::int64_t width) {
   for (std::int64_t i = 0; i < width; ++i) sums[i] += static_cast<float>(x[i]);
 }
 
 template <class T>
-CLIP_HPC_ELEMENT Row norm_row(const T* x, const T* gamma, const T* beta, T* y, std::int64_t width) {
+CLIP_HPC_HOST_DEVICE Row norm_row(const T* x, const T* gamma, const T* beta, T* y, std::int64_t width) {
   const float share = 1.0F / static_cast<float>(width);
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -69,8 +69,9 @@ CLIP_HPC_ELEMENT Row norm_row(const T* x, const T* gamma, const T* beta, T* y, s
 
 // kAdds: by_sum joins the gradient, and by_bias gathers it.
 template <bool kAdds, class T>
-CLIP_HPC_ELEMENT void norm_backward_row(const T* by_y, const T* by_sum, const T* x, const T* gamma, Row row, T* by_x,
-                                        float* by_gamma, float* by_beta, float* by_bias, std::int64_t width) {
+CLIP_HPC_HOST_DEVICE void norm_backward_row(const T* by_y, const T* by_sum, const T* x, const T* gamma, Row row,
+                                            T* by_x, float* by_gamma, float* by_beta, float* by_bias,
+                                            std::int64_t width) {
   float sum_g = 0, sum_gz = 0;
 #pragma omp simd reduction(+ : sum_g, sum_gz)
   for (std::int64_t i = 0; i < width; ++i) {
@@ -86,13 +87,13 @@ CLIP_HPC_ELEMENT void norm_backward_row(const T* by_y, const T* by_sum, const T*
   for (std::int64_t i = 0; i < width; ++i) {
     const float z = (static_cast<float>(x[i]) - row.mean) * row.rstd;
     const float g = static_cast<float>(by_y[i]) * static_cast<float>(gamma[i]);
-    const T slope = static_cast<T>(norm_slope(g, z, mean_g, mean_gz, row.rstd));
+    const float slope = rounded_to<T>(norm_slope(g, z, mean_g, mean_gz, row.rstd));
     if constexpr (kAdds) {
-      const T total = static_cast<T>(static_cast<float>(slope) + static_cast<float>(by_sum[i]));
-      by_x[i] = total;
-      by_bias[i] += static_cast<float>(total);
+      const float total = rounded_to<T>(slope + static_cast<float>(by_sum[i]));
+      by_x[i] = exactly<T>(total);
+      by_bias[i] += total;
     } else {
-      by_x[i] = slope;
+      by_x[i] = exactly<T>(slope);
     }
   }
 }

@@ -2,24 +2,23 @@
 // in here, so that a loop over these functions becomes vector code.
 #pragma once
 
+#include <c10/util/BFloat16.h>
+
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
-#if defined(__CUDACC__)
-#define CLIP_HPC_ELEMENT __host__ __device__ __forceinline__
-#else
-#define CLIP_HPC_ELEMENT __attribute__((always_inline)) inline
-#endif
+#include "clip_hpc/base/host_device.hpp"
 
 namespace clip_hpc {
 
 #if defined(__CUDA_ARCH__)
 // The device's own approximations, two units in the last place: the polynomial below would make kernels that wait for
 // memory wait for arithmetic.
-CLIP_HPC_ELEMENT float exp_negative(float x) { return __expf(x); }
-CLIP_HPC_ELEMENT float quotient(float a, float b) { return __fdividef(a, b); }
+CLIP_HPC_HOST_DEVICE float exp_negative(float x) { return __expf(x); }
+CLIP_HPC_HOST_DEVICE float quotient(float a, float b) { return __fdividef(a, b); }
 #else
-CLIP_HPC_ELEMENT float exp_negative(float x) {  // x <= 0; relative error below 2e-7
+CLIP_HPC_HOST_DEVICE float exp_negative(float x) {  // x <= 0; relative error below 2e-7
   x = x < -87.0F ? -87.0F : x;
   const float n = std::floor(x * 1.44269504F + 0.5F);
   float r = x - n * 0.693359375F;  // ln 2 in two parts
@@ -33,14 +32,14 @@ CLIP_HPC_ELEMENT float exp_negative(float x) {  // x <= 0; relative error below 
   p = p * r * r + r + 1.0F;
   return p * __builtin_bit_cast(float, (static_cast<std::int32_t>(n) + 127) << 23);
 }
-CLIP_HPC_ELEMENT float quotient(float a, float b) { return a / b; }
+CLIP_HPC_HOST_DEVICE float quotient(float a, float b) { return a / b; }
 #endif
 
 struct Normal {
   float density, cumulative;  // of the standard normal distribution at u
 };
 
-CLIP_HPC_ELEMENT Normal normal_at(float u) {
+CLIP_HPC_HOST_DEVICE Normal normal_at(float u) {
   const float e = exp_negative(-0.5F * u * u);
   const float t = quotient(1.0F, 1.0F + 0.3275911F * 0.70710678F * (u < 0 ? -u : u));
   const float tail =
@@ -48,18 +47,18 @@ CLIP_HPC_ELEMENT Normal normal_at(float u) {
   return {0.39894228F * e, u < 0 ? tail : 1.0F - tail};
 }
 
-CLIP_HPC_ELEMENT float sigmoid_of(float u) {
+CLIP_HPC_HOST_DEVICE float sigmoid_of(float u) {
   const float e = exp_negative(u < 0 ? u : -u);
   return quotient(u < 0 ? e : 1.0F, 1.0F + e);
 }
 
 template <bool kQuick>
-CLIP_HPC_ELEMENT float gelu_of(float u) {
+CLIP_HPC_HOST_DEVICE float gelu_of(float u) {
   return kQuick ? u * sigmoid_of(1.702F * u) : u * normal_at(u).cumulative;
 }
 
 template <bool kQuick>
-CLIP_HPC_ELEMENT float gelu_slope(float u) {
+CLIP_HPC_HOST_DEVICE float gelu_slope(float u) {
   if constexpr (kQuick) {
     const float s = sigmoid_of(1.702F * u);
     return s * (1.0F + 1.702F * u * (1.0F - s));
@@ -69,18 +68,39 @@ CLIP_HPC_ELEMENT float gelu_slope(float u) {
   }
 }
 
+// x rounded to the values of T, as c10 rounds it; without c10's branch, which two of in one loop leave it scalar.
+template <class T>
+CLIP_HPC_HOST_DEVICE float rounded_to(float x) {
+  if constexpr (std::is_same_v<T, float>) {
+    return x;
+  } else {
+    const auto bits = __builtin_bit_cast(std::uint32_t, x);
+    const float nearest = __builtin_bit_cast(float, (bits + 0x7fffU + ((bits >> 16) & 1U)) & 0xffff0000U);
+    return x == x ? nearest : __builtin_bit_cast(float, 0x7fc00000U);
+  }
+}
+// The same value as a T.
+template <class T>
+CLIP_HPC_HOST_DEVICE T exactly(float rounded) {
+  if constexpr (std::is_same_v<T, float>) {
+    return rounded;
+  } else {
+    return T(static_cast<std::uint16_t>(__builtin_bit_cast(std::uint32_t, rounded) >> 16), T::from_bits());
+  }
+}
+
 inline constexpr float kNormEps = 1e-5F;  // of LayerNorm
 
 // The residual sum, rounded once.
 template <class T>
-CLIP_HPC_ELEMENT T residual_sum(T x, T delta, T bias) {
+CLIP_HPC_HOST_DEVICE T residual_sum(T x, T delta, T bias) {
   return static_cast<T>(static_cast<float>(x) + (static_cast<float>(delta) + static_cast<float>(bias)));
 }
 
 // The gradient of LayerNorm by its input, where g = by_y * gamma, mean_g and mean_gz are the row's means of g and g *
 // z. Its last operation is no product, or that of a later sum would be fused with it: the rounding must not depend on
 // what comes after (blocks that are computed again give the same bits).
-CLIP_HPC_ELEMENT float norm_slope(float g, float z, float mean_g, float mean_gz, float rstd) {
+CLIP_HPC_HOST_DEVICE float norm_slope(float g, float z, float mean_g, float mean_gz, float rstd) {
   return (g - mean_g) * rstd - z * (mean_gz * rstd);
 }
 

@@ -6,25 +6,20 @@
 #include <algorithm>
 #include <cmath>
 
+#include "adamw_math.hpp"
+#include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/vector_clones.hpp"
+#include "clip_hpc/comm/device_kernels.hpp"
 
 namespace clip_hpc {
 namespace {
 
-struct Update {
-  float clip, lr_over_correction1, inverse_root_correction2, shrink, beta1, beta2, eps;
-};
-
 // Plain arrays, so that the compiler makes vector code of it. G and W: float, or c10::BFloat16.
 template <class G, class W>
-__attribute__((always_inline)) inline void update_range(float* master, W* weights, const G* gradients, float* m,
-                                                        float* v, std::int64_t n, const Update& u) {
+CLIP_HPC_HOST_DEVICE void update_range(float* master, W* weights, const G* gradients, float* m, float* v,
+                                       std::int64_t n, const AdamWUpdate& u) {
   for (std::int64_t i = 0; i < n; ++i) {
-    const float g = static_cast<float>(gradients[i]) * u.clip;
-    m[i] = u.beta1 * m[i] + (1.0F - u.beta1) * g;
-    v[i] = u.beta2 * v[i] + (1.0F - u.beta2) * g * g;
-    const float x =
-        master[i] * u.shrink - u.lr_over_correction1 * m[i] / (std::sqrt(v[i]) * u.inverse_root_correction2 + u.eps);
+    const float x = adamw_element(master[i], static_cast<float>(gradients[i]), m[i], v[i], u.shrink, u);
     master[i] = x;
     weights[i] = static_cast<W>(x);
   }
@@ -32,18 +27,18 @@ __attribute__((always_inline)) inline void update_range(float* master, W* weight
 
 CLIP_HPC_VECTOR_CLONES
 void update(float* master, float* weights, const float* gradients, float* m, float* v, std::int64_t n,
-            const Update& u) {
+            const AdamWUpdate& u) {
   update_range(master, weights, gradients, m, v, n, u);
 }
 
 CLIP_HPC_VECTOR_CLONES
 void update(float* master, c10::BFloat16* weights, const c10::BFloat16* gradients, float* m, float* v, std::int64_t n,
-            const Update& u) {
+            const AdamWUpdate& u) {
   update_range(master, weights, gradients, m, v, n, u);
 }
 
 template <class T>
-void update_all(ParameterArena& arena, AdamWState& state, const Update& form, float decayed_shrink) {
+void update_all(ParameterArena& arena, AdamWState& state, const AdamWUpdate& form) {
   const std::int64_t first = arena.held().begin;  // of the state
   float* master = arena.master().data_ptr<float>();
   T* weights = arena.weights().data_ptr<T>();
@@ -52,8 +47,8 @@ void update_all(ParameterArena& arena, AdamWState& state, const Update& form, fl
   float* v = state.v.data_ptr<float>();
   constexpr std::int64_t kGrain = 16384;
   for (const DecayRange& range : state.ranges) {
-    Update here = form;
-    here.shrink = range.decay ? decayed_shrink : 1.0F;
+    AdamWUpdate here = form;
+    if (!range.decay) here.shrink = 1.0F;
     at::parallel_for(range.begin, range.end, kGrain, [&](std::int64_t begin, std::int64_t end) {
       const std::int64_t at = begin - first;
       update(master + at, weights + begin, gradients + begin, m + at, v + at, end - begin, here);
@@ -78,11 +73,19 @@ std::vector<DecayRange> decay_ranges(const ParameterArena& arena) {
   return ranges;
 }
 
-AdamWState make_adamw_state(const ParameterArena& arena) {
-  const auto fp32 = arena.parameter(0).options().dtype(at::kFloat).requires_grad(false), count = fp32.dtype(at::kLong);
+AdamWState make_adamw_state(ParameterArena& arena) {
+  const auto fp32 = arena.master().options();
+  const auto count = fp32.dtype(at::kLong);
+  const std::vector<DecayRange> ranges = decay_ranges(arena);
+  const at::Tensor table = at::empty({static_cast<std::int64_t>(ranges.size()), 2}, at::kLong);
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    table.data_ptr<std::int64_t>()[2 * i] = ranges[i].end;
+    table.data_ptr<std::int64_t>()[2 * i + 1] = ranges[i].decay ? 1 : 0;
+  }
   const std::int64_t held = arena.held().size();
   return {at::zeros({held}, fp32), at::zeros({held}, fp32), at::zeros({}, count),
-          at::zeros({}, count),    at::zeros({}, count),    decay_ranges(arena)};
+          at::zeros({}, count),    at::zeros({}, count),    ranges,
+          table.to(fp32.device())};
 }
 
 at::Tensor gradient_norm(ParameterArena& arena, Communicator& comm) {
@@ -107,37 +110,59 @@ at::Tensor gradient_norm(ParameterArena& arena, Communicator& comm) {
   return squares.sqrt();
 }
 
+namespace {
+
+AdamWRates rates_of(const OptimOptions& options) {
+  return {options.beta1, options.beta2, options.eps, options.weight_decay, options.clip_norm};
+}
+
+void step_on_device(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
+                    const at::Tensor& lr, std::size_t logit_scale) {
+  device_kernels()->adamw_step({arena.master(), arena.weights(), arena.gradients(), state.m, state.v, 0,
+                                state.range_table, norm, lr, state.applied, state.skipped, state.skipped_in_a_row},
+                               rates_of(options), arena.specs()[logit_scale].offset);
+}
+
+bool has_device_step(ParameterArena& arena) { return arena.master().is_cuda() && device_kernels() != nullptr; }
+
+}  // namespace
+
 void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
-                const at::Tensor& lr_now, std::size_t logit_scale) {
+                const at::Tensor& lr, std::size_t logit_scale) {
+  if (has_device_step(arena)) {
+    step_on_device(arena, state, norm, options, lr, logit_scale);
+  } else {
+    adamw_step(arena, state, norm, options, lr.item<double>(), logit_scale);
+  }
+}
+
+void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
+                double lr, std::size_t logit_scale) {
   const at::NoGradGuard no_grad;
-  const double lr = lr_now.item<double>();
+  if (has_device_step(arena)) {
+    const at::Tensor on_device = at::full({}, lr, norm.options());
+    return step_on_device(arena, state, norm, options, on_device, logit_scale);
+  }
+  if (!arena.master().is_cpu())
+    throw device_error("AdamW on {} needs libclip_hpc_cuda.so, which is not open", arena.master().device().str());
   const double length = norm.item<double>();
-  if (!std::isfinite(length)) {
+  if (!is_finite(length)) {
     state.skipped.add_(1);
     state.skipped_in_a_row.add_(1);
     return;
   }
   state.applied.add_(1);
   state.skipped_in_a_row.zero_();
-  const auto t = static_cast<double>(state.applied.item<std::int64_t>());
-  const double clip = options.clip_norm > 0 && length > options.clip_norm ? options.clip_norm / (length + 1e-6) : 1.0;
-  const Update form{static_cast<float>(clip),
-                    static_cast<float>(lr / (1.0 - std::pow(options.beta1, t))),
-                    static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(options.beta2, t))),
-                    1.0F,
-                    static_cast<float>(options.beta1),
-                    static_cast<float>(options.beta2),
-                    static_cast<float>(options.eps)};
-  const auto shrink = static_cast<float>(1.0 - lr * options.weight_decay);
+  const AdamWUpdate form = adamw_update(length, lr, state.applied.item<std::int64_t>(), rates_of(options));
   if (arena.weights().scalar_type() == at::kBFloat16) {
-    update_all<c10::BFloat16>(arena, state, form, shrink);
+    update_all<c10::BFloat16>(arena, state, form);
   } else {
-    update_all<float>(arena, state, form, shrink);
+    update_all<float>(arena, state, form);
   }
   const std::int64_t at_scale = arena.specs()[logit_scale].offset;
   if (at_scale < arena.held().begin || at_scale >= arena.held().end) return;  // another rank's
   at::Tensor scale = arena.master().narrow(0, at_scale - arena.held().begin, 1);
-  scale.clamp_(0.0, std::log(100.0));
+  scale.clamp_(0.0, kLargestLogitScale);
   arena.weights().narrow(0, at_scale, 1).copy_(scale);
 }
 
