@@ -237,31 +237,33 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   const bool packs = config.train.pack_captions && !config.train.cuda_graph && model.can_pack();
 
   // One step, as far as the model's device is concerned: nothing in here waits for it.
-  at::Tensor norm_of_gradient;
-  const at::Tensor lr = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(device.device));
+  // What goes in and comes out lies in tensors of its own, since a graph may stand for the step.
+  const auto number = at::TensorOptions().dtype(at::kDouble).device(device.device);
+  const at::Tensor lr = at::zeros({}, number), loss = at::zeros({}, number), norm_of_gradient = at::zeros({}, number);
   GraphedStep step(device, config.train.cuda_graph, [&](const PairBatch& pairs) {
-    at::Tensor loss;
+    at::Tensor local_loss;  // this rank's share
     model.arena().zero_gradients();
     if (micro_batch == 0 || micro_batch >= pairs.ids.size(0)) {
       // Forward: two towers, features of unit length, this rank's share of the symmetric softmax loss.
       const Features features = encode(model, pairs);  // [rows, embed_dim] each
-      loss = contrastive_loss_share(*comm, features.image, features.text, model.logit_scale(), rows_per_rank,
-                                    config.train.loss_columns);
+      local_loss = contrastive_loss_share(*comm, features.image, features.text, model.logit_scale(), rows_per_rank,
+                                          config.train.loss_columns);
 
       // Backward: gradients land in the arena; a bucket travels as soon as it is full.
       reducer.start();
-      loss.backward();
+      local_loss.backward();
       reducer.finish();
     } else {
-      loss = backward_in_micro_batches(*comm, model, reducer, pairs, rows_per_rank, micro_batch,
-                                       config.train.loss_columns);
+      local_loss = backward_in_micro_batches(*comm, model, reducer, pairs, rows_per_rank, micro_batch,
+                                             config.train.loss_columns);
     }
 
     // Update: clip by the global norm, AdamW, clamp of the logit scale. A gradient that is not finite is left out.
-    norm_of_gradient = gradient_norm(model.arena(), *comm);
+    norm_of_gradient.copy_(gradient_norm(model.arena(), *comm));
     adamw_step(model.arena(), optimizer, norm_of_gradient, config.optim, lr, model.logit_scale_index());
     model.arena().gather_weights(*comm);
-    return loss.detach();
+    loss.copy_(local_loss.detach());
+    return loss;
   });
   std::string told_refusal;
 
@@ -291,7 +293,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     lr.fill_(rate);
     const PairBatch fed = feed.put(pairs);
     if (watches_waits) device_plane()->forbid_waits(true);
-    const at::Tensor loss = step.run(fed);
+    step.run(fed);
     if (watches_waits) device_plane()->forbid_waits(false);
     feed.done();
     clock.lap(0);

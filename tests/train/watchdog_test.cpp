@@ -65,7 +65,7 @@ TEST(Watchdog, LeavesWithTheExitCodeOfCommunication) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   const auto leave = [] {
     start_log({});  // as main does; what comes before it goes to standard output
-    leave_hung_run("barrier has lasted too long");
+    leave_hung_run("barrier has lasted too long", ErrorKind::comm);
   };
   EXPECT_EXIT(leave(), testing::ExitedWithCode(kExitComm), "barrier has lasted");
 }
