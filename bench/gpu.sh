@@ -17,7 +17,9 @@ output=${OUTPUT:-bench/results/$(date -u +%F)_gpu.jsonl}
 threads=${LOADER_THREADS:-$(($(nproc) > 4 ? $(nproc) - 2 : $(nproc)))}
 mkdir -p "$(dirname "$output")"
 
-if ! "$program" doctor | tee /dev/stderr | grep -q "device 0"; then
+report=$("$program" doctor 2>&1) || true # what else it finds does not matter here
+echo "$report"
+if ! grep -q "device 0" <<<"$report"; then
   echo "bench/gpu.sh: no GPU, or a build without libclip_hpc_cuda.so (the lines above say which)" >&2
   exit 5
 fi

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/comm/device_library.hpp"
 #include "mpi_test.hpp"
 
 namespace clip_hpc {
@@ -127,8 +128,12 @@ int main(int argc, char** argv) {
   try {
     the_device = choose_device(world, device != nullptr ? device : "cpu");
   } catch (const Error& problem) {
-    if (world.rank() == 0) std::printf("SKIPPED: %s\n", problem.what());
-    return 77;  // as CTest's SKIP_RETURN_CODE has it
+    // Without a driver or a GPU there is nothing to test; a library that does not open on a GPU node is a failure.
+    std::string reason;
+    const auto library = open_device_library(&reason);
+    const bool has_gpu = library ? library->device_count() > 0 : reason.find(kNoDriver) == std::string::npos;
+    if (world.rank() == 0) std::printf("%s: %s\n", has_gpu ? "FAILED" : "SKIPPED", problem.what());
+    return has_gpu ? 1 : 77;  // as CTest's SKIP_RETURN_CODE has it
   }
   testing::TestEventListeners& listeners = testing::UnitTest::GetInstance()->listeners();
   if (world.rank() != 0) {  // one voice, one xml file

@@ -66,7 +66,7 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& te
   pwrite_all(fd, std::as_bytes(std::span(text)), 8, path.native());
   std::uint64_t at = 8 + length;
   for (const auto& [name, tensor] : tensors) {
-    const at::Tensor flat = tensor.contiguous();
+    const at::Tensor flat = tensor.cpu().contiguous();
     pwrite_all(fd, bytes_of(flat), at, path.native());
     at += flat.nbytes();
   }

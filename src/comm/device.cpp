@@ -61,14 +61,17 @@ Found look_for_gpu(const World& world) {
 }  // namespace
 
 ComputeDevice choose_device(World& world, const std::string& asked) {
-  ComputeDevice chosen{at::kCPU, "", "CPU"};
+  ComputeDevice chosen{at::kCPU, "", "CPU", ""};
   if (asked == "cpu") return chosen;
   const Found found = look_for_gpu(world);
   const std::vector<std::string> reasons = world.all_gather_strings(found.index >= 0 ? "" : found.reason);
   const auto first_without = std::ranges::find_if(reasons, [](const std::string& r) { return !r.empty(); });
   if (first_without != reasons.end()) {
     const bool no_one_has = std::ranges::none_of(reasons, [](const std::string& r) { return r.empty(); });
-    if (asked == "auto" && no_one_has) return chosen;
+    if (asked == "auto" && no_one_has) {
+      if (first_without->find(kNoDriver) == std::string::npos) chosen.why_cpu = *first_without;
+      return chosen;
+    }
     throw device_error("rank {} has no GPU: {}; use train.device = cpu, or a node that has one",
                        first_without - reasons.begin(), *first_without);
   }

@@ -30,7 +30,7 @@ std::array<std::string, 4> candidates() {
 
 std::optional<DeviceLibrary> look_up(std::string& reason) {
   if (dlopen("libcuda.so.1", RTLD_LAZY | RTLD_GLOBAL) == nullptr) {
-    reason = "no CUDA driver on this machine (" + loader_words() + ")";
+    reason = std::string(kNoDriver) + " (" + loader_words() + ")";
     return std::nullopt;
   }
   for (const std::string& path : candidates()) {

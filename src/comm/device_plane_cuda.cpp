@@ -28,8 +28,12 @@ class CudaStepGraph final : public StepGraph {
  public:
   void capture(const std::function<void()>& work) override {
     try {
+      // What plain steps left in the allocator would lie beside the graph's own memory. All graphs share one pool: they
+      // never run at the same time, and what comes out of them lies elsewhere.
+      c10::cuda::CUDACachingAllocator::emptyCache();
+      static const at::MempoolId_t pool = at::cuda::graph_pool_handle();
       // Relaxed: the loader's threads may use the device meanwhile.
-      graph_.capture_begin({0, 0}, cudaStreamCaptureModeRelaxed);
+      graph_.capture_begin(pool, cudaStreamCaptureModeRelaxed);
       try {
         work();
       } catch (...) {

@@ -69,7 +69,9 @@ World::World() : mpi_(std::make_unique<Mpi>()) {
   // Asked before MPI starts: a process that starts alone gets the variables of a launcher from MPI_Init itself.
   const auto problem = launch_problem(1, [](const char* key) -> const char* { return std::getenv(key); });
   int provided = 0;
-  mpi_check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  // Backward on a GPU runs in a thread of autograd's, while the main thread waits for it: one at a time, not always
+  // one.
+  mpi_check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "MPI_Init_thread");
   try {
     if (provided < MPI_THREAD_FUNNELED)
       throw comm_error("this MPI library offers no thread support (MPI_THREAD_FUNNELED)");

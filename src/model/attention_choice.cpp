@@ -33,14 +33,16 @@ std::vector<AttentionShape> attention_shapes(const ModelConfig& model, std::int6
 }
 
 AttentionChoice choose_attention(const at::Device& device, at::ScalarType type,
-                                 const std::vector<AttentionShape>& shapes, bool deterministic) {
+                                 const std::vector<AttentionShape>& shapes, bool deterministic, bool fixed_shapes) {
   if (device.is_cpu()) return {"gemm", {}};
   constexpr int kUntimed = 2, kTimed = 5;
   const c10::impl::VirtualGuardImpl impl(device.type());
   AttentionChoice choice;
   double best_ms = 0;
   for (const char* kernel : {"flash", "cudnn", "efficient", "math"}) {
-    if (deterministic && (std::string(kernel) == "cudnn" || std::string(kernel) == "efficient")) continue;
+    const std::string name = kernel;
+    if (deterministic && (name == "cudnn" || name == "efficient")) continue;
+    if (!fixed_shapes && name == "cudnn") continue;  // makes a plan a shape, in tens of milliseconds
     use_only(kernel);
     try {
       double ms = 0;

@@ -118,7 +118,9 @@ AdamWRates rates_of(const OptimOptions& options) {
 
 void step_on_device(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
                     const at::Tensor& lr, std::size_t logit_scale) {
-  device_kernels()->adamw_step({arena.master(), arena.weights(), arena.gradients(), state.m, state.v, 0,
+  const ArenaSlice held = arena.held();
+  device_kernels()->adamw_step({arena.master(), arena.weights().narrow(0, held.begin, held.size()),
+                                arena.gradients().narrow(0, held.begin, held.size()), state.m, state.v, held.begin,
                                 state.range_table, norm, lr, state.applied, state.skipped, state.skipped_in_a_row},
                                rates_of(options), arena.specs()[logit_scale].offset);
 }

@@ -23,7 +23,7 @@ __global__ void begin_kernel(AdamWScalars scalars, AdamWRates rates, AdamWUpdate
   }
   *scalars.applied += 1;
   if (scalars.skipped_in_a_row != nullptr) *scalars.skipped_in_a_row = 0;
-  *update = adamw_update(norm, static_cast<double>(*scalars.lr), *scalars.applied, rates);
+  *update = adamw_update(norm, *scalars.lr, *scalars.applied, rates);
 }
 
 template <class T>

@@ -25,18 +25,20 @@ void adamw_step(const AdamWTensors& t, const AdamWRates& rates, std::int64_t log
     TORCH_CHECK(tensor->is_cuda() && tensor->is_contiguous() && tensor->numel() == t.master.numel(),
                 "arena and moments must be contiguous, of one length, on a CUDA device");
   }
-  for (const at::Tensor* tensor : {&t.norm, &t.lr, &t.applied, &t.skipped, &t.skipped_in_a_row, &t.ranges}) {
-    TORCH_CHECK(tensor->device() == t.master.device() && tensor->is_contiguous() && tensor->numel() > 0,
-                "norm, learning rate, counters and ranges must lie on the arena's device");
+  for (const at::Tensor* tensor : {&t.norm, &t.lr, &t.applied, &t.skipped, &t.skipped_in_a_row}) {
+    TORCH_CHECK(tensor->device() == t.master.device() && tensor->is_contiguous() && tensor->numel() == 1,
+                "norm, learning rate and counters must lie on the arena's device");
   }
+  TORCH_CHECK(t.ranges.device() == t.master.device() && t.ranges.is_contiguous(), "ranges must lie on the device, too");
   const c10::cuda::CUDAGuard guard(t.master.device());
   void* stream = c10::cuda::getCurrentCUDAStream().stream();
   const at::Tensor room =
       at::empty({static_cast<std::int64_t>(sizeof(AdamWUpdate))}, t.master.options().dtype(at::kByte));
   auto* update = static_cast<AdamWUpdate*>(room.data_ptr());
-  launch_adamw_begin({t.norm.const_data_ptr<double>(), t.lr.const_data_ptr<float>(), t.applied.data_ptr<std::int64_t>(),
-                      t.skipped.data_ptr<std::int64_t>(), t.skipped_in_a_row.data_ptr<std::int64_t>()},
-                     rates, update, stream);
+  launch_adamw_begin(
+      {t.norm.const_data_ptr<double>(), t.lr.const_data_ptr<double>(), t.applied.data_ptr<std::int64_t>(),
+       t.skipped.data_ptr<std::int64_t>(), t.skipped_in_a_row.data_ptr<std::int64_t>()},
+      rates, update, stream);
   if (t.weights.scalar_type() == at::kBFloat16) {
     update_all<c10::BFloat16>(t, logit_scale, update, stream);
   } else {

@@ -10,7 +10,7 @@ namespace clip_hpc {
 
 struct AdamWScalars {  // all on the device
   const double* norm;
-  const float* lr;
+  const double* lr;
   std::int64_t* applied;
   std::int64_t* skipped;
   std::int64_t* skipped_in_a_row;  // may be null

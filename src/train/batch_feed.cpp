@@ -36,6 +36,7 @@ PairBatch BatchFeed::put(const PairBatch& host) {
     slot.copied.emplace(device_.type());
     slot.used.emplace(device_.type());
   } else {
+    const InFlightMark mark(*in_flight_, "the device, two steps behind");
     slot.copied->synchronize();  // two batches ago: the page-locked memory is free
     slot.used->block(*copies_);  // and so is, by then, the device's
   }

@@ -134,18 +134,21 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   StepRate rate;
   rate.device = device.description;
   rate.comm = comm->name();
-  rate.attention = choose_attention(device.device, compute, shapes, false).chosen;
+  rate.attention = choose_attention(device.device, compute, shapes, false,
+                                    options.caption_tokens == 0 || !options.pack_captions || options.cuda_graph)
+                       .chosen;
   rate.gemm_tflops = measured_gemm_tflops(compute, device.device);
   GradReducer reducer(*comm, model.arena(), CommOptions{}.bucket_mib);
   BatchSource source(world, options, rows, tokens, kept);
-  BatchFeed feed(device.device);
+  BatchFeed feed(device.device, world.in_flight());
   StepClock clock(device.device, kPieces);
   const at::Tensor lr = at::full({}, 1e-4, at::TensorOptions().dtype(at::kDouble).device(device.device));
+  const at::Tensor loss_now = at::zeros_like(lr);
   // A graph has no inside that a clock could see: all of it counts as the last piece.
   const auto lap = [&](Piece piece) {
     if (!options.cuda_graph) clock.lap(piece);
   };
-  GraphedStep step(device, options.cuda_graph, [&](const PairBatch& pairs) {
+  GraphedStep step(world, device, options.cuda_graph, [&](const PairBatch& pairs) {
     at::Tensor loss;
     model.arena().zero_gradients();
     lap(kPrepare);
@@ -165,7 +168,8 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
     const at::Tensor norm = gradient_norm(model.arena(), *comm);
     adamw_step(model.arena(), optimizer, norm, OptimOptions{}, lr, model.logit_scale_index());
     model.arena().gather_weights(*comm);
-    return loss.detach();
+    loss_now.copy_(loss.detach());
+    return loss_now;
   });
 
   world.barrier();

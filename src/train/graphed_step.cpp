@@ -1,6 +1,7 @@
 #include "clip_hpc/train/graphed_step.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "clip_hpc/base/error.hpp"
@@ -23,8 +24,8 @@ void copy_into(PairBatch& to, const PairBatch& from) {
 
 }  // namespace
 
-GraphedStep::GraphedStep(const ComputeDevice& device, bool on, Step step)
-    : device_(device), on_(on), step_(std::move(step)) {
+GraphedStep::GraphedStep(World& world, const ComputeDevice& device, bool on, Step step)
+    : world_(world), device_(device), on_(on), step_(std::move(step)) {
   if (!on_) return;
   if (device_.is_cpu()) refusal_ = "the CPU has none";
   if (!device_.is_cpu() && device_plane() == nullptr) refusal_ = "the device library is not open";
@@ -59,6 +60,11 @@ at::Tensor GraphedStep::run(const PairBatch& batch) {
       graph->capture([&] { here.loss = step_(here.batch); });
     } catch (const Error& problem) {
       refusal_ = problem.what();
+    }
+    std::array<std::int64_t, 1> failed{refusal_.empty() ? 0 : 1};
+    world_.all_reduce_max(failed);
+    if (failed[0] != 0) {
+      if (refusal_.empty()) refusal_ = "another rank could not record the step";
       on_ = false;
       return step_(batch);
     }

@@ -114,7 +114,8 @@ struct Window {
 
 namespace {
 
-int train_on(World& world, const TrainRequest& request, const ComputeDevice& device) {
+// `began`: set when the first step is about to run.
+int train_on(World& world, const TrainRequest& request, const ComputeDevice& device, bool& began) {
   const RunConfig& config = request.config;
   const auto seed = static_cast<std::uint64_t>(config.run.seed);
   const at::ScalarType compute = scalar_type_of(config.train.precision);
@@ -199,7 +200,8 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   const AttentionChoice attention = choose_attention(
       device.device, compute,
       attention_shapes(shape, micro_batch > 0 ? std::min(rows, micro_batch) : rows, kept, shape.text.context_length),
-      config.train.deterministic);
+      config.train.deterministic, !config.train.pack_captions || config.train.cuda_graph || !model.can_pack());
+  if (!device.why_cpu.empty()) log_info("warning: on the processor, though there is a driver: {}", device.why_cpu);
   if (!device.is_cpu()) {
     log_info("{}; GEMM {:.0f} TFLOP/s; attention by {}; tensors by {}", device.description, gemm_tflops,
              attention.chosen, comm->name());
@@ -209,7 +211,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   const Timer session;
   Timer since_checkpoint;
   Window window(comm->wait_s());
-  BatchFeed feed(device.device);
+  BatchFeed feed(device.device, world.in_flight());
   StepClock clock(device.device, 1);
   std::int64_t start_step = progress.step;
   std::int64_t bad_samples_told = 0;
@@ -233,6 +235,8 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     return stopped();
   }
 
+  // Graphs want few shapes, and ranks that record together one.
+  const std::int64_t trim = !config.train.cuda_graph ? 1 : world.size() == 1 ? 16 : shape.text.context_length;
   const bool watches_waits = config.train.forbid_waits && !device.is_cpu();
   const bool packs = config.train.pack_captions && !config.train.cuda_graph && model.can_pack();
 
@@ -240,8 +244,9 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   // What goes in and comes out lies in tensors of its own, since a graph may stand for the step.
   const auto number = at::TensorOptions().dtype(at::kDouble).device(device.device);
   const at::Tensor lr = at::zeros({}, number), loss = at::zeros({}, number), norm_of_gradient = at::zeros({}, number);
-  GraphedStep step(device, config.train.cuda_graph, [&](const PairBatch& pairs) {
+  GraphedStep step(world, device, config.train.cuda_graph, [&](const PairBatch& pairs) {
     at::Tensor local_loss;  // this rank's share
+    reducer.disarm();       // a step that could not be recorded may have left it armed
     model.arena().zero_gradients();
     if (micro_batch == 0 || micro_batch >= pairs.ids.size(0)) {
       // Forward: two towers, features of unit length, this rank's share of the symmetric softmax loss.
@@ -267,6 +272,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   });
   std::string told_refusal;
 
+  began = true;
   while (progress.step < total_steps) {
     // The batch of this step and rank; what it holds depends on the seed and the step alone.
     const double waited_before = loader.counters().wait_s;
@@ -282,7 +288,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     const std::int64_t size = shape.vision.image_size;
     PairBatch pairs;
     pairs.bytes = at::from_blob(batch.images.data(), {batch.n, 3, size, size}, at::kByte);
-    pairs.ids = trimmed_ids(batch.ids, batch.lengths, shape.text, config.train.cuda_graph ? 16 : 1);
+    pairs.ids = trimmed_ids(batch.ids, batch.lengths, shape.text, trim);
     if (packs) pairs.lengths = batch.lengths;
     if (kept < shape.vision.patches()) {
       pairs.kept = draw_kept_patches(seed, batch.positions, shape.vision.patches(), kept);  // [rows, kept]
@@ -381,13 +387,16 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     // Evaluate, save and stop: the ranks agree on the step.
     const World::ControlFlags agreed = world.wait_flags();
     bool stop = agreed[kStop] != 0 && !last;
+    const std::int64_t every = config.checkpoint.every_steps;
+    const bool saves = last || agreed[kSave] != 0 || (every > 0 && progress.step % every == 0);
+    if (evaluation_is_due() || stop || saves) comm->synchronize();  // numbers are read from the device
     if (evaluation_is_due() && !stop) {
+      synchronize_device(device.device);
       stop = !evaluate();
       window = Window(comm->wait_s());
       clock.collect_s();
     }
-    const std::int64_t every = config.checkpoint.every_steps;
-    if (stop || last || agreed[kSave] != 0 || (every > 0 && progress.step % every == 0)) {
+    if (stop || saves) {
       save(world, request.folder, model, optimizer, progress, config.checkpoint, config_hash);
       since_checkpoint.restart();
     }
@@ -405,13 +414,14 @@ int train(World& world, const TrainRequest& request) {
   const TrainOptions& options = request.config.train;
   if (options.deterministic) ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // read when the first GEMM runs
   const ComputeDevice device = choose_device(world, options.device);
+  bool began = false;
   try {
-    return train_on(world, request, device);
+    return train_on(world, request, device, began);
   } catch (const c10::OutOfMemoryError& problem) {
     const std::int64_t rows = (options.global_batch + world.size() - 1) / world.size();
     throw device_error("{}", out_of_memory_text(rows, options, device, problem));
   } catch (const Error& problem) {
-    if (problem.kind() != ErrorKind::comm) throw;
+    if (problem.kind() != ErrorKind::comm || !began) throw;
     throw Error(lost_peer_kind(request.folder), problem.what());
   }
 }

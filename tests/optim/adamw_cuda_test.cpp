@@ -33,7 +33,7 @@ ParameterArena example(at::ScalarType compute) {
 // The step as the device library takes it, over pieces of the arena as large as `piece`.
 template <class W>
 void device_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
-                 float lr, std::int64_t piece) {
+                 double lr, std::int64_t piece) {
   std::vector<std::int64_t> ranges;
   for (const DecayRange& range : state.ranges) ranges.insert(ranges.end(), {range.end, range.decay ? 1 : 0});
   AdamWUpdate update;
@@ -59,7 +59,7 @@ void check_steps(std::int64_t piece, double clip_norm) {
   OptimOptions options;
   options.clip_norm = clip_norm;
   for (int step = 0; step < 60; ++step) {
-    const auto lr = static_cast<float>(0.002 * (step + 1) / 60);
+    const double lr = 0.002 * (step + 1) / 60;
     at::Tensor gradient = at::arange(host.numel(), at::kDouble).mul(0.1 + 0.01 * step).sin().mul(0.05);
     gradient[host.specs()[kLogitScale].offset] = -0.05;  // pushes the scale against its limit
     if (step % 20 >= 18) gradient[step] = step % 2 == 0 ? std::nan("") : HUGE_VAL;

@@ -1,11 +1,10 @@
-// On the CPU, a batch is used where it lies, clocks are the wall's, and a graph is refused aloud.
+// On the CPU, a batch is used where it lies, and clocks are the wall's.
 #include "clip_hpc/train/batch_feed.hpp"
 
 #include <gtest/gtest.h>
 
 #include <thread>
 
-#include "clip_hpc/train/graphed_step.hpp"
 #include "clip_hpc/train/step_clock.hpp"
 
 namespace clip_hpc {
@@ -19,7 +18,7 @@ PairBatch batch_of(std::int64_t rows) {
 }
 
 TEST(BatchFeed, OnTheCpuNothingIsCopied) {
-  BatchFeed feed(at::kCPU);
+  BatchFeed feed(at::kCPU, std::make_shared<InFlight>());
   for (int step = 0; step < 3; ++step) {
     const PairBatch host = batch_of(4 + step);
     const PairBatch fed = feed.put(host);
@@ -42,20 +41,6 @@ TEST(StepClock, SumsItsPiecesAndBeginsAnew) {
   EXPECT_GE(seconds[1], 0.040);
   EXPECT_LT(seconds[0], seconds[1]);
   EXPECT_EQ(clock.collect_s(), (std::vector<double>{0.0, 0.0}));
-}
-
-TEST(GraphedStep, WithoutADeviceEveryStepIsPlain) {
-  int plain = 0;
-  GraphedStep step({}, true, [&](const PairBatch& pairs) {
-    plain += 1;
-    return pairs.ids.sum();
-  });
-  EXPECT_NE(step.refusal(), "");
-  for (int i = 0; i < 6; ++i) EXPECT_EQ(step.run(batch_of(2)).item<std::int64_t>(), 45);
-  EXPECT_EQ(plain, 6);
-  EXPECT_EQ(step.graphs(), 0U);
-  GraphedStep off({}, false, [](const PairBatch& pairs) { return pairs.ids.sum(); });
-  EXPECT_EQ(off.refusal(), "");
 }
 
 }  // namespace

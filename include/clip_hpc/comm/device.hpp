@@ -16,6 +16,7 @@ struct ComputeDevice {
   at::Device device = at::kCPU;
   std::string identity;     // "host 0000:17:00.0"; empty on the CPU
   std::string description;  // "NVIDIA H100, sm_90, ..."; "CPU"
+  std::string why_cpu;      // where auto found a driver and yet no GPU to use; else empty
   bool is_cpu() const { return device.is_cpu(); }
 };
 

@@ -45,11 +45,11 @@ struct AdamWTensors {
   at::Tensor master, weights, gradients, m, v;
   std::int64_t first;
   at::Tensor ranges;    // [ranges, 2] int64: end in the arena, and 1 where weight decay applies
-  at::Tensor norm, lr;  // fp64 and fp32 scalars
+  at::Tensor norm, lr;  // fp64 scalars
   at::Tensor applied, skipped, skipped_in_a_row;  // int64 scalars
 };
 
-inline constexpr std::uint32_t kDeviceKernelsAbi = 1;  // raise it with every change of DeviceKernels
+inline constexpr std::uint32_t kDeviceKernelsAbi = 2;  // raise it with every change of DeviceKernels
 
 struct DeviceKernels {
   std::uint32_t abi;

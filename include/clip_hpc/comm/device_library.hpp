@@ -45,6 +45,8 @@ class DeviceLibrary {
   std::string path_;
 };
 
+inline constexpr const char* kNoDriver = "no CUDA driver on this machine";  // how such a reason begins
+
 // nullopt where there is no driver or no library; `reason` then says which, for the user.
 std::optional<DeviceLibrary> open_device_library(std::string* reason = nullptr);
 

@@ -19,7 +19,8 @@ struct NcclCommunicatorOptions {
 };
 
 // The kernels of one piece of work, recorded once and launched together: the host's launches vanish. Shapes, addresses
-// and host numbers stay what they were while it was recorded.
+// and host numbers stay what they were while it was recorded. Graphs share their memory: what comes out must be copied
+// into tensors that were there before.
 class StepGraph {
  public:
   StepGraph() = default;

@@ -1,4 +1,4 @@
-// All processes of a run. Owns MPI (FUNNELED: main thread only), so it exists once, in main, and is passed by
+// All processes of a run. Owns MPI (SERIALIZED: one thread at a time), so it exists once, in main, and is passed by
 // reference. Its collectives are for small control data on the host; tensors go through a Communicator.
 #pragma once
 

@@ -28,7 +28,8 @@ struct AttentionChoice {
 
 // Times each kernel on these shapes and leaves the fastest switched on, for the whole process. With `deterministic`
 // only those that give the same bits every time are tried.
+// Without `fixed_shapes`, none is tried that is prepared for each shape anew.
 AttentionChoice choose_attention(const at::Device& device, at::ScalarType type,
-                                 const std::vector<AttentionShape>& shapes, bool deterministic);
+                                 const std::vector<AttentionShape>& shapes, bool deterministic, bool fixed_shapes);
 
 }  // namespace clip_hpc

@@ -8,15 +8,20 @@
 #include <c10/core/Stream.h>
 
 #include <array>
+#include <memory>
 #include <optional>
+#include <utility>
 
+#include "clip_hpc/comm/in_flight.hpp"
 #include "clip_hpc/train/micro_batches.hpp"
 
 namespace clip_hpc {
 
 class BatchFeed {
  public:
-  explicit BatchFeed(const at::Device& device) : device_(device) {}
+  // `in_flight`: where a wait for the device is shown to the watchdog.
+  BatchFeed(const at::Device& device, std::shared_ptr<InFlight> in_flight)
+      : device_(device), in_flight_(std::move(in_flight)) {}
 
   // `host`: tensors in host memory, which may be used again when this returns, on the CPU only after the step. The
   // result is good for what the current stream is asked before done().
@@ -33,6 +38,7 @@ class BatchFeed {
     std::optional<c10::Event> copied, used;
   };
   at::Device device_;
+  std::shared_ptr<InFlight> in_flight_;
   std::optional<c10::Stream> copies_;
   std::array<Slot, 2> slots_;
   std::size_t turn_ = 0;

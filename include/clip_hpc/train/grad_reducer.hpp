@@ -18,8 +18,9 @@ class GradReducer {
   GradReducer(const GradReducer&) = delete;
   GradReducer& operator=(const GradReducer&) = delete;
 
-  void start();   // before backward
-  void finish();  // after backward: waits for all buckets; names a parameter that got no gradient
+  void start();                      // before backward
+  void disarm() { armed_ = false; }  // gradients that land travel nowhere, until start()
+  void finish();                     // after backward: waits for all buckets; names a parameter that got no gradient
   std::size_t buckets() const { return buckets_.size(); }
 
  private:

@@ -1,5 +1,5 @@
 // A training step as a CUDA graph, one for each shape of a batch: the first steps of a shape run plainly, then one is
-// recorded, and from there on replayed. What the host decides a step (lr) must lie in tensors.
+// recorded, and from there on replayed, by all ranks alike. What the host decides a step (lr) must lie in tensors.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,8 @@ class GraphedStep {
  public:
   using Step = std::function<at::Tensor(const PairBatch&)>;  // asks the device for one step; returns the loss
 
-  GraphedStep(const ComputeDevice& device, bool on, Step step);
+  // Ranks record and replay together, so with graphs all must bring batches of one shape in every step.
+  GraphedStep(World& world, const ComputeDevice& device, bool on, Step step);
   at::Tensor run(const PairBatch& batch);
   const std::string& refusal() const { return refusal_; }  // why there are no graphs although they are on; or empty
   std::size_t graphs() const;                              // recorded so far
@@ -30,6 +31,7 @@ class GraphedStep {
   };
   Recorded& recorded_for(const PairBatch& batch);
 
+  World& world_;
   ComputeDevice device_;
   bool on_;
   Step step_;
