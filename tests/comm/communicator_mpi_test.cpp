@@ -235,7 +235,7 @@ TEST(CommOptions, ChoosesTheBody) {
   };
   EXPECT_EQ(kind_of({.backend = "nccl"}), ErrorKind::device);
   // Every rank says it has the same GPU.
-  const ComputeDevice one{at::Device(at::kCUDA, 0), "node7 0000:17:00.0", "a GPU"};
+  const ComputeDevice one{at::Device(at::kCUDA, 0), "node7 0000:17:00.0", "a GPU", ""};
   if (n > 1) {
     test::expect_error(ErrorKind::comm, {"ranks 0 and 1 share the GPU node7 0000:17:00.0", "mpi"},
                        [&] { make_communicator(test_world(), {.backend = "nccl"}, one); });
