@@ -14,7 +14,7 @@ check 'training set' make_tiny "$scratch"
 check 'training' says 0 'training done' "$clip_hpc" --config tiny.cfg --run-dir run
 
 # --- embed -----------------------------------------------------------------------------------------------------------
-embed=("$clip_hpc" embed --model run --data greek/test_letters --write inputs,image,text,ids)
+embed=("$clip_hpc" embed --model run --data greek/test_letters --write "inputs,image,text,ids")
 check 'embed' says 0 'one.h5: ' "${embed[@]}" --output one.h5
 check 'embed on 2 ranks' says 0 'two.h5: ' on_ranks 2 "${embed[@]}" --output two.h5
 check 'embed on 3 ranks' says 0 'three.h5: ' on_ranks 3 "${embed[@]}" --output three.h5

@@ -50,9 +50,9 @@ check 'export of that' quietly "$clip_hpc" export --model back --output again
 check 'the same weights' weights out_run_resize again
 check 'the same tokenizer' cmp out_run_resize/tokenizer.json again/tokenizer.json
 check 'the same configuration' cmp out_run_resize/open_clip_config.json again/open_clip_config.json
-check 'import of a model that open_clip saved, on 2 ranks' eval '
-  against export_parity.py save out_run_resize saved.safetensors saved.json &&
-  quietly on_ranks 2 "$clip_hpc" import --input saved.safetensors --config saved.json --tokenizer greek/train/tokenizer.model --output taken'
+check 'a model that open_clip saves' against export_parity.py save out_run_resize saved.safetensors saved.json
+check 'import of that, on 2 ranks' quietly on_ranks 2 "$clip_hpc" import --input saved.safetensors --config saved.json \
+  --tokenizer greek/train/tokenizer.model --output taken
 check 'export of that' quietly "$clip_hpc" export --model taken --output taken_out
 check 'the same weights' weights out_run_resize taken_out
 check 'an imported run is evaluated' says 0 'zero-shot' "$clip_hpc" eval --model back --data greek/test_letters
@@ -60,17 +60,19 @@ accuracy() { grep -oE '"acc[15]": [0-9.]+' "$1/results.json"; }
 check 'to the same accuracies' cmp <(accuracy run) <(accuracy back)
 
 # --- the example -----------------------------------------------------------------------------------------------------
+# shellcheck disable=SC2016
 sed -n '/^```python$/,/^```$/ { /^```/d; p }' "$CLIP_HPC_SOURCE_DIR/docs/embed.md" >example.py
 mkdir -p exported
 check 'example: export' quietly "$clip_hpc" export --model run --output exported/letters
 check 'example: embed' quietly "$clip_hpc" embed --model run --data greek/test_letters --write inputs,image,text,ids \
   --output features.h5
-check 'example: runs' eval '"$python" example.py >example.txt'
+run_example() { "$python" example.py >example.txt; }
+check 'example: runs' run_example
+# shellcheck disable=SC2016
 check 'example: equal features' awk '/largest difference/ { n++; if (!($NF < 1e-5)) bad = 1 } END { exit bad || n != 2 }' example.txt
-check 'example: embed on 3 ranks writes the same file' eval 'quietly on_ranks 3 "$clip_hpc" embed --model run \
-  --data greek/test_letters --write inputs,image,text,ids --output features3.h5 && cmp features.h5 features3.h5'
 check 'retrieval' quietly "$clip_hpc" eval --model run --data greek/test_letters --task retrieval --output retrieval
 hits() { grep -oE '"image_retrieval_recall@1": [0-9.]+' retrieval/results.json; }
+# shellcheck disable=SC2016
 check 'example: as many captions find their image as eval says' awk -v recall="$(hits | grep -oE '[0-9.]+$')" \
   '/nearest/ { n++; d = $NF - recall } END { exit n != 1 || d > 1e-6 || d < -1e-6 }' example.txt
 finish
