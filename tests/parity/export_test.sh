@@ -23,7 +23,7 @@ if_tokenizers() { # name, words of check
 }
 
 check 'training set' make_tiny "$scratch"
-check 'training' quietly "$clip_hpc" --config tiny.cfg --run-dir run
+check 'training' quietly "$clip_hpc" --config tiny.cfg --set train.samples=30000 --set optim.lr=2e-3 --run-dir run
 # Another kind of every choice that model_cfg carries.
 sed -i 's/"pool_type": "eos"/"pool_type": "last", "no_causal_mask": true/; s/"head_width": 16/&, "pool_type": "avg"/
 s/"embed_dim": 32/&, "quick_gelu": true/' tiny.json
@@ -64,15 +64,15 @@ check 'to the same accuracies' cmp <(accuracy run) <(accuracy back)
 sed -n '/^```python$/,/^```$/ { /^```/d; p }' "$CLIP_HPC_SOURCE_DIR/docs/embed.md" >example.py
 mkdir -p exported
 check 'example: export' quietly "$clip_hpc" export --model run --output exported/letters
-check 'example: embed' quietly "$clip_hpc" embed --model run --data greek/test_letters --write inputs,image,text,ids \
+check 'example: embed' quietly "$clip_hpc" embed --model run --data greek/train --write inputs,image,text,ids \
   --output features.h5
 run_example() { "$python" example.py >example.txt; }
 check 'example: runs' run_example
 # shellcheck disable=SC2016
 check 'example: equal features' awk '/largest difference/ { n++; if (!($NF < 1e-5)) bad = 1 } END { exit bad || n != 2 }' example.txt
-check 'retrieval' quietly "$clip_hpc" eval --model run --data greek/test_letters --task retrieval --output retrieval
+check 'retrieval' quietly "$clip_hpc" eval --model run --data greek/train --task retrieval --output retrieval
 hits() { grep -oE '"image_retrieval_recall@1": [0-9.]+' retrieval/results.json; }
 # shellcheck disable=SC2016
 check 'example: as many captions find their image as eval says' awk -v recall="$(hits | grep -oE '[0-9.]+$')" \
-  '/nearest/ { n++; d = $NF - recall } END { exit n != 1 || d > 1e-6 || d < -1e-6 }' example.txt
+  '/nearest/ { n++; d = $NF - recall } END { exit n != 1 || recall < 0.02 || d > 1e-3 || d < -1e-3 }' example.txt
 finish
