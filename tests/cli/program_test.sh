@@ -29,6 +29,7 @@ check 'clip_report --help: examples' says 0 'examples:' "$clip_report" --help
 # --- wrong words -----------------------------------------------------------------------------------------------------
 check 'unknown command' says 2 'did you mean "model"' "$clip_hpc" modle
 check 'unknown command on ranks' says 2 'did you mean "filter"' on_ranks 2 "$clip_hpc" fliter
+check 'unknown command: export' says 2 'did you mean "export"' "$clip_hpc" exprt
 check 'unknown benchmark' says 2 'did you mean "step"' "$clip_hpc" bench stp
 check 'unknown option' says 2 "'--from-where'" "$clip_hpc" pack --from-where emoji
 check 'shortened option' says 2 "'--resum'" "$clip_hpc" --config "$config" --resum auto
