@@ -27,12 +27,16 @@ constexpr const char* kHelp = R"(clip_hpc: train and study CLIP on HPC clusters
   clip_hpc pack                    pictures and captions into HDF5 shards
   clip_hpc filter                  a subset of a packed set, as a list of sample ids
   clip_hpc eval                    zero-shot accuracy and retrieval of a trained model
+  clip_hpc embed                   features, model inputs and token ids as HDF5
+  clip_hpc tokenize                token ids of lines of text
+  clip_hpc export                  a model as a folder that open_clip loads
+  clip_hpc import                  a model of open_clip as a run folder
   clip_hpc bench                   rates of this machine: training step, data loading
   clip_hpc doctor                  is this allocation fit to run?
   clip_hpc model FILE...           parameters and multiply-adds of models in open_clip's JSON
   clip_hpc --version               versions of the program and its libraries
 
-Each has --help. All but model run on as many ranks as mpirun or srun starts.
+Each has --help. All but model and tokenize run on as many ranks as mpirun or srun starts.
 
 Examples:
   clip_hpc pack --from glyphs --output packed/glyphs --train-tokenizer 1000
@@ -123,9 +127,14 @@ int dispatch(std::span<const std::string> arguments) {
   if (word == "filter") return run_on_world(command_filter, rest);
   if (word == "bench") return run_on_world(command_bench, rest);
   if (word == "doctor") return run_on_world(command_doctor, rest);
+  if (word == "embed") return run_on_world(command_embed, rest);
+  if (word == "export") return run_on_world(command_export, rest);
+  if (word == "import") return run_on_world(command_import, rest);
+  if (word == "tokenize") return command_tokenize(rest);
   if (word == "model") return command_model(rest);
   throw input_error("unknown command \"{}\"; did you mean \"{}\"? clip_hpc --help lists them", word,
-                    nearest_word(word, {"train", "eval", "pack", "filter", "bench", "doctor", "model"}));
+                    nearest_word(word, {"train", "eval", "pack", "filter", "embed", "tokenize", "export", "import",
+                                        "bench", "doctor", "model"}));
 }
 
 }  // namespace

@@ -14,6 +14,17 @@ Error write_failed(const std::filesystem::path& path, std::string_view what) {
   return storage_error("cannot write {} into {}: is the disk full or the quota reached?", what, path.native());
 }
 
+// Contiguous and allocated at once. Not valid: it could not be made.
+Hid create_dataset(const Hid& file, const std::string& name, hid_t type, std::span<const hsize_t> shape) {
+  const Hid space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);
+  const Hid creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  H5Pset_layout(creation.get(), H5D_CONTIGUOUS);
+  H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY);
+  H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER);
+  H5Pset_obj_track_times(creation.get(), false);
+  return {H5Dcreate2(file.get(), name.c_str(), type, space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT), H5Dclose};
+}
+
 Hid open_attribute(const Hid& file, const char* name, const std::filesystem::path& path) {
   Hid attribute(H5Aopen(file.get(), name, H5P_DEFAULT), H5Aclose);
   if (!attribute.valid()) {
@@ -71,18 +82,20 @@ FileRegion region_of(const Hid& file, const std::string& dataset, std::size_t el
 void write_dataset(const Hid& file, const std::string& name, hid_t type, std::uint64_t rows, std::uint64_t columns,
                    const void* values, const std::filesystem::path& path) {
   const std::array<hsize_t, 2> shape{rows, columns};
-  const Hid space(H5Screate_simple(columns == 0 ? 1 : 2, shape.data(), nullptr), H5Sclose);
-  const Hid creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-  H5Pset_layout(creation.get(), H5D_CONTIGUOUS);
-  H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY);
-  H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER);
-  H5Pset_obj_track_times(creation.get(), false);
-  Hid dataset(H5Dcreate2(file.get(), name.c_str(), type, space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT),
-              H5Dclose);
+  Hid dataset = create_dataset(file, name, type, std::span(shape).first(columns == 0 ? 1 : 2));
   if (!dataset.valid() || H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0 ||
       !dataset.close()) {
     throw write_failed(path, name);
   }
+}
+
+std::uint64_t lay_out_dataset(const Hid& file, const std::string& name, hid_t type,
+                              std::span<const std::uint64_t> shape, const std::filesystem::path& path) {
+  const std::vector<hsize_t> extents(shape.begin(), shape.end());
+  Hid dataset = create_dataset(file, name, type, extents);
+  const haddr_t offset = dataset.valid() ? H5Dget_offset(dataset.get()) : HADDR_UNDEF;
+  if (offset == HADDR_UNDEF || !dataset.close()) throw write_failed(path, name);
+  return offset;
 }
 
 std::uint64_t read_attribute_u64(const Hid& file, const char* name, const std::filesystem::path& path) {

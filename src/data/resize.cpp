@@ -153,6 +153,12 @@ Image copy_of(const ImageView& view) {
   return copy;
 }
 
+// Pillow shrinks the rows of a tall image first, which rounds in another order. Its condition, found by trying 12,000
+// shapes on Pillow 13; the box has no say in it.
+bool is_rows_first(const ImageView& image, int width, int height) {
+  return height < image.height && image.height - height > 2 * (image.width - width);
+}
+
 // Outputs [columns] x [rows] of the whole resized image: a centre crop costs only what it keeps.
 Image resize_part(const ImageView& image, int width, int height, Filter filter, const Box& box, Range columns,
                   Range rows) {
@@ -167,6 +173,13 @@ Image resize_part(const ImageView& image, int width, int height, Filter filter, 
     down = make_taps(image.height, box.top, box.bottom, height, rows, filter);
     first_row = down.first.front();
     last_row = down.first.back() + down.count.back();
+  }
+  if (sideways && upright && is_rows_first(image, width, height)) {
+    Image shortened = make_image(image.width, out_height, image.channels);
+    vertical_pass(image.crop(0, first_row, image.width, last_row - first_row), first_row, down, shortened);
+    Image out = make_image(out_width, out_height, image.channels);
+    horizontal_pass(shortened, 0, make_taps(image.width, box.left, box.right, width, columns, filter), out);
+    return out;
   }
   ImageView middle =
       image.crop(sideways ? 0 : columns.begin, first_row, sideways ? image.width : out_width, last_row - first_row);

@@ -10,7 +10,6 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/base/log.hpp"
-#include "clip_hpc/data/augment.hpp"
 #include "clip_hpc/data/decode.hpp"
 #include "clip_hpc/data/hdf5_handle.hpp"
 
@@ -125,27 +124,34 @@ at::Tensor encode_blocks(Communicator& comm, std::int64_t rows, std::int64_t wid
   return all;
 }
 
+void write_view(const ImageView& image, const ViewSpec& view, const at::Tensor& into) {
+  RandomStream unused(0, Purpose::augment, 0);
+  apply_view(image, view, unused, std::span(into.data_ptr<std::uint8_t>(), view.bytes()));
+}
+
+at::Tensor image_pixels(const PackedSet& set, const ViewSpec& view, std::int64_t begin, std::int64_t end) {
+  const at::Tensor pixels = at::empty({end - begin, 3, view.size, view.size}, at::kByte);
+  RawSample raw;
+  for (std::int64_t i = begin; i < end; ++i) {
+    set.read_into(static_cast<std::uint64_t>(i), raw);
+    const Image image = set.is_raw() ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels)
+                                     : decode_image(raw.image);
+    write_view(image, view, pixels.select(0, i - begin));
+  }
+  return pixels;
+}
+
 at::Tensor image_features(const EvalContext& context, const PackedSet& set, FeatureKind kind) {
   const ModelConfig& config = context.model.config();
   const ViewSpec view = parse_view(context.view, static_cast<int>(config.vision.image_size));
-  const std::int64_t size = config.vision.image_size;
-  RawSample raw;
-  return encode_blocks(
-      context.comm, static_cast<std::int64_t>(set.count()),
-      kind == FeatureKind::pooled ? config.vision.width : config.embed_dim, [&](std::int64_t begin, std::int64_t end) {
-        at::Tensor pixels = at::empty({end - begin, 3, size, size}, at::kByte);
-        for (std::int64_t i = begin; i < end; ++i) {
-          set.read_into(static_cast<std::uint64_t>(i), raw);
-          const Image image = set.is_raw()
-                                  ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels)
-                                  : decode_image(raw.image);
-          RandomStream unused(0, Purpose::augment, 0);  // evaluation views draw nothing
-          apply_view(image, view, unused, std::span(pixels[i - begin].data_ptr<std::uint8_t>(), view.bytes()));
-        }
-        const at::Tensor x = normalise_pixels(pixels.to(context.model.device()), config.norm, compute_type(context));
-        if (kind == FeatureKind::pooled) return context.model.pooled_image(x);
-        return normalise_features(context.model.encode_image(x));
-      });
+  return encode_blocks(context.comm, static_cast<std::int64_t>(set.count()),
+                       kind == FeatureKind::pooled ? config.vision.width : config.embed_dim,
+                       [&](std::int64_t begin, std::int64_t end) {
+                         const at::Tensor pixels = image_pixels(set, view, begin, end).to(context.model.device());
+                         const at::Tensor x = normalise_pixels(pixels, config.norm, compute_type(context));
+                         if (kind == FeatureKind::pooled) return context.model.pooled_image(x);
+                         return normalise_features(context.model.encode_image(x));
+                       });
 }
 
 fs::path feature_file(const EvalContext& context, const PackedSet& set) {

@@ -101,6 +101,8 @@ ModelConfig parse_model_config(const Json& file, const std::string& name) {
   text.read("no_causal_mask", t.no_causal_mask);
   text.read("pool_type", t.pool_type);
   text.read("eos_id", t.eos_id);
+  // Which tokenizer open_clip takes: here the run's tokenizer.model says that.
+  for (const char* key : {"hf_tokenizer_name", "tokenizer_kwargs"}) text.known(key);
   text.finish();
 
   require(model.embed_dim > 0 && v.width > 0 && v.layers > 0 && t.width > 0 && t.layers > 0, name,

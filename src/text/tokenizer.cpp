@@ -41,11 +41,16 @@ SentencePieceTokenizer SentencePieceTokenizer::load(const std::filesystem::path&
   return {std::move(processor), eos_id, lower_case};
 }
 
-int SentencePieceTokenizer::encode_into(std::string_view caption, std::span<std::int32_t> ids) const {
+std::vector<int> SentencePieceTokenizer::pieces_of(std::string_view caption) const {
   std::vector<int> tokens;
   const auto status = lower_case_ ? processor_->Encode(to_lower_ascii(caption), &tokens)
                                   : processor_->Encode({caption.data(), caption.size()}, &tokens);
   if (!status.ok()) throw internal_error("SentencePiece cannot encode a caption: {}", status.ToString());
+  return tokens;
+}
+
+int SentencePieceTokenizer::encode_into(std::string_view caption, std::span<std::int32_t> ids) const {
+  const std::vector<int> tokens = pieces_of(caption);
   const std::size_t kept = std::min(tokens.size(), ids.size() - 1);
   std::copy_n(tokens.begin(), kept, ids.begin());
   std::fill(ids.begin() + static_cast<std::ptrdiff_t>(kept), ids.end(), eos_id_);
@@ -56,6 +61,13 @@ std::vector<std::int32_t> SentencePieceTokenizer::encode(std::string_view captio
   if (context < 1) throw input_error("the text context must be at least 1 token, got {}", context);
   std::vector<std::int32_t> ids(static_cast<std::size_t>(context));
   encode_into(caption, ids);
+  return ids;
+}
+
+std::vector<std::int32_t> SentencePieceTokenizer::tokens(std::string_view caption) const {
+  const std::vector<int> tokens = pieces_of(caption);
+  std::vector<std::int32_t> ids(tokens.begin(), tokens.end());
+  ids.push_back(eos_id_);
   return ids;
 }
 

@@ -163,6 +163,9 @@ Progress resume(World& world, const RunFolder& folder, const std::string& which,
     if (info.about && info.about->value("layout", Json()) != layout_of(model.arena())) {
       throw input_error("{} belongs to another model; use its own configuration, or --resume none", path.native());
     }
+    if (info.about && info.about->value("config_hash", "") == kImported) {
+      throw input_error("{} was imported, and training cannot go on from it: give another --run-dir", path.native());
+    }
     // A rank reads what it holds; what one of them cannot read, all leave alone.
     std::string problem;
     Json about;

@@ -13,7 +13,7 @@ cd "$CLIP_HPC_SOURCE_DIR" || exit 1
 texts() {
   local command
   "$clip_hpc" --help
-  for command in train pack filter eval bench 'bench step' 'bench load' 'bench loss' 'bench comm' doctor model; do
+  for command in train pack filter eval embed tokenize export import bench 'bench step' 'bench load' 'bench loss' 'bench comm' doctor model; do
     # shellcheck disable=SC2086
     "$clip_hpc" $command --help
   done
@@ -27,7 +27,7 @@ s/.*`((mpirun|srun) [^`]*)?(clip_(hpc|report) +[-a-z][^`]*)`.*/\3/p'
 examples() {
   texts | sed -E ':join; /\\$/ { N; s/\\\n//; b join }' |
     sed -nE "$form" |
-    grep -vE '…|\.\.\.|\[|FILE|DIR|   [a-z]|(--config|model)$|RUN/|OUTPUT' | sed -E 's/ > .*//; s/ +$//' | sort -u
+    grep -vE '…|\.\.\.|\[|FILE|DIR|   [a-z]|(--config|model)$|RUN/|OUTPUT' | sed -E 's/ [<>] .*//; s/ +$//' | sort -u
 }
 accepted() { # program, words; `model` takes files alone and is quick, so it is run
   local program=$CLIP_HPC_BINARY_DIR/bin/$1

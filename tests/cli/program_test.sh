@@ -29,6 +29,7 @@ check 'clip_report --help: examples' says 0 'examples:' "$clip_report" --help
 # --- wrong words -----------------------------------------------------------------------------------------------------
 check 'unknown command' says 2 'did you mean "model"' "$clip_hpc" modle
 check 'unknown command on ranks' says 2 'did you mean "filter"' on_ranks 2 "$clip_hpc" fliter
+check 'unknown command: export' says 2 'did you mean "export"' "$clip_hpc" exprt
 check 'unknown benchmark' says 2 'did you mean "step"' "$clip_hpc" bench stp
 check 'unknown option' says 2 "'--from-where'" "$clip_hpc" pack --from-where emoji
 check 'shortened option' says 2 "'--resum'" "$clip_hpc" --config "$config" --resum auto
@@ -38,6 +39,28 @@ check 'pack: no output' says 2 'needs --from and --output' "$clip_hpc" pack --fr
 check 'pack: unknown source' says 2 'must be one of' "$clip_hpc" pack --from emojis --output "$scratch/set"
 check 'eval: no model' says 2 'needs --model and --data' "$clip_hpc" eval
 check 'eval: unknown task' says 2 'zeroshot, retrieval' "$clip_hpc" eval --model "$scratch" --data "$scratch" --task retrival
+check 'embed: no output' says 2 'needs --model and --output' "$clip_hpc" embed --model "$scratch" --texts "$config"
+check 'embed: nothing to embed' says 2 'needs --data, or --images' "$clip_hpc" embed --model "$scratch" --output "$scratch/f.h5"
+check 'embed: the output exists' says 2 'exists: remove it' on_ranks 2 "$clip_hpc" embed --model "$scratch" --texts "$config" \
+  --output "$config"
+check 'embed: a picture that is not there' says 2 'check --images' "$clip_hpc" embed --model "$scratch" \
+  --images "$scratch/none.png" --output "$scratch/f.h5"
+check 'embed: texts that are not there' says 2 'check --texts' "$clip_hpc" embed --model "$scratch" \
+  --texts "$scratch/none.txt" --output "$scratch/f.h5"
+check 'embed: an unknown dataset' says 2 'inputs, image, text and ids' "$clip_hpc" embed --model "$scratch" --texts "$config" \
+  --write pixels --output "$scratch/f.h5"
+check 'tokenize: no tokenizer' says 2 'needs --tokenizer' "$clip_hpc" tokenize
+check 'tokenize: not there' says 2 'packed set or a run folder' "$clip_hpc" tokenize --tokenizer "$scratch"
+check 'tokenize: not a model' says 2 'not a SentencePiece model' "$clip_hpc" tokenize --tokenizer "$config"
+check 'export: no output' says 2 'needs --model and --output' "$clip_hpc" export --model "$scratch"
+check 'export: no model' says 2 'give a run folder' "$clip_hpc" export --model "$scratch" --output "$scratch/out"
+check 'export: unknown view' says 2 'resize, eval, eval_longest' "$clip_hpc" export --model "$scratch" --view crop \
+  --output "$scratch/out"
+check 'import: no output' says 2 'needs --input and --output' "$clip_hpc" import --input "$scratch"
+check 'import: no folder of open_clip' says 2 'open_clip_config.json does not exist' "$clip_hpc" import --input "$scratch" \
+  --output "$scratch/imported"
+check 'import: nothing there' says 2 'nowhere does not exist' on_ranks 2 "$clip_hpc" import --input "$scratch/nowhere" \
+  --output "$scratch/imported"
 check 'filter: no count' says 2 '--count must be at least 1' "$clip_hpc" filter --data "$scratch" --output "$scratch/s.h5"
 
 # --- wrong configurations --------------------------------------------------------------------------------------------

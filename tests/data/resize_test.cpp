@@ -54,6 +54,22 @@ TEST(Resize, BytesOfPillow) {
                    116, 133, 109, 140, 138, 128, 149, 108, 124, 139, 126, 95,  123}));
 }
 
+// Pillow shrinks the rows first where there is more to shrink: some pixels are one level off the other order.
+TEST(Resize, BytesOfPillowOfTallImages) {
+  const Image tall = picture(7, 23, 1);
+  const Box box{1.3, 0.7, 6.6, 20.2};
+  EXPECT_EQ(resize(tall, 4, 5, Filter::bicubic).pixels, (Bytes{107, 129, 130, 138, 129, 141, 109, 112, 148, 138,
+                                                               136, 157, 121, 126, 148, 146, 127, 138, 149, 112}));
+  EXPECT_EQ(resize(tall, 4, 5, Filter::bicubic, box).pixels, (Bytes{120, 146, 119, 141, 143, 132, 100, 112, 158, 111,
+                                                                    146, 153, 125, 128, 147, 160, 126, 154, 140, 136}));
+  EXPECT_EQ(resize(tall, 9, 5, Filter::bilinear).pixels,
+            (Bytes{94,  123, 123, 118, 163, 119, 127, 140, 134, 117, 130, 143, 145, 122, 102,
+                   117, 124, 103, 152, 141, 147, 147, 97,  133, 163, 163, 130, 129, 120, 120,
+                   129, 145, 137, 157, 156, 119, 116, 134, 129, 126, 178, 136, 140, 130, 85}));
+  EXPECT_EQ(eval_transform(tall, 4, ResizeMode::shortest).pixels,
+            (Bytes{165, 137, 83, 121, 113, 141, 134, 141, 158, 136, 154, 157, 152, 144, 125, 176}));
+}
+
 TEST(Resize, LargeImage) {
   const Image small = resize(picture(300, 200, 1), 64, 48, Filter::bicubic);
   EXPECT_EQ(std::accumulate(small.pixels.begin(), small.pixels.end(), 0L), 391867);

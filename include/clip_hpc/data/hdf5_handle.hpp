@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -49,6 +50,9 @@ FileRegion region_of(const Hid& file, const std::string& dataset, std::size_t el
                      const std::filesystem::path& path);
 void write_dataset(const Hid& file, const std::string& name, hid_t type, std::uint64_t rows, std::uint64_t columns,
                    const void* values, const std::filesystem::path& path);  // contiguous, early; columns 0: rank 1
+// Makes room for a dataset whose bytes come by pwrite, perhaps from many ranks. Returns where it begins, in bytes.
+std::uint64_t lay_out_dataset(const Hid& file, const std::string& name, hid_t type,
+                              std::span<const std::uint64_t> shape, const std::filesystem::path& path);
 bool has_dataset(const Hid& file, const std::string& name);
 
 std::uint64_t read_attribute_u64(const Hid& file, const char* name, const std::filesystem::path& path);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "clip_hpc/comm/communicator.hpp"
+#include "clip_hpc/data/augment.hpp"
 #include "clip_hpc/data/packed_set.hpp"
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/text/tokenizer.hpp"
@@ -33,6 +34,11 @@ const char* name_of(FeatureKind kind);
 // Calls encode(begin, end) -> [end - begin, width] for this rank's blocks; all ranks get all rows, in fp32.
 at::Tensor encode_blocks(Communicator& comm, std::int64_t rows, std::int64_t width,
                          const std::function<at::Tensor(std::int64_t, std::int64_t)>& encode);
+
+// Evaluation views draw nothing. into: uint8 [3, size, size].
+void write_view(const ImageView& image, const ViewSpec& view, const at::Tensor& into);
+// Images [begin, end) of the set: uint8 [end - begin, 3, size, size].
+at::Tensor image_pixels(const PackedSet& set, const ViewSpec& view, std::int64_t begin, std::int64_t end);
 
 // Collective. fp32 [n, vision width or embed_dim], the same on all ranks.
 at::Tensor image_features(const EvalContext& context, const PackedSet& set, FeatureKind kind);

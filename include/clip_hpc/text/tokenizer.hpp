@@ -39,6 +39,8 @@ class SentencePieceTokenizer {
   // The same into `ids`, whose length is the context, at least 1; returns the tokens with the first end token.
   // Thread-safe.
   int encode_into(std::string_view caption, std::span<std::int32_t> ids) const;
+  // All tokens of the caption, whatever their number, and one end token.
+  std::vector<std::int32_t> tokens(std::string_view caption) const;
   // Tokens of one encoded caption, the first end token counted.
   int length(std::span<const std::int32_t> ids) const;
   std::string decode(std::span<const std::int32_t> ids) const;  // up to the end token
@@ -49,6 +51,8 @@ class SentencePieceTokenizer {
 
  private:
   SentencePieceTokenizer(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor, int eos_id, bool lower_case);
+
+  std::vector<int> pieces_of(std::string_view caption) const;
 
   std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
   int eos_id_ = 0;

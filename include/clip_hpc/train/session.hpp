@@ -15,6 +15,8 @@
 
 namespace clip_hpc {
 
+inline constexpr const char* kImported = "imported";  // stands for the configuration's hash where no one trained
+
 struct Progress {
   std::int64_t step = 0;  // steps done
   std::int64_t samples_seen = 0;
@@ -44,7 +46,7 @@ void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& o
 
 // Collective. Restores the newest checkpoint that is complete and undamaged (auto), or the one that is named. Broken
 // ones are skipped with a warning. Step 0: there is none, and model and optimizer are all zero. A configuration other
-// than the checkpoint's is told in a warning, since the run that follows is neither's.
+// than the checkpoint's is told in a warning, since the run that follows is neither's. An imported model is refused.
 Progress resume(World& world, const RunFolder& folder, const std::string& which, ClipModel& model,
                 AdamWState& optimizer, const std::string& config_hash);
 

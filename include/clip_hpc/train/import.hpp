@@ -1,0 +1,23 @@
+// An open_clip model as a run folder, so that what works on a trained run works on it: eval, embed, export.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "clip_hpc/comm/world.hpp"
+
+namespace clip_hpc {
+
+struct ImportRequest {
+  std::filesystem::path input;      // open_clip folder, or a safetensors file
+  std::filesystem::path config;     // the model's JSON; a folder has its own
+  std::filesystem::path tokenizer;  // SentencePiece model; empty: the folder's tokenizer.model
+  std::filesystem::path output;     // run folder, which must not exist
+  std::vector<std::string> command_line;
+};
+
+// Collective. Writes a checkpoint of step 0, tokenizer.model and provenance.json. Throws input or storage.
+void import_open_clip(World& world, const ImportRequest& request);
+
+}  // namespace clip_hpc

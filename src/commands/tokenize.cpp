@@ -1,0 +1,51 @@
+#include <cstdio>
+#include <iostream>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/commands.hpp"
+#include "clip_hpc/text/tokenizer.hpp"
+#include "words.hpp"
+
+namespace po = boost::program_options;
+
+namespace clip_hpc {
+namespace {
+
+constexpr const char* kUsage =
+    R"(clip_hpc tokenize: token ids of the lines of standard input, one line a line, with the end token
+
+With --context N they are what a model of that context gets: cut to N - 1, and the end token up to the end.
+
+Examples:
+  clip_hpc tokenize --tokenizer runs/quickstart/letters < captions.txt > ids.txt
+  clip_hpc tokenize --tokenizer packed/glyphs/train --context 16 < captions.txt > ids.txt
+)";
+
+}  // namespace
+
+int command_tokenize(std::span<const std::string> arguments) {
+  std::string name;
+  int context = 0;
+  po::options_description words("Options");
+  words.add_options()("tokenizer", po::value(&name), "SentencePiece model, packed set, or run folder")(
+      "context", po::value(&context)->default_value(context), "ids a line; 0: as many as it has");
+  if (!read_words(arguments, words, kUsage, true)) return kExitDone;
+  if (name.empty()) throw input_error("clip_hpc tokenize needs --tokenizer");
+  if (context < 0) throw input_error("--context must be at least 0, got {}", context);
+  std::filesystem::path file = name;
+  if (std::filesystem::is_directory(file)) file /= kTokenizerFileName;
+  if (!std::filesystem::exists(file)) {
+    throw input_error("{} does not exist: give a SentencePiece model, a packed set or a run folder", file.native());
+  }
+  const SentencePieceTokenizer tokenizer = SentencePieceTokenizer::load(file);
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    if (line.ends_with('\r')) line.pop_back();
+    const std::vector<std::int32_t> ids = context > 0 ? tokenizer.encode(line, context) : tokenizer.tokens(line);
+    fmt::print("{}\n", fmt::join(ids, " "));
+  }
+  if (std::fflush(stdout) != 0) throw storage_error("cannot write the ids: is the disk full?");
+  return kExitDone;
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# embed, tokenize, export and import as a user types them; what is refused, and how it is said.
+set -uo pipefail
+export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
+# shellcheck source=tests/lib.sh
+source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
+# shellcheck source=tests/cli/common.sh
+source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+check 'training set' make_tiny "$scratch"
+check 'training' says 0 'training done' "$clip_hpc" --config tiny.cfg --run-dir run
+
+# --- embed -----------------------------------------------------------------------------------------------------------
+embed=("$clip_hpc" embed --model run --data greek/test_letters --write "inputs,image,text,ids")
+check 'embed' says 0 'one.h5: ' "${embed[@]}" --output one.h5
+check 'embed on 2 ranks' says 0 'two.h5: ' on_ranks 2 "${embed[@]}" --output two.h5
+check 'embed on 3 ranks' says 0 'three.h5: ' on_ranks 3 "${embed[@]}" --output three.h5
+check '2 ranks write the same bytes' cmp one.h5 two.h5
+check '3 ranks write the same bytes' cmp one.h5 three.h5
+check 'embed in bf16' says 0 'bf16.h5: ' "${embed[@]}" --precision bf16 --output bf16.h5
+check 'other numbers in bf16' eval '! cmp -s one.h5 bf16.h5'
+printf 'no picture' >broken.png
+check 'a broken picture, on ranks' says 3 'broken.png: ' on_ranks 2 "$clip_hpc" embed --model run --images broken.png --output f.h5
+check 'nothing is left of it' eval '! test -e f.h5 && ! test -e f.h5.part'
+check 'a folder that is not there' says 3 'cannot create nowhere/f.h5.part' on_ranks 2 "${embed[@]}" --output nowhere/f.h5
+
+# --- tokenize --------------------------------------------------------------------------------------------------------
+printf 'greek small letter alpha\n\nGREEK SMALL LETTER ALPHA\n' >lines.txt
+ids() { "$clip_hpc" tokenize --tokenizer "$@" <lines.txt; }
+check 'a line a line' test "$(ids run | wc -l)" = 3
+check 'an empty line is the end token' test "$(ids run | sed -n 2p)" = 1
+check 'capitals are lowered' test "$(ids run | sed -n 1p)" = "$(ids run | sed -n 3p)"
+check 'of a packed set' cmp <(ids run) <(ids greek/train)
+check 'of a file' cmp <(ids run) <(ids greek/train/tokenizer.model)
+check 'a context cuts and pads' test "$(ids run --context 3 | awk '{ print NF, $NF }' | sort -u)" = '3 1'
+
+# --- export, import --------------------------------------------------------------------------------------------------
+check 'export on 2 ranks' says 0 'exported/a: tiny of step 8' on_ranks 2 "$clip_hpc" export --model run --output exported/a/
+check 'export of a checkpoint' says 0 'of step 8' "$clip_hpc" export --model run/checkpoints/step_000000008 --output exported/b
+check 'the same folder' diff -r exported/a exported/b
+check 'export: the folder exists' says 2 'exists: remove it' "$clip_hpc" export --model run --output exported/a
+check 'import on 2 ranks' says 0 'back: a, ' on_ranks 2 "$clip_hpc" import --input exported/a --output back
+check 'import: the folder exists' says 2 'exists: remove it' "$clip_hpc" import --input exported/a --output back
+check 'eval of it' says 0 'zero-shot' "$clip_hpc" eval --model back --data greek/test_letters
+check 'the same features' says 0 'back.h5: ' "$clip_hpc" embed --model back --data greek/test_letters --output back.h5
+check 'the report of it' says 0 '' "$clip_report" --runs back --output report.html
+check 'training does not go on from it' says 2 'was imported' "$clip_hpc" --config tiny.cfg --run-dir back
+weights=exported/a/open_clip_model.safetensors
+check 'export of it' says 0 'of step 0' "$clip_hpc" export --model back --output exported/c
+check 'the same weights' cmp $weights exported/c/open_clip_model.safetensors
+import() { says 2 "$1" on_ranks 2 "$clip_hpc" import --output no "${@:2}"; } # text, words
+check 'a file without its model' import 'with --config' --input $weights
+check 'without a tokenizer' import 'with --tokenizer' --input $weights --config tiny.json
+check 'a tokenizer that is not there' import 'check --tokenizer' --input $weights --config tiny.json --tokenizer none.model
+sed 's/"layers": 1, "width"/"layers": 2, "width"/' tiny.json >deeper.json
+check 'missing tensors are named' import 'lacks tensors of the model: visual' --input exported/a --config deeper.json
+sed 's/"width": 32, "heads": 2/"width": 64, "heads": 2/' tiny.json >wider.json
+check 'another shape is named' import 'has the shape' --input exported/a --config wider.json
+sed 's/"pool_type": "eos"/"pool_type": "argmax"/' tiny.json >argmax.json
+check 'a model with a vocabulary of CLIP' import "byte-pair tokenizer" --input $weights --config argmax.json
+sed 's/"heads": 2/&, "eos_id": 5/' tiny.json >eos.json
+check 'a tokenizer with another end token' import 'end token is 5' --input exported/a --config eos.json
+sed 's/"embed_dim"/"custom_text": true, &/' tiny.json >custom.json
+check 'a key that is not supported' import 'not supported' --input exported/a --config custom.json
+cp -r exported/a cut
+truncate -s -100 cut/open_clip_model.safetensors
+check 'a file of weights with its model' says 0 'plain: tiny, ' "$clip_hpc" import --input $weights --config tiny.json \
+  --tokenizer run/tokenizer.model --output plain
+check 'weights that are cut short' says 3 'truncated' "$clip_hpc" import --input cut --output no
+check 'nothing is left of what was refused' test ! -e no
+finish

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# open_clip loads what export writes and computes what embed wrote; import takes it back. The example of docs/embed.md.
+set -uo pipefail
+export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
+# shellcheck source=tests/lib.sh
+source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
+# shellcheck source=tests/parity/common.sh
+source "$CLIP_HPC_SOURCE_DIR/tests/parity/common.sh"
+# shellcheck source=tests/cli/common.sh
+source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
+missing=$("$python" -c 'import importlib.util as u
+print(*[n for n in ("h5py", "PIL", "ftfy") if u.find_spec(n) is None])')
+[ -z "$missing" ] || skip_all "$missing not there: jobs/setup.sh --tests installs it"
+tokenizers="needs transformers and sentencepiece: jobs/setup.sh --tests installs them"
+"$python" -c 'import transformers, sentencepiece' 2>/dev/null && tokenizers=""
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+quietly() { "$@" >log 2>&1 || { cat log; return 1; }; }
+if_tokenizers() { # name, words of check
+  if [ -z "$tokenizers" ]; then check "$@"; else skip "$1" "$tokenizers"; fi
+}
+
+check 'training set' make_tiny "$scratch"
+check 'training' quietly "$clip_hpc" --config tiny.cfg --set train.samples=30000 --set optim.lr=2e-3 --run-dir run
+# Another kind of every choice that model_cfg carries.
+sed -i 's/"pool_type": "eos"/"pool_type": "last", "no_causal_mask": true/; s/"head_width": 16/&, "pool_type": "avg"/
+s/"embed_dim": 32/&, "quick_gelu": true/' tiny.json
+check 'training of the other kinds' quietly "$clip_hpc" --config tiny.cfg --run-dir other
+
+check 'pictures and texts' against export_inputs.py pictures texts.txt
+for run in run other; do
+  for view in resize eval eval_longest; do
+    check "$run, $view: export" quietly "$clip_hpc" export --model $run --view $view --output "out_${run}_$view"
+    check "$run, $view: embed" quietly on_ranks 2 "$clip_hpc" embed --model $run --view $view --images pictures/* \
+      --texts texts.txt --write inputs,image,text,ids --output "${run}_$view.h5"
+    check "$run, $view: open_clip's features and pixels" against export_parity.py features "out_${run}_$view" \
+      "${run}_$view.h5" pictures/*
+  done
+  if_tokenizers "$run: open_clip's token ids" against export_parity.py tokenizer out_${run}_resize ${run}_resize.h5 texts.txt
+done
+# The vocabularies of the paper's group are of the other kind.
+if_tokenizers 'token ids of a unigram model' against export_parity.py unigram "$clip_hpc" run texts.txt
+
+# --- and back --------------------------------------------------------------------------------------------------------
+weights() { cmp "$1/open_clip_model.safetensors" "$2/open_clip_model.safetensors"; }
+check 'import of a folder' says 0 'parameters, from out_run_resize' "$clip_hpc" import --input out_run_resize --output back
+check 'export of that' quietly "$clip_hpc" export --model back --output again
+check 'the same weights' weights out_run_resize again
+check 'the same tokenizer' cmp out_run_resize/tokenizer.json again/tokenizer.json
+check 'the same configuration' cmp out_run_resize/open_clip_config.json again/open_clip_config.json
+check 'a model that open_clip saves' against export_parity.py save out_run_resize saved.safetensors saved.json
+check 'import of that, on 2 ranks' quietly on_ranks 2 "$clip_hpc" import --input saved.safetensors --config saved.json \
+  --tokenizer greek/train/tokenizer.model --output taken
+check 'export of that' quietly "$clip_hpc" export --model taken --output taken_out
+check 'the same weights' weights out_run_resize taken_out
+check 'an imported run is evaluated' says 0 'zero-shot' "$clip_hpc" eval --model back --data greek/test_letters
+accuracy() { grep -oE '"acc[15]": [0-9.]+' "$1/results.json"; }
+check 'to the same accuracies' cmp <(accuracy run) <(accuracy back)
+
+# --- the example -----------------------------------------------------------------------------------------------------
+# shellcheck disable=SC2016
+sed -n '/^```python$/,/^```$/ { /^```/d; p }' "$CLIP_HPC_SOURCE_DIR/docs/embed.md" >example.py
+mkdir -p exported
+check 'example: export' quietly "$clip_hpc" export --model run --output exported/letters
+check 'example: embed' quietly "$clip_hpc" embed --model run --data greek/train --write inputs,image,text,ids \
+  --output features.h5
+run_example() { "$python" example.py >example.txt; }
+check 'example: runs' run_example
+# shellcheck disable=SC2016
+check 'example: equal features' awk '/largest difference/ { n++; if (!($NF < 1e-5)) bad = 1 } END { exit bad || n != 2 }' example.txt
+check 'retrieval' quietly "$clip_hpc" eval --model run --data greek/train --task retrieval --output retrieval
+hits() { grep -oE '"image_retrieval_recall@1": [0-9.]+' retrieval/results.json; }
+# shellcheck disable=SC2016
+check 'example: as many captions find their image as eval says' awk -v recall="$(hits | grep -oE '[0-9.]+$')" \
+  '/nearest/ { n++; d = $NF - recall } END { exit n != 1 || recall < 0.02 || d > 1e-3 || d < -1e-3 }' example.txt
+finish
