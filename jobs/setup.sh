@@ -6,7 +6,8 @@ usage() {
   cat <<'TEXT'
 usage: jobs/setup.sh [--tests] [--print] [--download DIR | --offline DIR]
 
-  --tests        also what the tests need: a local Slurm, shellcheck, and the Python peers that results are compared with
+  --tests        also what the tests need: a local Slurm, shellcheck, and the Python peers that results are compared with;
+                 ImageNet's class names and prompts are taken from one of them into data/
   --print        change nothing, print the exact commands for what is missing
   --download DIR put all of that into DIR and install nothing, for a machine of the same Debian without network
   --offline DIR  take Debian packages (*.deb) and Python wheels (*.whl) from DIR; the network is not used
@@ -234,6 +235,37 @@ sys.exit(any(u.find_spec(name) is None for name in need))' 2>/dev/null; then
   install_wheels --no-deps "${lone_wheels[@]}"
 }
 
+# --- class names and prompts of ImageNet, as open_clip's wheel carries them ------------------------------------------
+install_class_names() {
+  local python=$root/.deps/venv/bin/python3
+  if [ -s "$root/data/classnames/imagenet.txt" ] && [ -s "$root/data/templates/imagenet_80.txt" ]; then
+    say "class names: present"
+    return
+  fi
+  say "class names: ImageNet's, and CLIP's 80 prompts, out of open_clip into data/"
+  [ $print_only = 0 ] || { echo "# written to data/classnames/imagenet.txt and data/templates/imagenet_80.txt"; return; }
+  "$python" - "$root/data" <<'PYTHON'
+import importlib.util as util, os, pathlib, sys
+# The one file, without the package around it, which would load PyTorch.
+path = pathlib.Path(util.find_spec("open_clip").origin).with_name("zero_shot_metadata.py")
+spec = util.spec_from_file_location("zero_shot_metadata", path)
+lists = util.module_from_spec(spec)
+spec.loader.exec_module(lists)
+files = {"classnames/imagenet.txt": list(lists.IMAGENET_CLASSNAMES),
+         "templates/imagenet_80.txt": [form("{c}") for form in lists.OPENAI_IMAGENET_TEMPLATES],
+         "templates/imagenet_7.txt": [form("{c}") for form in lists.SIMPLE_IMAGENET_TEMPLATES]}
+for name, expected in {"classnames/imagenet.txt": 1000, "templates/imagenet_80.txt": 80}.items():
+    if len(files[name]) != expected:
+        sys.exit(f"setup: {path} has {len(files[name])} entries for {name}, not {expected}: install open_clip_torch again")
+for name, lines in files.items():
+    file = pathlib.Path(sys.argv[1], name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text("".join(line + "\n" for line in lines))
+    os.replace(part, file)
+PYTHON
+}
+
 if [ -n "$download" ]; then
   mkdir -p "$download"
   download_all "$(cd "$download" && pwd)"
@@ -242,5 +274,6 @@ fi
 install_packages
 install_emoji_names
 [ $with_tests = 0 ] || install_peers
+[ $with_tests = 0 ] || install_class_names
 install_libtorch
 [ $print_only = 1 ] || say "ready: cmake --preset release && cmake --build --preset release"

@@ -7,10 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace clip_hpc {
+#include "clip_hpc/base/html.hpp"
 
-std::string escape_html(std::string_view text);  // safe as content and inside "…"
-std::string base64(std::string_view bytes);
+namespace clip_hpc {
 
 std::string show_percent(double share);           // 0.4235 -> 42.4 %
 std::string show_count(double count);             // 1234567 -> 1.23 M; below 10000 in full

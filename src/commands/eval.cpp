@@ -1,8 +1,11 @@
 #include <ATen/Parallel.h>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/memory.hpp"
 #include "clip_hpc/commands.hpp"
+#include "clip_hpc/eval/search.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "words.hpp"
 
@@ -18,6 +21,8 @@ Examples:
   mpirun -np 2 clip_hpc eval --model runs/quickstart/letters --data packed/glyphs/test_letters
   mpirun -np 2 clip_hpc eval --model runs/quickstart/letters --task linear_probe fewshot --probe sgd adamw \
     --train-data packed/glyphs/train --data packed/glyphs/test_faces packed/glyphs/test_pairs
+  clip_hpc eval --model runs/quickstart/letters --data packed/glyphs/test_faces --task search \
+    --query "a red heart" "a smiling cat" --output hearts.html
 
 Features of a set are computed once and kept in MODEL/features.
 )";
@@ -27,12 +32,17 @@ Features of a set are computed once and kept in MODEL/features.
 int command_eval(World& world, std::span<const std::string> arguments) {
   std::string path, output, features, precision = "auto", device_word = "auto";
   std::vector<std::string> keys;
+  std::vector<std::string> queries;
+  std::int64_t matches = 24;
   EvalOptions options;
   options.tasks.clear();
   po::options_description words("Options");
   words.add_options()("model", po::value(&path), "run folder (its newest complete checkpoint) or checkpoint folder")(
       "data", po::value(&options.data)->multitoken(), "packed sets")(
-      "task", po::value(&options.tasks)->multitoken(), "zeroshot, retrieval, fewshot, linear_probe [zeroshot]")(
+      "task", po::value(&options.tasks)->multitoken(),
+      "zeroshot, retrieval, fewshot, linear_probe [zeroshot], or search")("query", po::value(&queries)->multitoken(),
+                                                                          "search: texts")(
+      "matches", po::value(&matches)->default_value(matches), "search: best images of each text")(
       "train-data", po::value(&options.train_data), "packed set that fewshot and linear_probe learn from")(
       "probe", po::value(&options.probes)->multitoken(), "linear_probe: sgd, adamw, lbfgs [sgd]")(
       "set", po::value(&keys)->multitoken(), "eval.key=value: any other key of [eval] in docs/config.md")(
@@ -41,11 +51,20 @@ int command_eval(World& world, std::span<const std::string> arguments) {
       "pictures", po::value(&options.pictures)->default_value(options.pictures), "kept for the report")(
       "precision", po::value(&precision)->default_value(precision), "fp32, bf16, or auto: that of the run")(
       "device", po::value(&device_word)->default_value(device_word), "auto, cpu or cuda, as train.device")(
-      "output", po::value(&output), "folder for results.json; default: the run folder")(
+      "output", po::value(&output),
+      "folder for results.json; default: the run folder. Of a search: the HTML page to write")(
       "feature-dir", po::value(&features), "folder where features are kept; default: features in the run folder");
   if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
   if (path.empty() || options.data.empty()) throw input_error("clip_hpc eval needs --model and --data");
   if (options.tasks.empty()) options.tasks = {"zeroshot"};
+  const bool searches = options.tasks == std::vector<std::string>{"search"};
+  if (searches) {
+    options.tasks.clear();
+    if (queries.empty() || output.empty()) throw input_error("--task search needs --query and --output PAGE.html");
+    at_least(1)("--matches", matches);
+  } else if (!queries.empty()) {
+    throw input_error("--query belongs to --task search, which goes alone");
+  }
   OptionTable table;
   describe(table, options);  // with what was given as defaults
   table.parse({}, keys);     // checks it all
@@ -56,11 +75,19 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   const ComputeDevice device = choose_device(world, device_word);
   const LoadedModel loaded = load_model(path, precision, device.device);
   RunFolder folder = loaded.folder;
-  if (!output.empty()) folder.path = output;
+  if (!output.empty() && !searches) folder.path = output;
   if (world.rank() == 0) std::filesystem::create_directories(folder.path);
   const auto comm = make_communicator(world, {});
   const EvalContext context{*comm, *loaded.model, *loaded.tokenizer, options.view,
                             features.empty() ? loaded.folder.path / "features" : std::filesystem::path(features)};
+  if (searches) {
+    std::vector<PackedSet> sets;
+    for (const std::string& set : options.data) sets.emplace_back(set);
+    const auto found = search_images(context, sets, queries, matches);
+    if (world.rank() == 0) write_file_atomic(output, search_page(sets, queries, found, path));
+    log_info("the {} best of each of {} queries are in {}", matches, queries.size(), output);
+    return kExitDone;
+  }
   evaluate_all(world, context, options, folder, loaded.progress, loaded.folder.path.filename().string());
   return kExitDone;
 }

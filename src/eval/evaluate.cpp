@@ -1,26 +1,31 @@
 #include "clip_hpc/eval/evaluate.hpp"
 
 #include <algorithm>
+#include <map>
+#include <numeric>
+#include <tuple>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/eval/metrics.hpp"
+#include "clip_hpc/eval/ranking.hpp"
 
 namespace clip_hpc {
 namespace {
 
-at::Tensor text_features(const EvalContext& context, const std::vector<std::string>& texts) {
-  return encode_blocks(context.comm, static_cast<std::int64_t>(texts.size()), context.model.config().embed_dim,
-                       [&](std::int64_t begin, std::int64_t end) {
-                         const std::vector<std::string> part(texts.begin() + begin, texts.begin() + end);
-                         const at::Tensor ids = token_ids(context.tokenizer, context.model.config().text, part);
-                         return normalise_features(context.model.encode_text(ids.to(context.model.device())));
-                       });
-}
-
-std::string fill(const std::string& form, const std::string& name) {
-  const auto at = form.find("{c}");
-  if (at == std::string::npos) throw input_error("template \"{}\" has no {{c}} for the class name", form);
-  return form.substr(0, at) + name + form.substr(at + 3);
+// Of the scores of one sample [classes]: the place of the best right class, best first, from 0.
+std::int64_t place_of(std::span<const float> scores, const std::vector<std::int64_t>& right) {
+  std::int64_t best = right.front();
+  for (const std::int64_t c : right) {
+    if (scores[static_cast<std::size_t>(c)] > scores[static_cast<std::size_t>(best)]) best = c;
+  }
+  const float own = scores[static_cast<std::size_t>(best)];
+  const auto n = static_cast<std::int64_t>(scores.size());
+  std::int64_t beaten = 0;  // itself among them; a score that is not a number beats none
+  for (std::int64_t c = 0; c < n; ++c) {
+    const float other = scores[static_cast<std::size_t>(c)];
+    beaten += own > other || (own == other && c >= best) ? 1 : 0;
+  }
+  return n - beaten;
 }
 
 }  // namespace
@@ -42,12 +47,21 @@ at::Tensor token_ids(const SentencePieceTokenizer& tokenizer, const TextConfig& 
   return trimmed_ids(batch.ids, batch.lengths, config);
 }
 
+at::Tensor text_features(const EvalContext& context, const std::vector<std::string>& texts) {
+  return encode_blocks(context.comm, static_cast<std::int64_t>(texts.size()), context.model.config().embed_dim,
+                       [&](std::int64_t begin, std::int64_t end) {
+                         const std::vector<std::string> part(texts.begin() + begin, texts.begin() + end);
+                         const at::Tensor ids = token_ids(context.tokenizer, context.model.config().text, part);
+                         return normalise_features(context.model.encode_text(ids.to(context.model.device())));
+                       });
+}
+
 at::Tensor class_features(const EvalContext& context, const std::vector<std::string>& names,
                           const std::vector<std::string>& templates) {
   const at::NoGradGuard no_grad;
   std::vector<std::string> prompts;
   for (const std::string& name : names) {
-    for (const std::string& form : templates) prompts.push_back(fill(form, name));
+    for (const std::string& form : templates) prompts.push_back(fill_template(form, name));
   }
   const at::Tensor all = text_features(context, prompts);  // [classes * templates, embed_dim]
   const auto classes = static_cast<std::int64_t>(names.size());
@@ -55,47 +69,82 @@ at::Tensor class_features(const EvalContext& context, const std::vector<std::str
 }
 
 ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& set, const std::string& label,
-                                  std::int64_t pictures) {
+                                  std::int64_t pictures, const ZeroshotFiles& files) {
   const at::NoGradGuard no_grad;
-  const std::vector<std::string> names = set.classnames(label);
-  std::vector<std::string> templates = set.templates();
-  if (templates.empty()) templates = {"{c}"};
-  const std::vector<std::int32_t> truth = set.all_labels(label);
-  const auto classes = static_cast<std::int64_t>(names.size());
-  for (const std::int32_t one : truth) {
-    if (one < 0 || one >= classes) {
-      throw input_error("{}: label {} is outside the {} class names", set.folder().native(), one, classes);
-    }
-  }
-  const at::Tensor prototypes = class_features(context, names, templates);
+  const ZeroshotTask task = zeroshot_task(set, label, files);
+  const at::Tensor prototypes = class_features(context, task.names, task.templates);
   const at::Tensor features = image_features(context, set, FeatureKind::projected);
-  const std::int64_t best = std::min<std::int64_t>(5, classes);
 
   ZeroshotOutcome outcome;
-  outcome.n = static_cast<std::int64_t>(set.count());
-  outcome.classes = classes;
-  ClassTally tally(classes);
+  outcome.n = static_cast<std::int64_t>(task.samples.size());
+  outcome.left_out = static_cast<std::int64_t>(set.count()) - outcome.n;
+  outcome.classes = static_cast<std::int64_t>(task.names.size());
+  outcome.names = task.names;
+  outcome.truths = task.truths;
+  ClassTally tally(task.has_classes ? static_cast<std::int64_t>(task.truths.size()) : 0, outcome.classes);
+  std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> mistakes;  // (truth, name given) -> times
+  std::int64_t right_classes = 0;
   const std::int64_t every = pictures > 0 ? std::max<std::int64_t>(1, outcome.n / pictures) : outcome.n + 1;
-  for (std::int64_t begin = 0; begin < outcome.n; begin += kEvalBlock) {  // the scores of one block at a time
-    const at::Tensor scores = at::matmul(features.slice(0, begin, begin + kEvalBlock), prototypes.t());
-    const auto [values, indices] = scores.topk(best, 1);
-    for (std::int64_t i = 0; i < scores.size(0); ++i) {
-      const std::int64_t index = begin + i;
-      const std::int64_t expected = truth[static_cast<std::size_t>(index)];
-      const std::int64_t* order = indices[i].const_data_ptr<std::int64_t>();
-      const auto place = std::find(order, order + best, expected) - order;
-      tally.add(expected, place < best ? place : classes);
-      if (index % every != 0 || static_cast<std::int64_t>(outcome.pictures.size()) >= pictures) continue;
-      TopNames top{static_cast<std::uint64_t>(index), static_cast<std::int32_t>(expected), {}, {}};
-      for (std::int64_t k = 0; k < std::min<std::int64_t>(3, best); ++k) {
-        top.classes.push_back(order[k]);
-        top.scores.push_back(static_cast<double>(values[i].const_data_ptr<float>()[k]));
-      }
-      outcome.pictures.push_back(top);
+  at::Tensor scores;  // of one block of the set at a time, whether its samples count or not
+  std::int64_t block = -1;
+  for (std::int64_t i = 0; i < outcome.n; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    const std::int64_t index = task.samples[at];
+    if (index / kEvalBlock != block) {
+      block = index / kEvalBlock;
+      scores = at::matmul(features.slice(0, block * kEvalBlock, (block + 1) * kEvalBlock), prototypes.t());
     }
+    const at::Tensor row = scores[index % kEvalBlock];  // [classes]
+    const std::span of_row(row.const_data_ptr<float>(), task.names.size());
+    const std::int64_t place = place_of(of_row, task.right[at]);
+    tally.add(task.truth[at], place);
+    right_classes += static_cast<std::int64_t>(task.right[at].size());
+    if (place > 0) ++mistakes[{task.truth[at], std::max_element(of_row.begin(), of_row.end()) - of_row.begin()}];
+    if (i % every != 0 || static_cast<std::int64_t>(outcome.pictures.size()) >= pictures) continue;
+    const auto [values, indices] = row.topk(std::min<std::int64_t>(3, outcome.classes));
+    TopNames top{static_cast<std::uint64_t>(index), static_cast<std::int32_t>(task.truth[at]), {}, {}};
+    for (std::int64_t k = 0; k < values.size(0); ++k) {
+      top.classes.push_back(indices.const_data_ptr<std::int64_t>()[k]);
+      top.scores.push_back(static_cast<double>(values.const_data_ptr<float>()[k]));
+    }
+    outcome.pictures.push_back(top);
   }
   outcome.metrics = tally.metrics();
+  outcome.chance =
+      static_cast<double>(right_classes) / static_cast<double>(outcome.n) / static_cast<double>(outcome.classes);
+  if (!task.has_classes) return outcome;
+  for (std::size_t c = 0; c < task.truths.size(); ++c) {
+    const auto truth = static_cast<std::int64_t>(c);
+    if (tally.seen(truth) > 0) outcome.by_class.push_back({truth, tally.seen(truth), tally.right(truth), -1, 0});
+  }
+  auto one = outcome.by_class.begin();
+  for (const auto& [pair, times] : mistakes) {  // in the order of the truth
+    while (one->truth != pair.first) ++one;
+    if (times > one->times) std::tie(one->mistaken_for, one->times) = std::pair(pair.second, times);
+  }
   return outcome;
+}
+
+std::string per_class_csv(const ZeroshotOutcome& outcome) {
+  const auto quoted = [](const std::string& text) {
+    if (text.find_first_of(",\"\n") == std::string::npos) return text;
+    std::string safe = "\"";
+    for (const char c : text) safe += c == '"' ? "\"\"" : std::string(1, c);
+    return safe + "\"";
+  };
+  const auto recall = [](const ZeroshotOutcome::OfClass& one) {
+    return static_cast<double>(one.right) / static_cast<double>(one.n);
+  };
+  std::vector<ZeroshotOutcome::OfClass> classes = outcome.by_class;
+  std::ranges::stable_sort(classes, {}, recall);
+  std::string csv = "class,n,right,recall,mistaken_for,times\n";
+  for (const ZeroshotOutcome::OfClass& one : classes) {
+    const bool mistaken = one.mistaken_for >= 0;
+    csv += fmt::format("{},{},{},{:.4f},{},{}\n", quoted(outcome.truths[static_cast<std::size_t>(one.truth)]), one.n,
+                       one.right, recall(one),
+                       mistaken ? quoted(outcome.names[static_cast<std::size_t>(one.mistaken_for)]) : "", one.times);
+  }
+  return csv;
 }
 
 RetrievalOutcome evaluate_retrieval(const EvalContext& context, const PackedSet& set, bool first_caption_only) {
@@ -114,39 +163,17 @@ RetrievalOutcome evaluate_retrieval(const EvalContext& context, const PackedSet&
   const auto n_texts = static_cast<std::int64_t>(texts.size());
   const at::Tensor image = image_features(context, set, FeatureKind::projected);
   const at::Tensor text = text_features(context, texts);
-  const at::Tensor owner = at::tensor(image_of, at::kLong);
-
-  // hits[direction][k]; each rank counts the queries of its blocks against everything, k best at a time.
-  const std::array<std::int64_t, 3> ks{1, 5, 10};
-  at::Tensor hits = at::zeros({2, 3}, at::kLong);
-  const auto count = [&](const at::Tensor& queries, const at::Tensor& gallery, const at::Tensor& query_owner,
-                         const at::Tensor& gallery_owner, std::int64_t direction) {
-    for (std::int64_t block = context.comm.rank(); block * kEvalBlock < queries.size(0); block += context.comm.size()) {
-      const std::int64_t begin = block * kEvalBlock;
-      const at::Tensor scores = at::matmul(queries.slice(0, begin, begin + kEvalBlock), gallery.t());
-      const std::int64_t depth = std::min<std::int64_t>(10, gallery.size(0));
-      const at::Tensor best = std::get<1>(scores.topk(depth, 1));  // [block, depth]
-      const at::Tensor match = gallery_owner.index_select(0, best.flatten()).view_as(best) ==
-                               query_owner.slice(0, begin, begin + kEvalBlock).unsqueeze(1);
-      for (std::size_t k = 0; k < ks.size(); ++k) {
-        hits[direction][static_cast<std::int64_t>(k)] += match.slice(1, 0, ks[k]).any(1).sum();
-      }
-    }
-  };
-  const at::Tensor self = at::arange(images, at::kLong);
-  count(text, image, owner, self, 0);
-  count(image, text, self, owner, 1);
-  context.comm.all_reduce(hits, ReduceOp::sum);
+  std::vector<std::int64_t> self(static_cast<std::size_t>(images));
+  std::iota(self.begin(), self.end(), 0);
+  const std::vector<std::int64_t> of_texts = places_of_own(context.comm, text, image, image_of, self);
+  const std::vector<std::int64_t> of_images = places_of_own(context.comm, image, text, self, image_of);
 
   RetrievalOutcome outcome;
   outcome.images = images;
   outcome.texts = n_texts;
-  for (std::size_t k = 0; k < ks.size(); ++k) {
-    const auto at_k = static_cast<std::int64_t>(k);
-    outcome.metrics[fmt::format("image_retrieval_recall@{}", ks[k])] =
-        static_cast<double>(hits[0][at_k].item<std::int64_t>()) / static_cast<double>(n_texts);
-    outcome.metrics[fmt::format("text_retrieval_recall@{}", ks[k])] =
-        static_cast<double>(hits[1][at_k].item<std::int64_t>()) / static_cast<double>(images);
+  for (const std::int64_t k : {1, 5, 10}) {
+    outcome.metrics[fmt::format("image_retrieval_recall@{}", k)] = recall_at(of_texts, k);
+    outcome.metrics[fmt::format("text_retrieval_recall@{}", k)] = recall_at(of_images, k);
   }
   return outcome;
 }

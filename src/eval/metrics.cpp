@@ -2,13 +2,16 @@
 
 namespace clip_hpc {
 
-ClassTally::ClassTally(std::int64_t classes)
-    : seen_(static_cast<std::size_t>(classes), 0), right_(static_cast<std::size_t>(classes), 0) {}
+ClassTally::ClassTally(std::int64_t classes, std::int64_t answers)
+    : answers_(answers < 0 ? classes : answers),
+      seen_(static_cast<std::size_t>(classes), 0),
+      right_(static_cast<std::size_t>(classes), 0) {}
 
 void ClassTally::add(std::int64_t truth, std::int64_t place) {
   ++n_;
   top1_ += place == 0;
   top5_ += place < 5;
+  if (seen_.empty()) return;
   seen_[static_cast<std::size_t>(truth)] += 1;
   right_[static_cast<std::size_t>(truth)] += place == 0;
 }
@@ -22,7 +25,8 @@ std::map<std::string, double> ClassTally::metrics() const {
   std::map<std::string, double> metrics;
   const auto n = static_cast<double>(n_);
   metrics["acc1"] = static_cast<double>(top1_) / n;
-  if (seen_.size() >= 5) metrics["acc5"] = static_cast<double>(top5_) / n;
+  if (answers_ >= 5) metrics["acc5"] = static_cast<double>(top5_) / n;
+  if (seen_.empty()) return metrics;
   double recall = 0;
   std::int64_t present = unanswerable_ > 0 ? 1 : 0;  // together they are one class more, with a recall of zero
   for (std::size_t c = 0; c < seen_.size(); ++c) {

@@ -1,6 +1,8 @@
 #include "clip_hpc/eval/options.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <filesystem>
 
 #include "clip_hpc/base/error.hpp"
 
@@ -46,6 +48,22 @@ void describe(OptionTable& table, EvalOptions& options) {
             one_of({"all", "first"}));
   table.add("eval.pictures", options.pictures, "test pictures that are kept with the three best names, for the report",
             in_range(std::int64_t{0}, std::int64_t{1000}));
+  table.add("eval.templates", options.templates,
+            "zero-shot: file of prompts, one a line, `{c}` or `{}` for the class name; none: the set's");
+  table.add("eval.classnames", options.classnames, "zero-shot: file of class names in place of the set's, one a line");
+  table.add("eval.classes", options.classes,
+            "zero-shot: file of the classes that compete, a name or number (from 0) a line; samples of others are left "
+            "out");
+  table.add("eval.label_map", options.label_map,
+            "zero-shot: JSON `{class of the set: [classes that count]}`, names or numbers; others are left out");
+  table.add("eval.multilabel", options.multilabel,
+            "zero-shot: JSON `[[right classes], …]`, one list a sample; a sample of an empty list is left out");
+  table.add("eval.canonicalise", options.canonicalise,
+            "zero-shot: prompts in lower case without punctuation, as big_vision");
+  table.add("eval.per_class", options.per_class,
+            "zero-shot: `per_class/SET.csv` in the run folder: recall of each class and what it is mistaken for most");
+  table.add("eval.average", options.average,
+            "zero-shot: sets of `data`, as results name them (`glyphs/test_letters`), whose mean acc1 is printed");
   table.add("eval.train_data", options.train_data,
             "packed set that few-shot regression and linear probes learn from; classes are matched by name");
   table.add(
@@ -74,6 +92,41 @@ void describe(OptionTable& table, EvalOptions& options) {
             in_range(0.0, 0.9));
   table.add("eval.probe_seed", options.probe_seed, "of the validation share, the first head and the order of samples",
             at_least(0));
+}
+
+ZeroshotFiles zeroshot_files(const EvalOptions& options) {
+  return {options.templates, options.classnames, options.classes,
+          options.label_map, options.multilabel, options.canonicalise};
+}
+
+std::string zeroshot_variant(const EvalOptions& options) {
+  std::string variant;
+  const auto add = [&](const std::string& word) { variant += (variant.empty() ? "" : ", ") + word; };
+  const auto add_file = [&](const char* word, const std::filesystem::path& file) {
+    if (!file.empty()) add(fmt::format("{} {}", word, file.stem().native()));
+  };
+  add_file("templates", options.templates);
+  add_file("names", options.classnames);
+  add_file("classes", options.classes);
+  add_file("map", options.label_map);
+  add_file("truth", options.multilabel);
+  if (options.canonicalise) add("canonical");
+  return variant;
+}
+
+std::vector<std::string> zeroshot_labels(const PackedSet& set, const EvalOptions& options) {
+  const std::vector<std::string>& names = set.info().label_names;
+  if (names.empty()) {
+    throw input_error("{} has no labels to classify by: use the task retrieval", set.folder().native());
+  }
+  if (!zeroshot_files(options).of_classes()) return names;
+  if (std::ranges::find(names, "label") == names.end()) {
+    throw input_error(
+        "{} has no labels called label, which eval.classnames, classes, label_map and multilabel are about: leave them "
+        "out",
+        set.folder().native());
+  }
+  return {"label"};
 }
 
 bool learns(const std::string& task) { return task == "fewshot" || task == "linear_probe"; }

@@ -139,7 +139,7 @@ std::vector<std::string> variants_of(const EvalOptions& options, const std::stri
       for (const double l2 : fewshot.l2) variants.push_back(fewshot_variant(options, shots, l2));
     }
   } else {
-    variants.emplace_back();
+    variants.push_back(task == "zeroshot" ? zeroshot_variant(options) : "");
   }
   return variants;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <map>
 #include <thread>
 
 #include "clip_hpc/base/error.hpp"
@@ -55,6 +56,17 @@ std::string save_picture(const PackedSet& set, std::uint64_t index, const RunFol
   std::filesystem::create_directories(folder.path / "pictures");
   write_file_atomic(folder.path / name, {reinterpret_cast<const char*>(png.data()), png.size()});
   return name;
+}
+
+// per_class/SET.csv, with label and variant where there are any.
+void save_per_class(const ZeroshotOutcome& outcome, const Result& result, const RunFolder& folder) {
+  std::string name = result.dataset;
+  for (const std::string& part : {result.label, result.variant}) name += part.empty() ? "" : "_" + part;
+  for (char& c : name) {
+    if (c == '/' || c == ' ' || c == ',') c = '_';
+  }
+  std::filesystem::create_directories(folder.path / "per_class");
+  write_file_atomic(folder.path / "per_class" / (name + ".csv"), per_class_csv(outcome));
 }
 
 }  // namespace
@@ -237,10 +249,17 @@ void check_evaluable(const PackedSet& set, const EvalOptions& options) {
     for (const std::string& label : shared_labels(train, set)) match_classes(set, label, train_classes(train, label));
   }
   if (std::ranges::find(options.tasks, "zeroshot") == options.tasks.end()) return;
-  if (set.info().label_names.empty()) {
-    throw input_error("{} has no labels to classify by: use the task retrieval", set.folder().native());
+  for (const std::string& name : options.average) {
+    if (std::ranges::none_of(options.data, [&](const auto& path) {
+          const PackedSet one{path};
+          return set_name(one) == name &&
+                 std::ranges::find(one.info().label_names, "label") != one.info().label_names.end();
+        })) {
+      throw input_error(
+          "eval.average: no set of eval.data with labels is called {}: give the last two parts of its path", name);
+    }
   }
-  for (const std::string& label : set.info().label_names) set.classnames(label);  // throws where the names are missing
+  for (const std::string& label : zeroshot_labels(set, options)) zeroshot_task(set, label, zeroshot_files(options));
 }
 
 namespace {
@@ -265,7 +284,7 @@ bool holds_results(const EvalOptions& options, const RunFolder& folder, std::int
     for (const std::string& task : options.tasks) {
       const std::vector<std::string> labels = task == "retrieval" ? std::vector<std::string>{"label"}
                                               : learns(task)      ? shared_labels(PackedSet{options.train_data}, set)
-                                                                  : set.info().label_names;
+                                                                  : zeroshot_labels(set, options);
       for (const std::string& label : labels) {
         for (const std::string& variant : variants_of(options, task)) {
           if (!holds(set_name(set), result_task(task), result_label(label), variant)) return false;
@@ -293,6 +312,7 @@ bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& o
   common.step = progress.step;
   common.samples_seen = progress.samples_seen;
   for (const std::string& path : options.data) check_evaluable(PackedSet{path}, options);
+  std::map<std::string, double> accuracies;  // by set, of the label `label`, to be averaged
   for (const std::string& path : options.data) {
     const PackedSet set{path};
     for (const std::string& task : options.tasks) {
@@ -314,41 +334,56 @@ bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& o
         if (world.rank() == 0) append_result(folder.results_file(), result);
         continue;
       }
-      for (const std::string& label : set.info().label_names) {
-        const ZeroshotOutcome outcome = evaluate_zeroshot(context, set, label, label == "label" ? options.pictures : 0);
+      for (const std::string& label : zeroshot_labels(set, options)) {
+        const ZeroshotOutcome outcome =
+            evaluate_zeroshot(context, set, label, label == "label" ? options.pictures : 0, zeroshot_files(options));
         result.task = kTaskZeroshot;
         result.metrics = outcome.metrics;
         result.n = outcome.n;
         result.classes = outcome.classes;
-        result.chance = 1.0 / static_cast<double>(outcome.classes);
+        result.chance = outcome.chance;
+        result.variant = zeroshot_variant(options);
         result.label = result_label(label);
         result.baseline.reset();
         result.baseline_name.clear();
         const auto baseline_file = set.folder() / "baseline.json";
-        if (std::filesystem::exists(baseline_file)) {
+        if (result.variant.empty() && std::filesystem::exists(baseline_file)) {
           const Json baseline = read_json_file(baseline_file);
           if (baseline.contains(label)) {
             result.baseline = baseline.at(label).at("acc1").get<double>();
             result.baseline_name = baseline.at(label).at("name").get<std::string>();
           }
         }
+        if (label == "label") accuracies[result.dataset] = outcome.metrics.at("acc1");
         result.predictions.clear();
         if (world.rank() == 0) {
-          const std::vector<std::string> names = set.classnames(label);
           for (const TopNames& top : outcome.pictures) {
-            Prediction prediction{
-                save_picture(set, top.index, folder), names[static_cast<std::size_t>(top.truth)], {}, top.scores};
-            for (const std::int64_t c : top.classes) prediction.names.push_back(names[static_cast<std::size_t>(c)]);
+            Prediction prediction{save_picture(set, top.index, folder),
+                                  outcome.truths[static_cast<std::size_t>(top.truth)],
+                                  {},
+                                  top.scores};
+            for (const std::int64_t c : top.classes) {
+              prediction.names.push_back(outcome.names[static_cast<std::size_t>(c)]);
+            }
             result.predictions.push_back(prediction);
           }
           append_result(folder.results_file(), result);
+          if (options.per_class && !outcome.by_class.empty()) save_per_class(outcome, result, folder);
         }
-        log_info("{}{}: zero-shot {:.1f} % of {} images, {} classes (chance {:.1f} %{})", result.dataset,
-                 result.label.empty() ? "" : " by " + result.label, 100 * outcome.metrics.at("acc1"), outcome.n,
+        log_info("{}{}{}: zero-shot {:.1f} % of {} images{}, {} classes (chance {:.1f} %{})", result.dataset,
+                 result.label.empty() ? "" : " by " + result.label,
+                 result.variant.empty() ? "" : fmt::format(" ({})", result.variant), 100 * outcome.metrics.at("acc1"),
+                 outcome.n, outcome.left_out == 0 ? "" : fmt::format(" ({} left out)", outcome.left_out),
                  outcome.classes, 100 * *result.chance,
                  result.baseline ? fmt::format(", {} {:.1f} %", result.baseline_name, 100 * *result.baseline) : "");
       }
     }
+  }
+  if (!options.average.empty() && !accuracies.empty()) {
+    double sum = 0;
+    for (const std::string& name : options.average) sum += accuracies.at(name);
+    log_info("mean zero-shot accuracy of {}: {:.1f} %", fmt::join(options.average, ", "),
+             100 * sum / static_cast<double>(options.average.size()));
   }
   return std::ranges::none_of(options.tasks, learns) || evaluate_learned(world, context, options, folder, common);
 }

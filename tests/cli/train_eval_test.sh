@@ -74,6 +74,31 @@ check 'eval: the same accuracies' cmp <(results "$scratch/eval" | grep -E 'acc|r
   <(results "$scratch/eval3" | grep -E 'acc|recall')
 check 'eval: a set that is not there' says 3 'clip_hpc pack' "$clip_hpc" eval --model "$run" --data "$scratch/none"
 
+# --- eval: class names, prompts and truth from files; search ----------------------------------------------------------
+printf 'A photo of {}.\n{c}\n' >"$scratch/forms.txt"
+head -n3 "$sets/test_faces/classnames.txt" >"$scratch/some.txt"
+asked=("$clip_hpc" eval --model "$run" --data "$sets/test_faces" --set eval.templates="$scratch/forms.txt" eval.canonicalise=true
+  eval.classes="$scratch/some.txt" eval.per_class=true eval.average=greek/test_faces)
+check 'eval: files' says 0 '(templates forms, classes some, canonical): zero-shot' "${asked[@]}" --output "$scratch/asked"
+check 'eval: files, on 3 ranks' says 0 'mean zero-shot accuracy of greek/test_faces' on_ranks 3 "${asked[@]}" \
+  --output "$scratch/asked3"
+check 'eval: files, the same numbers' cmp <(results "$scratch/asked") <(results "$scratch/asked3")
+check 'eval: a subset of three classes' grep -q '"classes": 3' "$scratch/asked/results.json"
+check 'eval: recall by class' diff -r "$scratch/asked/per_class" "$scratch/asked3/per_class"
+check 'eval: recall of three classes' test "$(cat "$scratch"/asked/per_class/*.csv | wc -l)" = 4
+echo 'a photo' >"$scratch/forms.txt"
+check 'eval: a template without a place for the name' says 2 'has no {c} or {} for the class name' "${asked[@]}"
+check 'eval: an average of what is not there' says 2 'eval.average' "$clip_hpc" eval --model "$run" \
+  --data "$sets/test_faces" --set eval.average=none
+search=("$clip_hpc" eval --model "$run" --data "$sets/test_faces" "$sets/test_pairs" --task search --query 'greek <alpha>' omega
+  --matches 5 --feature-dir "$scratch/searched")
+check 'search' says 0 '5 best of each of 2 queries' "${search[@]}" --output "$scratch/page.html"
+check 'search: ten pictures' test "$(grep -c 'data:image/png;base64' "$scratch/page.html")" = 10
+check 'search: queries are escaped' grep -qF 'greek &lt;alpha&gt;' "$scratch/page.html"
+check 'search on 3 ranks' says 0 '5 best' on_ranks 3 "${search[@]}" --output "$scratch/page3.html"
+check 'search: the same page' cmp "$scratch/page.html" "$scratch/page3.html"
+check 'search without a page' says 2 'needs --query and --output' "${search[@]}"
+
 # --- eval: few-shot regression and linear probes ---------------------------------------------------------------------
 learned=("$clip_hpc" eval --model "$run" --task fewshot linear_probe --probe sgd adamw lbfgs --set eval.shots=1 eval.shots=5
   eval.probe_epochs=3 eval.probe_c=1 --train-data "$sets/train" --data "$sets/test_faces" "$sets/test_pairs")

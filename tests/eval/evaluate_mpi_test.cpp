@@ -43,6 +43,20 @@ TEST(EvaluateOnRanks, Zeroshot) {
   });
 }
 
+TEST(EvaluateOnRanks, ZeroshotOfASubset) {
+  compare([](const EvalContext& self, const EvalContext& all, const PackedSet& set) {
+    const auto file = set.folder() / "some.txt";
+    test::on_rank_0([&] { test::write_lines(file, {"blue", "red", "1", "grey"}); });
+    const ZeroshotOutcome one = evaluate_zeroshot(self, set, "label", 12, {.classes = file});
+    const ZeroshotOutcome many = evaluate_zeroshot(all, set, "label", 12, {.classes = file});
+    EXPECT_EQ(one.metrics, many.metrics);
+    EXPECT_EQ(one.n, many.n);
+    ASSERT_EQ(one.by_class.size(), 4U);
+    ASSERT_EQ(many.by_class.size(), 4U);
+    for (std::size_t c = 0; c < 4; ++c) EXPECT_EQ(one.by_class[c].right, many.by_class[c].right);
+  });
+}
+
 TEST(EvaluateOnRanks, ClassFeatures) {
   compare([](const EvalContext& self, const EvalContext& all, const PackedSet& set) {
     std::vector<std::string> names;  // five blocks of prompts

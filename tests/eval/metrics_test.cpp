@@ -31,6 +31,18 @@ TEST(ClassTally, UnanswerableSamplesAreWrongAndOneClassMore) {
   EXPECT_DOUBLE_EQ(metrics.at("mean_per_class_recall"), 0.5);
 }
 
+TEST(ClassTally, AnswersMayBeOtherClassesThanTheSamples) {
+  ClassTally mapped(2, 5);
+  mapped.add(1, 4);
+  EXPECT_DOUBLE_EQ(mapped.metrics().at("acc5"), 1);
+  EXPECT_EQ(mapped.seen(1), 1);
+  EXPECT_EQ(mapped.right(1), 0);
+  ClassTally several(0, 3);  // right classes a sample
+  several.add(2, 0);
+  several.add(0, 1);
+  EXPECT_EQ(several.metrics(), (std::map<std::string, double>{{"acc1", 0.5}}));
+}
+
 TEST(ClassTally, OfEqualScoresTheLowerClassComesFirst) {
   const at::Tensor scores = at::tensor({2.0, 2.0, 1.0, 0.0, 2.0, 3.0}, at::kDouble).view({2, 3});
   const std::vector<std::int64_t> lower{0, 2}, upper{1, 2};

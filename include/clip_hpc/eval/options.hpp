@@ -8,6 +8,7 @@
 #include "clip_hpc/eval/features.hpp"
 #include "clip_hpc/eval/fewshot.hpp"
 #include "clip_hpc/eval/linear_probe.hpp"
+#include "clip_hpc/eval/zeroshot_task.hpp"
 
 namespace clip_hpc {
 
@@ -18,6 +19,10 @@ struct EvalOptions {  // [eval]
   std::string view = "resize";
   std::string captions = "all";
   std::int64_t pictures = 24;
+  std::string templates, classnames, classes, label_map, multilabel;  // files
+  bool canonicalise = false;
+  bool per_class = false;
+  std::vector<std::string> average;
   std::string train_data;
   std::string features = "auto";
   std::vector<std::string> shots{"1", "5", "10", "25"};
@@ -33,6 +38,12 @@ struct EvalOptions {  // [eval]
   std::int64_t probe_seed = 0;
 };
 void describe(OptionTable& table, EvalOptions& options);
+
+ZeroshotFiles zeroshot_files(const EvalOptions& options);
+// What zero-shot results of these options are called; empty where all is as the set has it.
+std::string zeroshot_variant(const EvalOptions& options);
+// The label names to classify by: `label` alone where files say what the classes are. Throws input where it has none.
+std::vector<std::string> zeroshot_labels(const PackedSet& set, const EvalOptions& options);
 
 // Whether a task needs eval.train_data.
 bool learns(const std::string& task);

@@ -1,0 +1,255 @@
+#include "clip_hpc/eval/zeroshot_task.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <sstream>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/json.hpp"
+
+namespace clip_hpc {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPunctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";  // Python's string.punctuation
+constexpr std::string_view kSpaces = " \t\n\v\f\r";
+
+void check_there(const fs::path& file, const char* key) {
+  if (!fs::is_regular_file(file)) throw input_error("{} = {}: there is no such file", key, file.native());
+}
+
+std::vector<std::string> lines_of(const fs::path& file, const char* key) {
+  check_there(file, key);
+  std::vector<std::string> lines;
+  std::istringstream text(read_text_file(file));
+  for (std::string line; std::getline(text, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (!line.empty()) lines.push_back(line);
+  }
+  if (lines.empty()) throw input_error("{} = {} is empty: give one entry a line", key, file.native());
+  return lines;
+}
+
+Json json_of(const fs::path& file, const char* key) {
+  check_there(file, key);
+  try {
+    return read_json_file(file);
+  } catch (const Error& problem) {
+    throw input_error("{} = {}", key, problem.what());  // the user's own file, not a damaged set
+  }
+}
+
+std::string_view placeholder(std::string_view form) {
+  return form.find("{c}") != std::string_view::npos ? "{c}" : "{}";
+}
+
+// Finds classes by name, or by number where no class has that name.
+class ClassIndex {
+ public:
+  explicit ClassIndex(const std::vector<std::string>& names) : size_(static_cast<std::int64_t>(names.size())) {
+    for (std::size_t c = 0; c < names.size(); ++c) of_name_[names[c]].push_back(static_cast<std::int64_t>(c));
+  }
+
+  std::int64_t at(std::string_view word, const std::string& where) const {
+    const auto found = of_name_.find(word);
+    if (found != of_name_.end() && found->second.size() > 1) {
+      throw input_error("{}: {} classes are called \"{}\": give the number of one, {}", where, found->second.size(),
+                        word, fmt::join(found->second, " or "));
+    }
+    if (found != of_name_.end()) return found->second.front();
+    std::int64_t number = 0;
+    const auto [end, problem] = std::from_chars(word.data(), word.data() + word.size(), number);
+    if (problem != std::errc{} || end != word.data() + word.size()) {
+      throw input_error("{}: no class is called \"{}\": give a line of the class names, or its number from 0", where,
+                        word);
+    }
+    return at(number, where);
+  }
+
+  std::int64_t at(std::int64_t number, const std::string& where) const {
+    if (number < 0 || number >= size_) {
+      throw input_error("{}: class {} is outside the {} class names: numbers go from 0 to {}", where, number, size_,
+                        size_ - 1);
+    }
+    return number;
+  }
+
+  // A JSON list of names and numbers.
+  std::vector<std::int64_t> list(const Json& json, const std::string& where) const {
+    if (!json.is_array()) throw input_error("{}: a list of classes is wanted, [3, \"tench\"]", where);
+    std::vector<std::int64_t> all;
+    for (const Json& one : json) {
+      if (!one.is_number_integer() && !one.is_string()) {
+        throw input_error("{}: {} is no class: give a name or a number", where, one.dump());
+      }
+      all.push_back(one.is_string() ? at(one.get<std::string>(), where) : at(one.get<std::int64_t>(), where));
+    }
+    return all;
+  }
+
+ private:
+  std::int64_t size_;
+  std::map<std::string, std::vector<std::int64_t>, std::less<>> of_name_;
+};
+
+// Classes that are right for every class of the set, by its label map. None: not in the map.
+std::vector<std::vector<std::int64_t>> mapped_classes(const fs::path& file, const std::vector<std::string>& set_names,
+                                                      const ClassIndex& model) {
+  const std::string where = "eval.label_map = " + file.native();
+  const Json json = json_of(file, "eval.label_map");
+  if (!json.is_object() || json.empty()) {
+    throw input_error("{}: an object is wanted, {{\"class of the set\": [classes that count]}}", where);
+  }
+  const ClassIndex own(set_names);
+  std::vector<std::vector<std::int64_t>> right(set_names.size());
+  for (const auto& [name, classes] : json.items()) {
+    right[static_cast<std::size_t>(own.at(name, where))] = model.list(classes, fmt::format("{}, \"{}\"", where, name));
+  }
+  return right;
+}
+
+}  // namespace
+
+bool ZeroshotFiles::of_classes() const {
+  return !classnames.empty() || !classes.empty() || !label_map.empty() || !multilabel.empty();
+}
+
+std::string fill_template(const std::string& form, const std::string& name) {
+  const std::string_view hole = placeholder(form);
+  auto at = form.find(hole);
+  if (at == std::string::npos) {
+    throw input_error("template \"{}\" has no {{c}} or {{}} for the class name: write \"a photo of a {{c}}.\"", form);
+  }
+  std::string filled;
+  std::size_t begin = 0;
+  for (; at != std::string::npos; at = form.find(hole, begin)) {
+    filled += form.substr(begin, at - begin) + name;
+    begin = at + hole.size();
+  }
+  return filled + form.substr(begin);
+}
+
+std::string canonical(std::string_view text, std::string_view kept) {
+  std::string out;
+  bool gap = false;  // white space since the last letter
+  const auto put = [&](std::string_view part) {
+    if (gap && !out.empty()) out += ' ';
+    gap = false;
+    out += part;
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (!kept.empty() && text.substr(i).starts_with(kept)) {
+      put(kept);
+      i += kept.size() - 1;
+    } else if (text[i] == '_' || kSpaces.find(text[i]) != std::string_view::npos) {
+      gap = true;
+    } else if (kPunctuation.find(text[i]) == std::string_view::npos) {
+      const char c = text[i] >= 'A' && text[i] <= 'Z' ? static_cast<char>(text[i] - 'A' + 'a') : text[i];
+      put({&c, 1});
+    }
+  }
+  return out;
+}
+
+ZeroshotTask zeroshot_task(const PackedSet& set, const std::string& label, const ZeroshotFiles& files) {
+  if (!files.label_map.empty() && !files.multilabel.empty()) {
+    throw input_error("eval.label_map and eval.multilabel both say what is right: give one of them");
+  }
+  ZeroshotTask task;
+  task.templates = files.templates.empty() ? set.templates() : lines_of(files.templates, "eval.templates");
+  std::vector<std::string> names =
+      files.classnames.empty() ? set.classnames(label) : lines_of(files.classnames, "eval.classnames");
+  const ClassIndex index(names);
+
+  // Which classes are right for a sample: of its label, or of its place in the set.
+  const std::vector<std::int32_t> labels = set.all_labels(label);
+  std::vector<std::vector<std::int64_t>> right_of;
+  task.truths = names;
+  if (!files.label_map.empty()) {
+    task.truths = set.classnames(label);
+    right_of = mapped_classes(files.label_map, task.truths, index);
+  } else if (!files.multilabel.empty()) {
+    task.has_classes = false;
+    const Json json = json_of(files.multilabel, "eval.multilabel");
+    const std::string where = "eval.multilabel = " + files.multilabel.native();
+    if (!json.is_array() || json.size() != set.count()) {
+      throw input_error("{}: {} has {} samples: give a list of as many lists of classes, in the set's order", where,
+                        set.folder().native(), set.count());
+    }
+    for (std::size_t i = 0; i < json.size(); ++i) {
+      right_of.push_back(index.list(json[i], fmt::format("{}, sample {}", where, i)));
+    }
+  } else {
+    for (std::size_t c = 0; c < names.size(); ++c) right_of.push_back({static_cast<std::int64_t>(c)});
+    if (!files.classnames.empty()) {
+      std::optional<std::size_t> own;
+      try {
+        own = set.classnames(label).size();
+      } catch (const Error&) {  // a set without names of its own is what the file is for
+      }
+      if (own && *own != names.size()) {
+        throw input_error(
+            "eval.classnames = {} has {} names, {} has {}: give a name for each label, or eval.label_map to say which "
+            "classes count for which",
+            files.classnames.native(), names.size(), set.folder().native(), *own);
+      }
+    }
+  }
+
+  // The classes that compete, renumbered.
+  std::vector<std::int64_t> place(names.size());
+  if (files.classes.empty()) {
+    for (std::size_t c = 0; c < names.size(); ++c) place[c] = static_cast<std::int64_t>(c);
+    task.names = names;
+  } else {
+    std::fill(place.begin(), place.end(), -1);
+    const std::string where = "eval.classes = " + files.classes.native();
+    for (const std::string& line : lines_of(files.classes, "eval.classes")) {
+      const auto c = static_cast<std::size_t>(index.at(line, where));
+      if (place[c] >= 0) throw input_error("{}: class \"{}\" is there twice: remove one line", where, line);
+      place[c] = static_cast<std::int64_t>(task.names.size());
+      task.names.push_back(names[c]);
+    }
+  }
+  for (std::vector<std::int64_t>& right : right_of) {
+    for (std::int64_t& c : right) c = place[static_cast<std::size_t>(c)];
+    std::erase(right, -1);
+    std::sort(right.begin(), right.end());
+    right.erase(std::unique(right.begin(), right.end()), right.end());
+  }
+  if (!task.has_classes) task.truths = task.names;
+
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (task.has_classes && (labels[i] < 0 || static_cast<std::size_t>(labels[i]) >= right_of.size())) {
+      throw input_error("{}: label {} is outside the {} class names: mend the labels or the class names",
+                        set.folder().native(), labels[i], right_of.size());
+    }
+    const std::vector<std::int64_t>& right = right_of[task.has_classes ? static_cast<std::size_t>(labels[i]) : i];
+    if (right.empty()) continue;
+    task.samples.push_back(static_cast<std::int64_t>(i));
+    task.right.push_back(right);
+    task.truth.push_back(task.has_classes ? labels[i] : right.front());
+  }
+  if (task.samples.empty()) {
+    throw input_error(
+        "{}: no sample is left to classify: name its classes in eval.classes, eval.label_map or eval.multilabel",
+        set.folder().native());
+  }
+
+  if (files.canonicalise) {
+    for (std::string& form : task.templates) form = canonical(form, placeholder(form));
+    for (std::string& name : task.names) {
+      std::string plain = canonical(name, ",");  // big_vision keeps the commas between synonyms
+      if (plain.empty()) throw input_error("class \"{}\" is punctuation alone: leave eval.canonicalise out", name);
+      name = std::move(plain);
+    }
+  }
+  for (const std::string& form : task.templates) fill_template(form, "");  // throws
+  return task;
+}
+
+}  // namespace clip_hpc
