@@ -1,8 +1,10 @@
 # shellcheck shell=bash
-# Sourced by the scripts of this folder, after tests/lib.sh.
+# Sourced by the scripts of this folder; brings tests/lib.sh.
 #   says CODE TEXT COMMAND...    COMMAND ends with exit code CODE and prints TEXT
 #   on_ranks N COMMAND...        COMMAND on N ranks of this machine
 #   make_tiny FOLDER             packs Greek letters into FOLDER/greek, writes FOLDER/tiny.{json,cfg} that train on them
+# shellcheck source=tests/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 # shellcheck disable=SC2034
 clip_hpc=$CLIP_HPC_BINARY_DIR/bin/clip_hpc clip_report=$CLIP_HPC_BINARY_DIR/bin/clip_report
 export OMP_NUM_THREADS=1 OMPI_MCA_pml=ob1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1

@@ -1,12 +1,7 @@
 #!/usr/bin/env bash
 # Documents follow the program: docs/config.md the option table, docs/errors.md the messages, docs/architecture.md the rooms.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
-# shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 # shellcheck source=tests/cli/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 doc=$CLIP_HPC_SOURCE_DIR/docs/config.md
 is_current() {
   diff -u "$doc" <("$clip_hpc" train --help-markdown) && return

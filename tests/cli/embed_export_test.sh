@@ -1,14 +1,8 @@
 #!/usr/bin/env bash
 # embed, tokenize, export and import as a user types them; what is refused, and how it is said.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
-# shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 # shellcheck source=tests/cli/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+new_scratch
 cd "$scratch" || exit 1
 check 'training set' make_tiny "$scratch"
 check 'training' says 0 'training done' "$clip_hpc" --config tiny.cfg --run-dir run

@@ -1,13 +1,8 @@
 #!/usr/bin/env bash
 # Every command line that --help, the README and the documents show is one that the program accepts, and every file of
 # the repository that they name exists. The words are read and --help ends it: nothing is run.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
-# shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 # shellcheck source=tests/cli/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$CLIP_HPC_SOURCE_DIR" || exit 1
 
 texts() {

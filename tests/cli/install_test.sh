@@ -1,14 +1,8 @@
 #!/usr/bin/env bash
 # `cmake --install` gives a tree that can be moved: programs, job scripts and configurations work from it alone.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
-# shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 # shellcheck source=tests/cli/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+new_scratch
 check 'cmake --install' says 0 '' cmake --install "$CLIP_HPC_BINARY_DIR" --prefix "$scratch/first"
 mkdir "$scratch/elsewhere" && mv "$scratch/first" "$scratch/elsewhere/moved"
 prefix=$scratch/elsewhere/moved share=$scratch/elsewhere/moved/share/clip_hpc

@@ -1,14 +1,8 @@
 #!/usr/bin/env bash
 # clip_hpc pack and filter: the same bytes for any number of ranks, nested subsets, and what is said about a broken set.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
-# shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 # shellcheck source=tests/cli/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+new_scratch
 cd "$CLIP_HPC_SOURCE_DIR" || exit 1 # pack finds the emoji names in .deps/cldr
 sums() { (cd "$1" && find . -type f -exec sha256sum {} + | sort -k2); }
 same_files() { cmp <(sums "$1") <(sums "$2"); }

@@ -1,14 +1,8 @@
 #!/usr/bin/env bash
 # The program's words and exit codes as a user meets them: help, versions, wrong words, wrong values, the doctor.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
-# shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 # shellcheck source=tests/cli/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+new_scratch
 config=$CLIP_HPC_SOURCE_DIR/configs/quickstart.cfg models=$CLIP_HPC_SOURCE_DIR/configs/models
 
 # --- help and versions -----------------------------------------------------------------------------------------------

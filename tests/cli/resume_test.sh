@@ -1,15 +1,9 @@
 #!/usr/bin/env bash
 # A run that is stopped, killed or cut short and goes on: the same bits on the same ranks, the same samples in the same
 # order on others.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
-# shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 # shellcheck source=tests/cli/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+new_scratch
 check 'pack' make_tiny "$scratch"
 
 # FLIP on turned and moved pictures: every source of randomness is in it. 150 steps are several epochs and some seconds.

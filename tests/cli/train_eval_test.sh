@@ -1,14 +1,8 @@
 #!/usr/bin/env bash
 # From a packed set to a report, as a user types it: train, eval, clip_report; what lies where, and what is said.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
-# shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 # shellcheck source=tests/cli/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+new_scratch
 check 'pack' make_tiny "$scratch"
 sets=$scratch/greek config=$scratch/tiny.cfg
 steps() { grep -oE '"step": ?[0-9]+' "$1/metrics.jsonl" | grep -oE '[0-9]+$' | sort -nu | tr '\n' ' '; }

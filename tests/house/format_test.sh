@@ -1,10 +1,7 @@
 #!/usr/bin/env bash
 # The layout of all C++ and CUDA files is the one that .clang-format decides.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
 # shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 version=14 # of Debian 12; every version breaks lines a little differently
 
 program=$(command -v clang-format-$version || command -v clang-format) || skip_all 'clang-format is not installed'

@@ -1,11 +1,8 @@
 #!/usr/bin/env bash
 # The layout: a room includes only rooms before it, light rooms reach no tensor, MPI or HDF5, every header has its source.
-set -uo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-root=${CLIP_HPC_SOURCE_DIR:-$(cd "$here/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$root/build/release}
 # shellcheck source=tests/lib.sh
-source "$root/tests/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+root=$CLIP_HPC_SOURCE_DIR
 
 # A room may include itself and the rooms before it; study only base, config and run.
 order=(base config run comm data text model loss strategy optim checkpoint eval train)

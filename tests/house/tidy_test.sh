@@ -2,12 +2,8 @@
 # clang-tidy with the checks of .clang-tidy. The rooms without LibTorch are quick to read and are checked here; for all:
 #   tests/house/tidy_test.sh all            or some:  tests/house/tidy_test.sh src/optim/*.cpp
 # A file that passed is not read again until it, a header of these rooms or .clang-tidy changes.
-set -uo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$root}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
 # shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 command -v clang-tidy >/dev/null || skip_all 'clang-tidy is not installed'
 commands=$CLIP_HPC_BINARY_DIR/compile_commands.json
 [[ -s $commands ]] || skip_all "$commands is missing: configure with cmake --preset release"

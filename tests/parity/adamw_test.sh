@@ -1,14 +1,8 @@
 #!/usr/bin/env bash
 # A hundred steps of AdamW end where torch.optim.AdamW ends: decay groups, clipping, warm-up and cosine, clamp.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
-# shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 # shellcheck source=tests/parity/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/parity/common.sh"
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+new_scratch
 # The logit scale starts below its clamp at ln 100 = 4.605, and its gradient drives it there.
 cat >"$scratch/model.json" <<'MODEL'
 {

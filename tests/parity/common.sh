@@ -1,6 +1,9 @@
 # shellcheck shell=bash
-# Sourced by the scripts of this folder, after tests/lib.sh: the Python that has the peers, or a skip that says what to do.
+# Sourced by the scripts of this folder; brings tests/lib.sh and the Python that has the peers, or a skip that says what
+# to do.
 #   against PEER_SCRIPT...   runs a Python script of this folder
+# shellcheck source=tests/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 parity=$CLIP_HPC_SOURCE_DIR/tests/parity dump=$CLIP_HPC_BINARY_DIR/bin/parity_dump
 python=$CLIP_HPC_SOURCE_DIR/.deps/venv/bin/python3
 export OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1

@@ -1,21 +1,15 @@
 #!/usr/bin/env bash
 # open_clip loads what export writes and computes what embed wrote; import takes it back. The example of docs/embed.md.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
-# shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 # shellcheck source=tests/parity/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/parity/common.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # shellcheck source=tests/cli/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../cli/common.sh"
 missing=$("$python" -c 'import importlib.util as u
 print(*[n for n in ("h5py", "PIL", "ftfy") if u.find_spec(n) is None])')
 [ -z "$missing" ] || skip_all "$missing not there: jobs/setup.sh --tests installs it"
 tokenizers="needs transformers and sentencepiece: jobs/setup.sh --tests installs them"
 "$python" -c 'import transformers, sentencepiece' 2>/dev/null && tokenizers=""
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+new_scratch
 cd "$scratch" || exit 1
 quietly() { "$@" >log 2>&1 || { cat log; return 1; }; }
 if_tokenizers() { # name, words of check

@@ -1,17 +1,11 @@
 #!/usr/bin/env bash
 # Few-shot regression gives NumPy's heads: on digits and on wide features, in both forms, for all shots and seeds.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
-# shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 # shellcheck source=tests/parity/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/parity/common.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 dump=$CLIP_HPC_BINARY_DIR/bin/eval_dump
 [ -x "$dump" ] || skip_all "$dump was not built"
 "$python" -c 'import sklearn' 2>/dev/null || skip_all "scikit-learn is not there: jobs/setup.sh --tests installs it"
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+new_scratch
 against fewshot_parity.py "$dump" >"$scratch/answers" 2>&1
 grep -v ': equal,' "$scratch/answers"
 for set in digits wide; do

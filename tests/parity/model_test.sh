@@ -1,14 +1,8 @@
 #!/usr/bin/env bash
 # Features, loss and every gradient equal open_clip's, for each variant of the towers.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
-# shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 # shellcheck source=tests/parity/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/parity/common.sh"
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+new_scratch
 
 # NAME VISION TEXT TOP: a small model; each is what goes into vision_cfg, text_cfg and the top level.
 write_model() {

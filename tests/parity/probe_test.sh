@@ -1,20 +1,14 @@
 #!/usr/bin/env bash
 # Linear probes are their peers': scikit-learn's logistic regression, torch.optim.SGD, CLIP_benchmark's AdamW and its
 # search, on scikit-learn's digits and on features of the built-in letters.
-set -uo pipefail
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
-# shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
 # shellcheck source=tests/parity/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/parity/common.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # shellcheck source=tests/cli/common.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/cli/common.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../cli/common.sh"
 dump=$CLIP_HPC_BINARY_DIR/bin/eval_dump
 [ -x "$dump" ] || skip_all "$dump was not built"
 "$python" -c 'import sklearn' 2>/dev/null || skip_all "scikit-learn is not there: jobs/setup.sh --tests installs it"
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+new_scratch
 equals() { against probe_parity.py "$dump" "$@" >"$scratch/answers" 2>&1 || { cat "$scratch/answers"; return 1; }; }
 
 # Features of letters by a small model, as clip_hpc eval keeps them.

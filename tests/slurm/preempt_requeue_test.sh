@@ -3,12 +3,9 @@
 # job and with Slurm (RequeueExit) as the one who requeues; preemption by a job of higher priority; power loss of a node.
 # With a stand-in that keeps time and nothing else, which tests the job script, and with clip_hpc itself, whose final
 # weights must be those of a run that nobody disturbed. Every scenario has a cluster of its own; they run side by side.
-set -uo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-export CLIP_HPC_SOURCE_DIR=${CLIP_HPC_SOURCE_DIR:-$(cd "$here/../.." && pwd)}
-export CLIP_HPC_BINARY_DIR=${CLIP_HPC_BINARY_DIR:-$CLIP_HPC_SOURCE_DIR/build/release}
 # shellcheck source=tests/lib.sh
-source "$CLIP_HPC_SOURCE_DIR/tests/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+here=$CLIP_HPC_SOURCE_DIR/tests/slurm
 
 # --- inside a cluster ------------------------------------------------------------------------------------------------
 patience=150 # seconds that any one event may take: the scenarios share one machine
