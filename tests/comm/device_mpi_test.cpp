@@ -31,7 +31,9 @@ TEST(Device, TheLibraryOpensAndBringsItsTables) {
   ASSERT_NE(library, nullptr) << dlerror();
   const auto* const table = reinterpret_cast<const DeviceTable* (*)()>(dlsym(library, "clip_hpc_device_table"))();
   EXPECT_EQ(table->abi, kDeviceTableAbi);
-  EXPECT_GE(table->device_count(), 0);
+  if (!open_device_library()) {
+    EXPECT_EQ(table->device_count(), 0);  // no driver, and the library says so instead of failing
+  }
   void* const symbol = dlsym(library, "clip_hpc_device_plane");
   if (symbol == nullptr) GTEST_SKIP() << "built without libtorch_cuda.so";
   const auto* const plane = reinterpret_cast<const DevicePlane* (*)()>(symbol)();

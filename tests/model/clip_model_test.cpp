@@ -3,16 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "clip_hpc/base/error.hpp"
+#include "model/tiny_model.hpp"
 
 namespace clip_hpc {
 namespace {
 
-ModelConfig tiny() {
-  return parse_model_config(Json::parse(R"({"embed_dim": 16,
-    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16},
-    "text_cfg": {"context_length": 12, "vocab_size": 50, "width": 24, "heads": 2, "layers": 2}})"),
-                            "tiny");
-}
+ModelConfig tiny() { return test::two_small_towers(32, 12); }
 
 at::Tensor pixels(std::int64_t batch) {
   return at::linspace(-1, 1, batch * 3 * 32 * 32, at::kFloat).sin().view({batch, 3, 32, 32});

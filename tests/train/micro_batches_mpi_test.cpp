@@ -8,17 +8,13 @@
 
 #include "clip_hpc/comm/options.hpp"
 #include "clip_hpc/loss/contrastive.hpp"
+#include "model/tiny_model.hpp"
 #include "mpi_test.hpp"
 
 namespace clip_hpc {
 namespace {
 
-ModelConfig tiny() {
-  return parse_model_config(Json::parse(R"({"embed_dim": 16,
-    "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16},
-    "text_cfg": {"context_length": 8, "vocab_size": 50, "width": 24, "heads": 2, "layers": 2}})"),
-                            "tiny");
-}
+ModelConfig tiny() { return test::two_small_towers(16, 8); }
 
 struct Outcome {
   double loss;  // of this rank's rows
