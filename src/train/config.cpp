@@ -25,7 +25,7 @@ void describe(OptionTable& table, TrainOptions& options) {
   table.add(
       "train.cuda_graph", options.cuda_graph,
       "record the step once and replay it, which spares the host's launches: for small models on a GPU; captions are "
-      "padded to multiples of 16 tokens");
+      "padded to multiples of 16 tokens, with several ranks to the context length");
   table.add("train.pack_captions", options.pack_captions,
             "leave the padding between captions of different length out of the text tower, where its mask is causal");
   table.add("train.threads", options.threads,
