@@ -9,7 +9,6 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/comm/device_kernels.hpp"
-#include "clip_hpc/comm/device_library.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -85,6 +84,12 @@ ComputeDevice choose_device(World& world, const std::string& asked) {
 }
 
 const DevicePlane* device_plane() { return opened_plane(); }
+
+std::string device_library_versions(const DeviceLibrary& library) {
+  std::string reason;
+  const DevicePlane* const plane = plane_of(library, reason);
+  return plane == nullptr ? reason : fmt::format("NCCL {}, cuDNN {}", plane->nccl_version(), plane->cudnn_version());
+}
 
 std::optional<std::string> shared_device(const std::vector<std::string>& identities) {
   std::map<std::string, std::size_t> first_user;

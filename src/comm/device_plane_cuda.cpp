@@ -1,6 +1,7 @@
 #include "clip_hpc/comm/device_plane.hpp"
 
 #include <ATen/cuda/CUDAGraph.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <cuda_runtime_api.h>
 
@@ -17,6 +18,11 @@ std::string identity(int device) {
   const cudaError_t code = cudaDeviceGetPCIBusId(text.data(), text.size(), device);
   if (code != cudaSuccess) throw device_error("device {}: {}", device, cudaGetErrorString(code));
   return text.data();
+}
+
+std::string cudnn_version() {
+  const long number = at::detail::getCUDAHooks().versionRuntimeCuDNN();
+  return fmt::format("{}.{}.{}", number / 10000, number / 100 % 100, number % 100);
 }
 
 void forbid_waits(bool on) {
@@ -63,8 +69,8 @@ std::unique_ptr<StepGraph> make_graph() { return std::make_unique<CudaStepGraph>
 }  // namespace clip_hpc
 
 extern "C" const clip_hpc::DevicePlane* clip_hpc_device_plane() {
-  static const clip_hpc::DevicePlane plane{clip_hpc::kDevicePlaneAbi, &clip_hpc::identity,
-                                           &clip_hpc::nccl_version,   &clip_hpc::forbid_waits,
-                                           &clip_hpc::make_graph,     &clip_hpc::make_nccl_communicator};
+  static const clip_hpc::DevicePlane plane{
+      clip_hpc::kDevicePlaneAbi, &clip_hpc::identity,   &clip_hpc::nccl_version,          &clip_hpc::cudnn_version,
+      &clip_hpc::forbid_waits,   &clip_hpc::make_graph, &clip_hpc::make_nccl_communicator};
   return &plane;
 }

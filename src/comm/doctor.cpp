@@ -22,7 +22,7 @@
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/base/version.hpp"
 #include "clip_hpc/comm/communicator.hpp"
-#include "clip_hpc/comm/device_library.hpp"
+#include "clip_hpc/comm/device.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -74,6 +74,7 @@ Json devices() {
   found["lines"].push_back(fmt::format("{}, CUDA {} (driver: {})", library->path(),
                                        cuda_version(library->runtime_version()),
                                        cuda_version(library->driver_version())));
+  found["lines"].push_back(device_library_versions(*library));
   const int count = library->device_count();
   if (count == 0) found["reason"] = "the driver shows none (nvidia-smi, CUDA_VISIBLE_DEVICES, --gpus-per-node)";
   for (int i = 0; i < count; ++i) {

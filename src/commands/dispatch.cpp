@@ -12,7 +12,7 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/version.hpp"
-#include "clip_hpc/comm/device_library.hpp"
+#include "clip_hpc/comm/device.hpp"
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/config/option_table.hpp"
@@ -105,7 +105,8 @@ void print_versions() {
   const auto cuda = [](int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); };
   fmt::print("clip_hpc {} ({})\nLibTorch {}\nMPI {}\nHDF5 {}.{}.{}\nCUDA {}\n", program_version(), git_commit(),
              TORCH_VERSION, World::mpi_version(), major, minor, release,
-             device ? fmt::format("{} (driver {})", cuda(device->runtime_version()), cuda(device->driver_version()))
+             device ? fmt::format("{} (driver {}), {}", cuda(device->runtime_version()), cuda(device->driver_version()),
+                                  device_library_versions(*device))
                     : "none: " + reason);
 }
 

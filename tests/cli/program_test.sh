@@ -24,6 +24,13 @@ check 'clip_report --help: examples' says 0 'examples:' "$clip_report" --help
 check 'unknown command' says 2 'did you mean "model"' "$clip_hpc" modle
 check 'unknown command on ranks' says 2 'did you mean "filter"' on_ranks 2 "$clip_hpc" fliter
 check 'unknown command: export' says 2 'did you mean "export"' "$clip_hpc" exprt
+# Without a GPU: said at once, before anything is read. (With one, tests labelled gpu say more.)
+if "$clip_hpc" --version | grep -q '^CUDA none'; then
+  check 'no GPU, asked for' says 5 'has no GPU: no CUDA driver' "$clip_hpc" --config "$config" --run-dir "$scratch/gpu" --set train.device=cuda
+  check 'no GPU, but NCCL' says 5 'comm.backend = nccl' "$clip_hpc" bench comm --backend nccl
+fi
+check 'bench load beside a step' says 0 'the step waits for pictures' "$clip_hpc" bench load --dir "$scratch/load" --samples 64 \
+  --seconds 0.05 --with-step "$models/tiny.json" --batch 16
 check 'unknown benchmark' says 2 'did you mean "step"' "$clip_hpc" bench stp
 check 'unknown option' says 2 "'--from-where'" "$clip_hpc" pack --from-where emoji
 check 'shortened option' says 2 "'--resum'" "$clip_hpc" --config "$config" --resum auto

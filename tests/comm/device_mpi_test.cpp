@@ -40,6 +40,7 @@ TEST(Device, TheLibraryOpensAndBringsItsTables) {
   EXPECT_EQ(plane->abi, kDevicePlaneAbi);
   const std::string version = plane->nccl_version();
   EXPECT_GE(std::ranges::count(version, '.'), 2) << version;
+  EXPECT_EQ(std::ranges::count(plane->cudnn_version(), '.'), 2);
 }
 
 TEST(Device, WithoutAGpuCudaIsRefusedAndAutoIsTheCpu) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "clip_hpc/comm/device_library.hpp"
 #include "clip_hpc/comm/device_plane.hpp"
 #include "clip_hpc/comm/world.hpp"
 
@@ -27,6 +28,9 @@ ComputeDevice choose_device(World& world, const std::string& asked);
 
 // Of the library that choose_device opened; nullptr when there is none.
 const DevicePlane* device_plane();
+
+// "NCCL 2.28.9, cuDNN 9.19.0" of a library that is open, or why it has none.
+std::string device_library_versions(const DeviceLibrary& library);
 
 // "ranks 0 and 1 share host 0000:17:00.0", or nothing. One identity a rank, in rank order.
 std::optional<std::string> shared_device(const std::vector<std::string>& identities);

@@ -12,7 +12,7 @@
 
 namespace clip_hpc {
 
-inline constexpr std::uint32_t kDevicePlaneAbi = 1;  // raise it with every change of what is declared here
+inline constexpr std::uint32_t kDevicePlaneAbi = 2;  // raise it with every change of what is declared here
 
 struct NcclCommunicatorOptions {
   double timeout_s = 600;  // of the set-up, and of synchronize()
@@ -35,6 +35,7 @@ struct DevicePlane {
   std::uint32_t abi;
   std::string (*identity)(int device);  // the same for every process of a node: "0000:17:00.0"
   std::string (*nccl_version)();        // "2.28.9", with what it was built for where that differs
+  std::string (*cudnn_version)();       // "9.19.0"
   void (*forbid_waits)(bool on);        // on: LibTorch throws where it would wait for the device
   std::unique_ptr<StepGraph> (*make_graph)();
   // Collective; the current device is this rank's. Tensors must lie on it. Throws comm.
