@@ -14,6 +14,11 @@ void describe(OptionTable& table, CommOptions& options) {
             in_range(0.001, 65536.0));
   table.add("comm.timeout_s", options.timeout_s, "a collective that takes longer ends the run, in seconds",
             in_range(1.0, 86400.0));
+  table.add("comm.reduce_precision", options.reduce_precision,
+            "how gradients are summed over ranks: `gradient`, in their own precision, or `fp32`, which sends twice as "
+            "much in a "
+            "bf16 run and rounds once",
+            one_of({"gradient", "fp32"}));
   table.add("comm.shard_optimizer", options.shard_optimizer,
             "each rank keeps a share of the master weights and moments: less memory, one more collective a step");
 }

@@ -1,6 +1,7 @@
 #include "clip_hpc/train/grad_reducer.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "clip_hpc/base/error.hpp"
 
@@ -15,14 +16,15 @@ struct Hook : torch::autograd::PostAccumulateGradHook {
 
 }  // namespace
 
-GradReducer::GradReducer(Communicator& comm, ParameterArena& arena, double bucket_mib) : comm_(comm), arena_(arena) {
+GradReducer::GradReducer(Communicator& comm, ParameterArena& arena, double bucket_mib, bool in_fp32)
+    : comm_(comm), arena_(arena), widens_(in_fp32 && arena.gradients().scalar_type() != at::kFloat && comm.size() > 1) {
   const auto& specs = arena.specs();
   const int parts = arena.share().parts;
   const auto element_bytes = static_cast<double>(arena.gradients().element_size());
   const auto full = static_cast<std::int64_t>(bucket_mib * 1048576.0 / element_bytes);
   buckets_of_.resize(specs.size());
   landed_.resize(specs.size());
-  const auto open_bucket = [this](std::int64_t end) { buckets_.push_back({end, end, 0, 0, 0, {}}); };
+  const auto open_bucket = [this](std::int64_t end) { buckets_.push_back({end, end, 0, 0, 0, {}, {}}); };
   int holder = parts - 1;
   for (std::size_t i = specs.size(); i-- > 0;) {
     // The first bucket is small, so that communication begins early.
@@ -56,8 +58,13 @@ GradReducer::~GradReducer() {
   }
 }
 
+at::Tensor GradReducer::part_of(const Bucket& bucket) {
+  return arena_.gradients().narrow(0, bucket.begin, bucket.end - bucket.begin);
+}
+
 void GradReducer::send(Bucket& bucket) {
-  const at::Tensor part = arena_.gradients().narrow(0, bucket.begin, bucket.end - bucket.begin);
+  at::Tensor part = part_of(bucket);
+  if (widens_) part = bucket.wide = part.to(at::kFloat);
   bucket.work = arena_.share().parts > 1 ? comm_.start_reduce(part, ReduceOp::sum, bucket.root)
                                          : comm_.start_all_reduce(part, ReduceOp::sum);
 }
@@ -82,7 +89,10 @@ void GradReducer::finish() {
   for (std::size_t i = 0; i < landed_.size(); ++i) {
     if (!landed_[i]) throw internal_error("parameter {} got no gradient", arena_.specs()[i].name);
   }
-  for (Bucket& bucket : buckets_) bucket.work.wait();
+  for (Bucket& bucket : buckets_) {
+    bucket.work.wait();
+    if (widens_) part_of(bucket).copy_(std::exchange(bucket.wide, {}));
+  }
 }
 
 }  // namespace clip_hpc

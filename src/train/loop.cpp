@@ -63,6 +63,7 @@ std::map<std::string, std::string> library_versions(const ComputeDevice& device)
   if (device.is_cpu()) return versions;
   versions["device"] = device.description;
   versions["NCCL"] = device_plane()->nccl_version();
+  versions["cuDNN"] = device_plane()->cudnn_version();
   return versions;
 }
 
@@ -207,7 +208,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
              attention.chosen, comm->name());
   }
   BatchLoader loader(loader_options(config, data, view, tokenizer, shape.text.context_length, world, progress.step));
-  GradReducer reducer(*comm, model.arena(), config.comm.bucket_mib);
+  GradReducer reducer(*comm, model.arena(), config.comm.bucket_mib, config.comm.reduce_precision == "fp32");
   const Timer session;
   Timer since_checkpoint;
   Window window(comm->wait_s());

@@ -60,6 +60,26 @@ TEST(GradReducer, SumsAreThoseOfOnePlainAllReduceForAnyBucketSize) {
   }
 }
 
+// In bf16, 256 + 1 is 256: summed in bf16 the small gradients of the later ranks are lost.
+TEST(GradReducer, SumsInFp32RoundOnce) {
+  World& world = test_world();
+  const auto comm = make_communicator(world, {});
+  for (const ArenaShare share : {ArenaShare{}, ArenaShare{world.rank(), world.size()}}) {
+    ParameterArena arena;
+    arena.declare("a", {300}, true);
+    arena.declare("b", {200}, true);
+    arena.allocate(at::kBFloat16, at::kCPU, share);
+    GradReducer reducer(*comm, arena, 0.0001, true);
+    const double mine = world.rank() == 0 ? 256.0 : 1.0;
+    reducer.start();
+    ((arena.parameter(0).sum() + arena.parameter(1).sum()) * mine).backward();
+    reducer.finish();
+    const at::Tensor found = arena.gradients().slice(0, arena.held().begin, arena.held().end);
+    const at::Tensor expected = at::full({1}, 256.0 + world.size() - 1, at::kFloat).to(at::kBFloat16);
+    EXPECT_TRUE(found.eq(expected).all().item<bool>());
+  }
+}
+
 TEST(GradReducer, AParameterWithoutAGradientIsNamed) {
   const auto comm = make_communicator(test_world(), {});
   ParameterArena arena = make_arena(at::kFloat);

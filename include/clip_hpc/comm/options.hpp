@@ -14,6 +14,7 @@ struct CommOptions {  // [comm]
   std::string backend = "auto";
   double bucket_mib = 4;
   double timeout_s = 600;
+  std::string reduce_precision = "gradient";
   bool shard_optimizer = false;
 };
 

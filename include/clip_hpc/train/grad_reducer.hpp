@@ -13,7 +13,8 @@ namespace clip_hpc {
 
 class GradReducer {
  public:
-  GradReducer(Communicator& comm, ParameterArena& arena, double bucket_mib);
+  // `in_fp32`: low-precision gradients are summed over ranks in fp32 and rounded once.
+  GradReducer(Communicator& comm, ParameterArena& arena, double bucket_mib, bool in_fp32 = false);
   ~GradReducer();  // takes the hooks off
   GradReducer(const GradReducer&) = delete;
   GradReducer& operator=(const GradReducer&) = delete;
@@ -29,16 +30,19 @@ class GradReducer {
     int root = 0;                     // who holds it, where the state is shared
     int parameters = 0;               // that have elements in it
     int missing = 0;
+    at::Tensor wide;  // the fp32 copy that travels, if one does
     Work work;
   };
   struct Span {  // the buckets that hold elements of one parameter: first to last
     std::size_t first, last;
   };
   void landed(std::size_t parameter);
+  at::Tensor part_of(const Bucket& bucket);
   void send(Bucket& bucket);
 
   Communicator& comm_;
   ParameterArena& arena_;
+  bool widens_;
   std::vector<Bucket> buckets_;
   std::vector<Span> buckets_of_;  // by parameter
   std::vector<bool> landed_;      // by parameter
