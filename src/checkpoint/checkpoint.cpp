@@ -16,6 +16,8 @@ namespace {
 constexpr int kSchemaVersion = 1;
 constexpr const char* kUnfinishedSuffix = ".tmp";
 constexpr const char* kReplacedSuffix = ".replaced";
+constexpr const char* kWeightsFile = "model.safetensors";
+constexpr const char* kAverageFile = "ema.safetensors";
 
 // Runs `work` and agrees with all ranks on whether it went well: a collective is entered by all or by none.
 void agree(World& world, const std::function<void()>& work) {
@@ -39,15 +41,16 @@ std::int64_t numel_of(const TrainState& state) {
   return state.numel > 0 ? state.numel : state.buffers.front().second.numel();
 }
 
-// The weights of a run whose master is spread over ranks: read back from the file to which all have written.
-NamedTensors weights_in(const std::filesystem::path& state_file, const std::vector<ParameterSpec>& layout) {
+// Weights that are spread over ranks: read back from the file to which all have written.
+NamedTensors weights_in(const std::filesystem::path& state_file, const std::string& name,
+                        const std::vector<ParameterSpec>& layout) {
   NamedTensors weights;
   for (const StateBuffer& buffer : open_state_file(state_file)) {
-    if (buffer.name != "master") continue;
-    const at::Tensor master = at::empty({buffer.numel}, at::kFloat);
-    pread_all(FileDescriptor::open_read(state_file).get(), bytes_of(master), buffer.offset_bytes, state_file.native());
+    if (buffer.name != name) continue;
+    const at::Tensor all = at::empty({buffer.numel}, at::kFloat);
+    pread_all(FileDescriptor::open_read(state_file).get(), bytes_of(all), buffer.offset_bytes, state_file.native());
     for (const ParameterSpec& spec : layout) {
-      weights.emplace_back(spec.name, master.narrow(0, spec.offset, spec.numel).view(spec.shape));
+      weights.emplace_back(spec.name, all.narrow(0, spec.offset, spec.numel).view(spec.shape));
     }
   }
   return weights;
@@ -125,14 +128,19 @@ void save_checkpoint(World& world, const std::filesystem::path& folder, const Tr
   // 3. Rank 0 adds the weights and the manifest, which makes the checkpoint exist.
   agree(world, [&] {
     if (world.rank() != 0) return;
-    const NamedTensors weights = state.layout.empty() ? state.weights : weights_in(state_file, state.layout);
-    write_safetensors(beside / "model.safetensors", weights, {{"format", "pt"}});
+    const NamedTensors weights = state.weights.empty() ? weights_in(state_file, "master", state.layout) : state.weights;
+    write_safetensors(beside / kWeightsFile, weights, {{"format", "pt"}});
+    const bool averages = std::ranges::any_of(state.buffers, [](const auto& one) { return one.first == "ema"; });
+    if (averages) {
+      write_safetensors(beside / kAverageFile, weights_in(state_file, "ema", state.layout), {{"format", "pt"}});
+    }
     Json manifest = {{"schema_version", kSchemaVersion}, {"numel", numel}, {"world_size", world.size()}};
     manifest["files"] = Json::object();
-    for (const char* name : {"state.h5", "model.safetensors"}) {
-      manifest["files"][name] = std::filesystem::file_size(beside / name);
+    for (const char* name : {"state.h5", kWeightsFile, kAverageFile}) {
+      if (name != kAverageFile || averages) manifest["files"][name] = std::filesystem::file_size(beside / name);
     }
-    manifest["weights_xxh64"] = hex64(xxh64_of_file(beside / "model.safetensors"));
+    manifest["weights_xxh64"] = hex64(xxh64_of_file(beside / kWeightsFile));
+    if (averages) manifest["ema_xxh64"] = hex64(xxh64_of_file(beside / kAverageFile));
     manifest["slices"] = Json::array();
     for (const std::string& text : slices) manifest["slices"].push_back(Json::parse(text));
     manifest["about"] = state.about;
@@ -209,10 +217,15 @@ Json restore_checkpoint(const std::filesystem::path& folder, TrainState& state) 
   return *info.about;
 }
 
-NamedTensors read_checkpoint_weights(const std::filesystem::path& folder) {
+bool keeps_average(const std::filesystem::path& checkpoint) {
+  return read_json_file(checkpoint / "manifest.json").contains("ema_xxh64");
+}
+
+NamedTensors read_checkpoint_weights(const std::filesystem::path& folder, bool averaged) {
   const Json manifest = read_json_file(folder / "manifest.json");
-  const std::filesystem::path file = folder / "model.safetensors";
-  if (manifest.contains("weights_xxh64") && manifest["weights_xxh64"] != hex64(xxh64_of_file(file))) {
+  const std::filesystem::path file = folder / (averaged ? kAverageFile : kWeightsFile);
+  const char* const sum = averaged ? "ema_xxh64" : "weights_xxh64";
+  if (manifest.contains(sum) && manifest[sum] != hex64(xxh64_of_file(file))) {
     throw storage_error("{}: its checksum does not match the manifest: the file is damaged; use another checkpoint",
                         file.native());
   }

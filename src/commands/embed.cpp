@@ -58,7 +58,7 @@ EmbedSource source_of(const std::string& data, const std::vector<std::string>& i
 }  // namespace
 
 int command_embed(World& world, std::span<const std::string> arguments) {
-  std::string path, data, texts, parts, output, view = "resize", precision = "fp32";
+  std::string path, data, texts, parts, output, view = "resize", precision = "fp32", weights = "auto";
   std::vector<std::string> images;
   po::options_description words("Options");
   words.add_options()("model", po::value(&path), "run folder (its newest complete checkpoint) or checkpoint folder")(
@@ -66,24 +66,28 @@ int command_embed(World& world, std::span<const std::string> arguments) {
       "texts", po::value(&texts), "file with one text a line")(
       "write", po::value(&parts), "of inputs, image, text, ids, joined by commas; default: all but inputs")(
       "view", po::value(&view)->default_value(view), "how an image is resized: resize, eval, eval_longest")(
+      "weights", po::value(&weights)->default_value(weights),
+      "trained, ema (their average, of a run with optim.ema), or auto: the average where there is one")(
       "precision", po::value(&precision)->default_value(precision),
       "of the model: fp32, bf16, or auto: that of the run")("output", po::value(&output),
                                                             "HDF5 file, which must not exist");
   if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
   if (path.empty() || output.empty()) throw input_error("clip_hpc embed needs --model and --output");
   one_of({"auto", "fp32", "bf16"})("--precision", precision);
+  one_of({"auto", "trained", "ema"})("--weights", weights);
   one_of({"resize", "eval", "eval_longest"})("--view", view);
   if (std::filesystem::exists(output)) throw input_error("{} exists: remove it, or give another --output", output);
   const EmbedSource source = source_of(data, images, texts);
   const EmbedParts wanted = parse_embed_parts(parts, source);
   at::set_num_threads(compute_threads(world, 0));
   keep_freed_memory();
-  const LoadedModel loaded = load_model(path, precision);
+  const LoadedModel loaded = load_model(path, precision, at::kCPU, weights);
   const auto comm = make_communicator(world, {});
   const EvalContext context{*comm, *loaded.model, *loaded.tokenizer, view};
   const Json about = {{"model", loaded.model->config().name},
                       {"step", loaded.progress.step},
                       {"view", view},
+                      {"weights", loaded.averaged ? "ema" : "trained"},
                       {"precision", loaded.model->arena().parameter(0).scalar_type() == at::kFloat ? "fp32" : "bf16"}};
   const EmbedCounts counts = embed(world, context, source, wanted, about, output);
   log_info("{}: {} images, {} texts", output, counts.images, counts.texts);

@@ -30,7 +30,7 @@ Features of a set are computed once and kept in MODEL/features.
 }  // namespace
 
 int command_eval(World& world, std::span<const std::string> arguments) {
-  std::string path, output, features, precision = "auto", device_word = "auto";
+  std::string path, output, features, precision = "auto", device_word = "auto", weights = "auto";
   std::vector<std::string> keys;
   std::vector<std::string> queries;
   std::int64_t matches = 24;
@@ -50,6 +50,8 @@ int command_eval(World& world, std::span<const std::string> arguments) {
       "captions", po::value(&options.captions)->default_value(options.captions), "retrieval: all or first")(
       "pictures", po::value(&options.pictures)->default_value(options.pictures), "kept for the report")(
       "precision", po::value(&precision)->default_value(precision), "fp32, bf16, or auto: that of the run")(
+      "weights", po::value(&weights)->default_value(weights),
+      "trained, ema (their average, of a run with optim.ema), or auto: the average where there is one")(
       "device", po::value(&device_word)->default_value(device_word), "auto, cpu or cuda, as train.device")(
       "output", po::value(&output),
       "folder for results.json; default: the run folder. Of a search: the HTML page to write")(
@@ -73,7 +75,9 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   keep_freed_memory();  // a probe's steps ask for the same tensors again and again
   one_of({"auto", "cpu", "cuda"})("--device", device_word);
   const ComputeDevice device = choose_device(world, device_word);
-  const LoadedModel loaded = load_model(path, precision, device.device);
+  one_of({"auto", "trained", "ema"})("--weights", weights);
+  const LoadedModel loaded = load_model(path, precision, device.device, weights);
+  if (loaded.averaged) log_info("{}: the averaged weights (--weights trained for the others)", path);
   RunFolder folder = loaded.folder;
   if (!output.empty() && !searches) folder.path = output;
   if (world.rank() == 0) std::filesystem::create_directories(folder.path);

@@ -15,26 +15,29 @@ namespace clip_hpc {
 namespace {
 
 // Plain arrays, so that the compiler makes vector code of it. G and W: float, or c10::BFloat16.
-template <class G, class W>
-CLIP_HPC_HOST_DEVICE void update_range(float* master, W* weights, const G* gradients, float* m, float* v,
+template <bool kAverages, class G, class W>
+CLIP_HPC_HOST_DEVICE void update_range(float* master, W* weights, const G* gradients, float* m, float* v, float* ema,
                                        std::int64_t n, const AdamWUpdate& u) {
   for (std::int64_t i = 0; i < n; ++i) {
     const float x = adamw_element(master[i], static_cast<float>(gradients[i]), m[i], v[i], u.shrink, u);
     master[i] = x;
     weights[i] = static_cast<W>(x);
+    if constexpr (kAverages) ema[i] = ema_element(ema[i], x, u);
   }
 }
 
 CLIP_HPC_VECTOR_CLONES
-void update(float* master, float* weights, const float* gradients, float* m, float* v, std::int64_t n,
+void update(float* master, float* weights, const float* gradients, float* m, float* v, float* ema, std::int64_t n,
             const AdamWUpdate& u) {
-  update_range(master, weights, gradients, m, v, n, u);
+  if (ema == nullptr) return update_range<false>(master, weights, gradients, m, v, ema, n, u);
+  update_range<true>(master, weights, gradients, m, v, ema, n, u);
 }
 
 CLIP_HPC_VECTOR_CLONES
-void update(float* master, c10::BFloat16* weights, const c10::BFloat16* gradients, float* m, float* v, std::int64_t n,
-            const AdamWUpdate& u) {
-  update_range(master, weights, gradients, m, v, n, u);
+void update(float* master, c10::BFloat16* weights, const c10::BFloat16* gradients, float* m, float* v, float* ema,
+            std::int64_t n, const AdamWUpdate& u) {
+  if (ema == nullptr) return update_range<false>(master, weights, gradients, m, v, ema, n, u);
+  update_range<true>(master, weights, gradients, m, v, ema, n, u);
 }
 
 template <class T>
@@ -45,13 +48,15 @@ void update_all(ParameterArena& arena, AdamWState& state, const AdamWUpdate& for
   const T* gradients = arena.gradients().data_ptr<T>();
   float* m = state.m.data_ptr<float>();
   float* v = state.v.data_ptr<float>();
+  float* ema = state.ema.defined() ? state.ema.data_ptr<float>() : nullptr;
   constexpr std::int64_t kGrain = 16384;
   for (const DecayRange& range : state.ranges) {
     AdamWUpdate here = form;
     if (!range.decay) here.shrink = 1.0F;
     at::parallel_for(range.begin, range.end, kGrain, [&](std::int64_t begin, std::int64_t end) {
       const std::int64_t at = begin - first;
-      update(master + at, weights + begin, gradients + begin, m + at, v + at, end - begin, here);
+      update(master + at, weights + begin, gradients + begin, m + at, v + at, ema == nullptr ? nullptr : ema + at,
+             end - begin, here);
     });
   }
 }
@@ -73,7 +78,7 @@ std::vector<DecayRange> decay_ranges(const ParameterArena& arena) {
   return ranges;
 }
 
-AdamWState make_adamw_state(ParameterArena& arena) {
+AdamWState make_adamw_state(ParameterArena& arena, bool averages) {
   const auto fp32 = arena.master().options();
   const auto count = fp32.dtype(at::kLong);
   const std::vector<DecayRange> ranges = decay_ranges(arena);
@@ -83,8 +88,13 @@ AdamWState make_adamw_state(ParameterArena& arena) {
     table.data_ptr<std::int64_t>()[2 * i + 1] = ranges[i].decay ? 1 : 0;
   }
   const std::int64_t held = arena.held().size();
-  return {at::zeros({held}, fp32), at::zeros({held}, fp32), at::zeros({}, count),
-          at::zeros({}, count),    at::zeros({}, count),    ranges,
+  return {at::zeros({held}, fp32),
+          at::zeros({held}, fp32),
+          averages ? arena.master().clone() : at::Tensor(),
+          at::zeros({}, count),
+          at::zeros({}, count),
+          at::zeros({}, count),
+          ranges,
           table.to(fp32.device())};
 }
 
@@ -113,16 +123,17 @@ at::Tensor gradient_norm(ParameterArena& arena, Communicator& comm) {
 namespace {
 
 AdamWRates rates_of(const OptimOptions& options) {
-  return {options.beta1, options.beta2, options.eps, options.weight_decay, options.clip_norm};
+  return {options.beta1, options.beta2, options.eps, options.weight_decay, options.clip_norm, options.ema};
 }
 
 void step_on_device(ParameterArena& arena, AdamWState& state, const at::Tensor& norm, const OptimOptions& options,
                     const at::Tensor& lr, std::size_t logit_scale) {
   const ArenaSlice held = arena.held();
-  device_kernels()->adamw_step({arena.master(), arena.weights().narrow(0, held.begin, held.size()),
-                                arena.gradients().narrow(0, held.begin, held.size()), state.m, state.v, held.begin,
-                                state.range_table, norm, lr, state.applied, state.skipped, state.skipped_in_a_row},
-                               rates_of(options), arena.specs()[logit_scale].offset);
+  device_kernels()->adamw_step(
+      {arena.master(), arena.weights().narrow(0, held.begin, held.size()),
+       arena.gradients().narrow(0, held.begin, held.size()), state.m, state.v, state.ema, held.begin, state.range_table,
+       norm, lr, state.applied, state.skipped, state.skipped_in_a_row},
+      rates_of(options), arena.specs()[logit_scale].offset);
 }
 
 bool has_device_step(ParameterArena& arena) { return arena.master().is_cuda() && device_kernels() != nullptr; }
@@ -156,16 +167,22 @@ void adamw_step(ParameterArena& arena, AdamWState& state, const at::Tensor& norm
   state.applied.add_(1);
   state.skipped_in_a_row.zero_();
   const AdamWUpdate form = adamw_update(length, lr, state.applied.item<std::int64_t>(), rates_of(options));
+  const std::int64_t scale_in_arena = arena.specs()[logit_scale].offset;
+  const ArenaSlice held = arena.held();
+  const bool has_scale = scale_in_arena >= held.begin && scale_in_arena < held.end;
+  const bool averages_scale = has_scale && state.ema.defined();
+  const std::int64_t at_scale = scale_in_arena - held.begin;
+  const float scale_before = averages_scale ? state.ema.data_ptr<float>()[at_scale] : 0.0F;
   if (arena.weights().scalar_type() == at::kBFloat16) {
     update_all<c10::BFloat16>(arena, state, form);
   } else {
     update_all<float>(arena, state, form);
   }
-  const std::int64_t at_scale = arena.specs()[logit_scale].offset;
-  if (at_scale < arena.held().begin || at_scale >= arena.held().end) return;  // another rank's
-  at::Tensor scale = arena.master().narrow(0, at_scale - arena.held().begin, 1);
+  if (!has_scale) return;  // another rank's
+  at::Tensor scale = arena.master().narrow(0, at_scale, 1);
   scale.clamp_(0.0, kLargestLogitScale);
-  arena.weights().narrow(0, at_scale, 1).copy_(scale);
+  arena.weights().narrow(0, scale_in_arena, 1).copy_(scale);
+  if (averages_scale) state.ema.data_ptr<float>()[at_scale] = ema_element(scale_before, scale.item<float>(), form);
 }
 
 }  // namespace clip_hpc

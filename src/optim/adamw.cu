@@ -56,6 +56,8 @@ __device__ __forceinline__ void update_four(const AdamWArrays<W>& arrays, std::i
                                             std::int64_t logit_scale, const AdamWUpdate& u) {
   Four<float> x = load<kFull>(arrays.master + i, left), m = load<kFull>(arrays.m + i, left),
               v = load<kFull>(arrays.v + i, left);
+  const bool averages = arrays.ema != nullptr;
+  Four<float> ema = averages ? load<kFull>(arrays.ema + i, left) : Four<float>{};
   const Four<W> g = load<kFull>(arrays.gradients + i, left);
   Four<W> w{};
 #pragma unroll
@@ -66,10 +68,12 @@ __device__ __forceinline__ void update_four(const AdamWArrays<W>& arrays, std::i
     x.v[k] = adamw_element(x.v[k], static_cast<float>(g.v[k]), m.v[k], v.v[k], shrink, u);
     if (at + k == logit_scale) x.v[k] = fminf(fmaxf(x.v[k], 0.0F), kLargestLogitScale);
     w.v[k] = static_cast<W>(x.v[k]);
+    if (averages) ema.v[k] = ema_element(ema.v[k], x.v[k], u);
   }
   store<kFull>(arrays.master + i, x, left);
   store<kFull>(arrays.m + i, m, left);
   store<kFull>(arrays.v + i, v, left);
+  if (averages) store<kFull>(arrays.ema + i, ema, left);
   if (static_cast<const void*>(arrays.weights) != static_cast<const void*>(arrays.master)) {
     store<kFull>(arrays.weights + i, w, left);
   }
@@ -121,7 +125,7 @@ void launch_adamw_update(const AdamWArrays<W>& arrays, std::int64_t n, std::int6
                          std::int64_t range_count, std::int64_t logit_scale, const AdamWUpdate* update, void* stream) {
   if (n == 0) return;
   const bool all = aligned(arrays.master) && aligned(arrays.weights) && aligned(arrays.gradients) &&
-                   aligned(arrays.m) && aligned(arrays.v);
+                   aligned(arrays.m) && aligned(arrays.v) && aligned(arrays.ema);
   const dim3 grid(static_cast<unsigned>((n + kChunk - 1) / kChunk));
   launch(all ? update_kernel<true, W> : update_kernel<false, W>, grid, dim3(kThreads), stream, arrays, n, first, ranges,
          range_count, logit_scale, update);

@@ -14,8 +14,9 @@ namespace {
 
 template <class W>
 void update_all(const AdamWTensors& t, std::int64_t logit_scale, const AdamWUpdate* update, void* stream) {
-  const AdamWArrays<W> arrays{t.master.data_ptr<float>(), t.weights.data_ptr<W>(), t.gradients.const_data_ptr<W>(),
-                              t.m.data_ptr<float>(), t.v.data_ptr<float>()};
+  const AdamWArrays<W> arrays{t.master.data_ptr<float>(),      t.weights.data_ptr<W>(),
+                              t.gradients.const_data_ptr<W>(), t.m.data_ptr<float>(),
+                              t.v.data_ptr<float>(),           t.ema.defined() ? t.ema.data_ptr<float>() : nullptr};
   launch_adamw_update(arrays, t.master.numel(), t.first, t.ranges.const_data_ptr<std::int64_t>(), t.ranges.size(0),
                       logit_scale, update, stream);
 }
@@ -25,6 +26,9 @@ void adamw_step(const AdamWTensors& t, const AdamWRates& rates, std::int64_t log
     TORCH_CHECK(tensor->is_cuda() && tensor->is_contiguous() && tensor->numel() == t.master.numel(),
                 "arena and moments must be contiguous, of one length, on a CUDA device");
   }
+  TORCH_CHECK(!t.ema.defined() ||
+                  (t.ema.device() == t.master.device() && t.ema.is_contiguous() && t.ema.numel() == t.master.numel()),
+              "averaged weights must be as the master");
   for (const at::Tensor* tensor : {&t.norm, &t.lr, &t.applied, &t.skipped, &t.skipped_in_a_row}) {
     TORCH_CHECK(tensor->device() == t.master.device() && tensor->is_contiguous() && tensor->numel() == 1,
                 "norm, learning rate and counters must lie on the arena's device");

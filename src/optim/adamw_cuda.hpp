@@ -25,6 +25,7 @@ struct AdamWArrays {  // n elements each, on the device
   W* weights;  // the compute type; the same memory as master for fp32
   const W* gradients;
   float *m, *v;
+  float* ema;  // may be null
 };
 
 // Elements [first, first + n) of the arena; the arrays begin at `first`. ranges [range_count, 2] on the device: the end

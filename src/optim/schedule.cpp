@@ -21,6 +21,11 @@ void describe(OptionTable& table, OptimOptions& options) {
   table.add("optim.schedule", options.schedule, "after the warm-up", one_of({"cosine", "linear", "constant"}));
   table.add("optim.clip_norm", options.clip_norm, "largest global norm of the gradient; 0: no clipping",
             in_range(0.0, 1e9));
+  table.add(
+      "optim.ema", options.ema,
+      "decay of an exponential moving average of the weights, 0.9999, which evaluations then use; in update t the "
+      "decay is at most (1 + t) / (10 + t); 0: none is kept",
+      in_range(0.0, 0.9999999));
 }
 
 std::int64_t warmup_steps(double warmup, std::int64_t total_steps) {

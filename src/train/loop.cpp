@@ -79,7 +79,9 @@ std::string clock_text(double seconds) {
 }
 
 double mib_of(const AdamWState& optimizer, ParameterArena& arena) {
-  return static_cast<double>(optimizer.m.nbytes() + optimizer.v.nbytes() + arena.master().nbytes()) / 1048576.0;
+  const std::size_t average_bytes = optimizer.ema.defined() ? optimizer.ema.nbytes() : 0;
+  return static_cast<double>(optimizer.m.nbytes() + optimizer.v.nbytes() + arena.master().nbytes() + average_bytes) /
+         1048576.0;
 }
 
 std::string out_of_memory_text(std::int64_t rows, const TrainOptions& options, const ComputeDevice& device,
@@ -140,7 +142,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   const Strategy strategy = make_strategy(config.strategy);
   const std::int64_t kept = strategy.kept_patches(shape.vision.patches());
   const ViewSpec view = parse_view(strategy.view, static_cast<int>(shape.vision.image_size));
-  AdamWState optimizer = make_adamw_state(model.arena());
+  AdamWState optimizer = make_adamw_state(model.arena(), config.optim.ema > 0);
   const auto comm = make_communicator(world, config.comm, device);
   const auto host_comm = device.is_cpu() ? nullptr : make_mpi_communicator(world, {.timeout_s = config.comm.timeout_s});
   const EvalContext eval_context{host_comm ? *host_comm : *comm, model, tokenizer, config.eval.view};
@@ -166,7 +168,10 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   // Where we start: new weights, or the newest complete checkpoint.
   const std::string config_hash = hash_of_config(request.config_text);
   Progress progress = resume(world, request.folder, request.resume, model, optimizer, config_hash);
-  if (progress.step == 0) model.initialise(config.model.init, seed);
+  if (progress.step == 0) {
+    model.initialise(config.model.init, seed);
+    if (optimizer.ema.defined()) optimizer.ema.copy_(model.arena().master());
+  }
   model.arena().gather_weights(*comm);
   if (progress.samples_seen != progress.step * global_batch) {
     throw input_error(
@@ -223,7 +228,10 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
            progress.samples_seen / every != (progress.samples_seen - global_batch) / every;
   };
   const auto evaluate = [&] {
-    return evaluate_all(world, eval_context, config.eval, request.folder, progress, config.run.name);
+    exchange_for_average(model, optimizer, *comm);
+    const bool done = evaluate_all(world, eval_context, config.eval, request.folder, progress, config.run.name);
+    exchange_for_average(model, optimizer, *comm);
+    return done;
   };
   const auto stopped = [&] {
     log_info("stopped at step {} of {} on request; submit again to go on", progress.step, total_steps);

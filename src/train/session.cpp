@@ -122,10 +122,11 @@ TrainState train_state(ClipModel& model, AdamWState& optimizer) {
   TrainState state;
   ParameterArena& arena = model.arena();
   state.buffers = {{"master", arena.master()}, {"m", optimizer.m}, {"v", optimizer.v}};
+  if (optimizer.ema.defined()) state.buffers.emplace_back("ema", optimizer.ema);
+  state.layout = arena.specs();
   if (arena.share().parts > 1) {
     state.first = arena.held().begin;
     state.numel = arena.numel();
-    state.layout = arena.specs();
   } else {
     state.weights = named_weights(model);
   }
@@ -147,6 +148,7 @@ void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& o
                  {"applied", optimizer.applied.item<std::int64_t>()},
                  {"skipped", optimizer.skipped.item<std::int64_t>()},
                  {"config_hash", config_hash},
+                 {"ema", optimizer.ema.defined()},
                  {"precision", model.arena().parameter(0).scalar_type() == at::kBFloat16 ? "bf16" : "fp32"},
                  {"model_name", model.config().name},
                  {"model", to_json(model.config())},
@@ -181,8 +183,11 @@ Progress resume(World& world, const RunFolder& folder, const std::string& which,
     // A rank reads what it holds; what one of them cannot read, all leave alone.
     std::string problem;
     Json about;
+    TrainState found = state;
+    const bool begins_average = optimizer.ema.defined() && info.about && !info.about->value("ema", false);
+    if (begins_average) std::erase_if(found.buffers, [](const auto& buffer) { return buffer.first == "ema"; });
     try {
-      about = restore_checkpoint(path, state);
+      about = restore_checkpoint(path, found);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::storage) throw;
       problem = info.about ? error.what() : info.problem;
@@ -193,6 +198,10 @@ Progress resume(World& world, const RunFolder& folder, const std::string& which,
     if (problem.empty()) {
       if (about.at("config_hash") != config_hash) {
         log_info("warning: {} was written under another configuration than the one given now", path.native());
+      }
+      if (begins_average) {
+        log_info("warning: {} holds no averaged weights: the average begins with its weights", path.native());
+        optimizer.ema.copy_(model.arena().master());
       }
       optimizer.applied.fill_(about.at("applied").get<std::int64_t>());
       optimizer.skipped.fill_(about.at("skipped").get<std::int64_t>());
@@ -388,7 +397,17 @@ bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& o
   return std::ranges::none_of(options.tasks, learns) || evaluate_learned(world, context, options, folder, common);
 }
 
-LoadedModel load_model(const std::filesystem::path& named, const std::string& precision, const at::Device& device) {
+void exchange_for_average(ClipModel& model, AdamWState& optimizer, Communicator& comm) {
+  if (!optimizer.ema.defined()) return;
+  const at::Tensor trained = model.arena().master().clone();
+  model.arena().master().copy_(optimizer.ema);
+  optimizer.ema.copy_(trained);
+  model.arena().refresh_weights();
+  model.arena().gather_weights(comm);
+}
+
+LoadedModel load_model(const std::filesystem::path& named, const std::string& precision, const at::Device& device,
+                       const std::string& which) {
   const std::filesystem::path path = without_slash(named);
   LoadedModel loaded;
   std::filesystem::path checkpoint = path;
@@ -407,7 +426,12 @@ LoadedModel load_model(const std::filesystem::path& named, const std::string& pr
   loaded.model = std::make_unique<ClipModel>(
       parse_model_config(about.at("model"), about.at("model_name").get<std::string>()),
       scalar_type_of(precision == "auto" ? about.value("precision", "fp32") : precision), device);
-  const NamedTensors weights = read_checkpoint_weights(checkpoint);
+  loaded.averaged = which != "trained" && keeps_average(checkpoint);
+  if (which == "ema" && !loaded.averaged) {
+    throw input_error("{} holds no averaged weights: train with optim.ema, or ask for the trained ones",
+                      checkpoint.native());
+  }
+  const NamedTensors weights = read_checkpoint_weights(checkpoint, loaded.averaged);
   const auto& specs = loaded.model->arena().specs();
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const auto found =

@@ -39,12 +39,13 @@ void device_step(ParameterArena& arena, AdamWState& state, const at::Tensor& nor
   AdamWUpdate update;
   launch_adamw_begin({norm.data_ptr<double>(), &lr, state.applied.data_ptr<std::int64_t>(),
                       state.skipped.data_ptr<std::int64_t>(), state.skipped_in_a_row.data_ptr<std::int64_t>()},
-                     {options.beta1, options.beta2, options.eps, options.weight_decay, options.clip_norm}, &update,
-                     nullptr);
+                     {options.beta1, options.beta2, options.eps, options.weight_decay, options.clip_norm, options.ema},
+                     &update, nullptr);
   for (std::int64_t first = 0; first < arena.numel(); first += piece) {
-    const AdamWArrays<W> arrays{arena.master().data_ptr<float>() + first, arena.weights().data_ptr<W>() + first,
-                                arena.gradients().data_ptr<W>() + first, state.m.data_ptr<float>() + first,
-                                state.v.data_ptr<float>() + first};
+    const AdamWArrays<W> arrays{
+        arena.master().data_ptr<float>() + first, arena.weights().data_ptr<W>() + first,
+        arena.gradients().data_ptr<W>() + first,  state.m.data_ptr<float>() + first,
+        state.v.data_ptr<float>() + first,        state.ema.defined() ? state.ema.data_ptr<float>() + first : nullptr};
     launch_adamw_update(arrays, std::min(piece, arena.numel() - first), first, ranges.data(),
                         static_cast<std::int64_t>(state.ranges.size()), arena.specs()[kLogitScale].offset, &update,
                         nullptr);
@@ -52,12 +53,13 @@ void device_step(ParameterArena& arena, AdamWState& state, const at::Tensor& nor
 }
 
 template <class W>
-void check_steps(std::int64_t piece, double clip_norm) {
+void check_steps(std::int64_t piece, double clip_norm, double ema) {
   const at::ScalarType compute = std::is_same_v<W, float> ? at::kFloat : at::kBFloat16;
   ParameterArena host = example(compute), device = example(compute);
-  AdamWState of_host = make_adamw_state(host), of_device = make_adamw_state(device);
+  AdamWState of_host = make_adamw_state(host, ema > 0), of_device = make_adamw_state(device, ema > 0);
   OptimOptions options;
   options.clip_norm = clip_norm;
+  options.ema = ema;
   for (int step = 0; step < 60; ++step) {
     const double lr = 0.002 * (step + 1) / 60;
     at::Tensor gradient = at::arange(host.numel(), at::kDouble).mul(0.1 + 0.01 * step).sin().mul(0.05);
@@ -80,6 +82,11 @@ void check_steps(std::int64_t piece, double clip_norm) {
   EXPECT_TRUE(at::allclose(of_host.m, of_device.m, 1e-5, 1e-8));
   EXPECT_TRUE(at::allclose(of_host.v, of_device.v, 1e-5, 1e-12));
   EXPECT_TRUE(at::equal(device.weights(), device.master().to(compute)));
+  if (ema > 0) {
+    EXPECT_LT((of_host.ema - of_device.ema).abs().max().item<float>(), 1e-6F);
+    EXPECT_TRUE(of_device.ema.ne(example(compute).master()).all().item<bool>());
+    EXPECT_TRUE(of_device.ema.ne(device.master()).all().item<bool>());
+  }
   EXPECT_FLOAT_EQ(device.master_view(kLogitScale).item<float>(), static_cast<float>(std::log(100.0)));
 }
 
@@ -87,21 +94,24 @@ TEST(AdamWKernelsOnHost, ManyStepsAreTheCpus) {
   for (const std::int64_t piece : {100000, 4096, 1234, 97}) {
     for (const double clip_norm : {0.0, 1.0}) {
       SCOPED_TRACE(testing::Message() << piece << " " << clip_norm);
-      check_steps<float>(piece, clip_norm);
-      check_steps<c10::BFloat16>(piece, clip_norm);
+      for (const double ema : {0.0, 0.9}) {
+        check_steps<float>(piece, clip_norm, ema);
+        check_steps<c10::BFloat16>(piece, clip_norm, ema);
+      }
     }
   }
 }
 
 TEST(AdamWKernelsOnHost, AStepThatIsSkippedTouchesNothing) {
   ParameterArena arena = example(at::kBFloat16);
-  AdamWState state = make_adamw_state(arena);
+  AdamWState state = make_adamw_state(arena, true);
   arena.gradients().fill_(1.0);
   for (const double norm : {std::nan(""), std::numeric_limits<double>::infinity()}) {
     device_step<c10::BFloat16>(arena, state, at::tensor(norm, at::kDouble), {}, 0.1F, arena.numel());
   }
   EXPECT_TRUE(at::equal(arena.master(), example(at::kBFloat16).master()));
   EXPECT_TRUE(at::equal(arena.weights(), example(at::kBFloat16).weights()));
+  EXPECT_TRUE(at::equal(state.ema, example(at::kBFloat16).master()));
   EXPECT_EQ(state.m.abs().max().item<float>(), 0.0F);
   EXPECT_EQ(state.v.abs().max().item<float>(), 0.0F);
   EXPECT_EQ(state.skipped.item<std::int64_t>(), 2);

@@ -71,6 +71,27 @@ TEST(AdamW, LogitScaleStaysBelowHundred) {
   EXPECT_TRUE(at::equal(arena.weights(), arena.master().to(at::kBFloat16)));
 }
 
+// The average of the clamped weights, with the decay growing to its full value in the first updates.
+TEST(AdamW, TheAverageFollowsTheWeights) {
+  for (const at::ScalarType compute : {at::kFloat, at::kBFloat16}) {
+    ParameterArena arena = example(compute);
+    AdamWState state = make_adamw_state(arena, true);
+    OptimOptions options;
+    options.ema = 0.8;
+    at::Tensor expected = arena.master().to(at::kDouble).clone();
+    for (std::int64_t t = 1; t <= 60; ++t) {
+      arena.gradients().copy_(gradient_of_step(t, arena.numel()));
+      arena.gradients()[arena.numel() - 1] = -3.0;  // the scale is clamped in the end
+      adamw_step(arena, state, gradient_norm(arena, *make_self_communicator()), options,
+                 at::scalar_tensor(0.1, at::kDouble), 2);
+      const double decay = std::min(0.8, (1.0 + static_cast<double>(t)) / (10.0 + static_cast<double>(t)));
+      expected = decay * expected + (1 - decay) * arena.master().to(at::kDouble);
+      ASSERT_LT((state.ema.to(at::kDouble) - expected).abs().max().item<double>(), 2e-6) << t;
+    }
+    EXPECT_FLOAT_EQ(arena.master()[arena.numel() - 1].item<float>(), static_cast<float>(std::log(100.0)));
+  }
+}
+
 TEST(AdamW, RangesCoverTheArenaOnce) {
   const ParameterArena arena = example(at::kFloat);
   const auto ranges = decay_ranges(arena);

@@ -82,10 +82,17 @@ class TrainLoop : public testing::Test {
     return state;
   }
 
+  static at::Tensor buffer(const TrainState& state, const std::string& name) {
+    for (const auto& [one, tensor] : state.buffers) {
+      if (one == name) return tensor;
+    }
+    throw std::out_of_range(name);
+  }
+
   static void expect_same_bits(const TrainState& a, const TrainState& b) {
-    ASSERT_EQ(a.buffers.size(), 3U);
-    ASSERT_EQ(b.buffers.size(), 3U);
-    for (std::size_t i = 0; i < 3; ++i) {
+    ASSERT_GE(a.buffers.size(), 3U);
+    ASSERT_EQ(a.buffers.size(), b.buffers.size());
+    for (std::size_t i = 0; i < a.buffers.size(); ++i) {
       EXPECT_EQ(a.buffers[i].first, b.buffers[i].first);
       EXPECT_TRUE(at::equal(a.buffers[i].second, b.buffers[i].second)) << a.buffers[i].first;
     }
@@ -232,6 +239,63 @@ TEST_F(TrainLoop, SharedOptimizerStateIsSmaller) {
     EXPECT_LE(some.m.numel(), all.m.numel() / 4 + 64);
     EXPECT_EQ(some.m.numel(), quarter.arena().master().numel());
     EXPECT_EQ(some.v.numel(), quarter.arena().held().size());
+  }
+}
+
+TEST_F(TrainLoop, AveragedWeightsAreKeptAndEvaluatedAndChangeNoTraining) {
+  for (const bool sharing : {false, true}) {
+    const auto named = [&](const std::string& name) { return fmt::format("{}_{}", name, sharing); };
+    TrainRequest plain = request(named("plain")), averaged = request(named("averaged"));
+    for (TrainRequest* one : {&plain, &averaged}) {
+      one->config.comm.shard_optimizer = sharing;
+      one->config.train.precision = "bf16";
+      one->config.checkpoint.every_steps = 4;
+    }
+    averaged.config.optim.ema = 0.5;
+    averaged.config.eval.data = {(folder_ / "set").string()};
+    averaged.config.eval.tasks = {"retrieval"};
+    averaged.config.eval.every_samples = 2 * kBatch;
+    EXPECT_EQ(run(plain), kExitDone);
+    EXPECT_EQ(run(averaged), kExitDone);
+    EXPECT_EQ(losses(plain), losses(averaged));
+    const TrainState trained = state_at(plain, kSteps), both = state_at(averaged, kSteps);
+    for (const char* name : {"master", "m", "v"}) EXPECT_TRUE(at::equal(buffer(trained, name), buffer(both, name)));
+    EXPECT_GT((buffer(both, "ema") - buffer(both, "master")).abs().max().item<double>(), 1e-4);
+
+    // From the middle; and from the middle of a run without an average, which begins there.
+    for (TrainRequest* source : {&averaged, &plain}) {
+      TrainRequest again = request(named(source == &plain ? "begun" : "again"));
+      again.config = averaged.config;
+      again.resume = source->folder.checkpoint_path(4).string();
+      EXPECT_EQ(run(again), kExitDone);
+      const TrainState end = state_at(again, kSteps);
+      if (source == &averaged) {
+        expect_same_bits(end, both);
+      } else {
+        EXPECT_FALSE(at::equal(buffer(end, "ema"), buffer(both, "ema")));
+        EXPECT_LT((buffer(end, "ema") - buffer(both, "ema")).norm().item<double>(),
+                  0.05 * buffer(both, "ema").norm().item<double>());
+        if (test_world().rank() == 0) expect_log(again, "the average begins with its weights");
+      }
+    }
+
+    // Whoever evaluates later sees what the run saw.
+    const auto comm = make_communicator(test_world(), {});
+    std::map<std::string, std::map<std::string, double>> metrics;
+    for (const char* weights : {"auto", "trained"}) {
+      const LoadedModel loaded = load_model(averaged.folder.path, "auto", at::kCPU, weights);
+      EXPECT_EQ(loaded.averaged, std::string(weights) == "auto");
+      const RunFolder folder{folder_ / named(weights)};
+      test::on_rank_0([&] { folder.create(); });
+      evaluate_all(test_world(), {*comm, *loaded.model, *loaded.tokenizer, averaged.config.eval.view},
+                   averaged.config.eval, folder, loaded.progress, "later");
+      test_world().barrier();
+      metrics[weights] = read_results(folder.results_file()).back().metrics;
+    }
+    EXPECT_EQ(metrics["auto"], read_results(averaged.folder.results_file()).back().metrics);
+    EXPECT_NE(metrics["auto"], metrics["trained"]);
+    test::expect_error(ErrorKind::input, {"holds no averaged weights", "optim.ema"},
+                       [&] { load_model(plain.folder.path, "auto", at::kCPU, "ema"); });
   }
 }
 

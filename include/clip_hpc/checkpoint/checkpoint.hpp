@@ -1,6 +1,7 @@
 // A checkpoint is a folder: state.h5 (fp32 buffers, each rank writes its slice), model.safetensors (weights under
-// open_clip's names), manifest.json last. It is written beside, synced and renamed: a folder without a valid manifest
-// does not exist for resume. Slices do not depend on the reader: any number of ranks can restore.
+// open_clip's names; ema.safetensors: their average, where one is kept), manifest.json last. It is written beside,
+// synced and renamed: a folder without a valid manifest does not exist for resume. Slices do not depend on the reader:
+// any number of ranks can restore.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -29,12 +30,13 @@ struct CheckpointOptions {
 void describe(OptionTable& table, CheckpointOptions& options);
 
 struct TrainState {
-  // master, m, v: fp32, on any device, read or filled in place: all elements, or with `numel` the rank's own share,
-  // which begins at element `first` of `numel`. The shares of all ranks lie end to end.
+  // master, m, v, and ema where weights are averaged: fp32, on any device, read or filled in place: all elements, or
+  // with `numel` the rank's own share, which begins at element `first` of `numel`. The shares of all ranks lie end to
+  // end.
   std::vector<std::pair<std::string, at::Tensor>> buffers;
   std::int64_t first = 0, numel = 0;
-  NamedTensors weights;               // open_clip's names; where they are shared, none, and instead
-  std::vector<ParameterSpec> layout;  // how to find them in the buffer "master"
+  NamedTensors weights;               // open_clip's names; where they are shared, none
+  std::vector<ParameterSpec> layout;  // how to find weights in the buffers "master" and "ema"
   Json about;  // step, samples_seen, applied, skipped, config_hash, model, layout: returned as it was given
 };
 
@@ -52,8 +54,10 @@ struct CheckpointInfo {
 };
 CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder);
 
-// The weights alone, for evaluation. Throws storage when they do not match the manifest's checksum.
-NamedTensors read_checkpoint_weights(const std::filesystem::path& folder);
+// The weights alone, for evaluation: the trained ones, or their average. Throws storage when they do not match the
+// manifest's checksum.
+NamedTensors read_checkpoint_weights(const std::filesystem::path& folder, bool averaged = false);
+bool keeps_average(const std::filesystem::path& checkpoint);
 
 // For one rank, while no one saves: removes from a folder of checkpoints what a killed save left unfinished, and puts
 // back what it was about to replace.

@@ -43,13 +43,14 @@ struct AdamWRates;  // src/optim/adamw_math.hpp
 // Of a whole arena or of elements [first, first + numel) of it; all on one device.
 struct AdamWTensors {
   at::Tensor master, weights, gradients, m, v;
+  at::Tensor ema;  // averaged weights; not defined: none are kept
   std::int64_t first;
   at::Tensor ranges;    // [ranges, 2] int64: end in the arena, and 1 where weight decay applies
   at::Tensor norm, lr;  // fp64 scalars
   at::Tensor applied, skipped, skipped_in_a_row;  // int64 scalars
 };
 
-inline constexpr std::uint32_t kDeviceKernelsAbi = 2;  // raise it with every change of DeviceKernels
+inline constexpr std::uint32_t kDeviceKernelsAbi = 3;  // raise it with every change of DeviceKernels
 
 struct DeviceKernels {
   std::uint32_t abi;

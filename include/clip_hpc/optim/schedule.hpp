@@ -18,6 +18,7 @@ struct OptimOptions {
   double warmup = 0.05;
   std::string schedule = "cosine";
   double clip_norm = 1.0;
+  double ema = 0;  // decay of the averaged weights; 0: none are kept
 };
 void describe(OptionTable& table, OptimOptions& options);
 

@@ -50,6 +50,10 @@ void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& o
 Progress resume(World& world, const RunFolder& folder, const std::string& which, ClipModel& model,
                 AdamWState& optimizer, const std::string& config_hash);
 
+// Collective. Exchanges the weights that the model computes with for their average, and back again at the next call.
+// Does nothing where none is kept.
+void exchange_for_average(ClipModel& model, AdamWState& optimizer, Communicator& comm);
+
 // Throws input or storage where evaluation would fail for lack of labels or class names: asked before a run starts.
 void check_evaluable(const PackedSet& set, const EvalOptions& options);
 
@@ -63,14 +67,16 @@ bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& fol
 
 // A model of which only the weights are wanted. `path`: a run folder (its newest complete checkpoint) or a checkpoint.
 // `precision`: fp32, bf16, or auto: the one that the run computes in, so that the numbers are those of the run.
+// `weights`: trained, ema (their average), or auto: the average where the run keeps one, as its own evaluations do.
 struct LoadedModel {
   std::unique_ptr<ClipModel> model;
   std::unique_ptr<SentencePieceTokenizer> tokenizer;
   RunFolder folder;
   Progress progress;
+  bool averaged = false;
 };
 LoadedModel load_model(const std::filesystem::path& path, const std::string& precision = "auto",
-                       const at::Device& device = at::kCPU);
+                       const at::Device& device = at::kCPU, const std::string& weights = "auto");
 
 // A square product on this rank's threads, or its GPU, right now.
 double measured_gemm_tflops(at::ScalarType type, const at::Device& device = at::kCPU);
