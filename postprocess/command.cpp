@@ -1,10 +1,14 @@
 #include "command.hpp"
 
+#include <algorithm>
 #include <boost/program_options.hpp>
+#include <cmath>
+#include <cstdlib>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/version.hpp"
 #include "page.hpp"
+#include "recommend.hpp"
 
 namespace po = boost::program_options;
 
@@ -12,28 +16,90 @@ namespace clip_hpc {
 namespace {
 
 constexpr const char* kIntroduction =
-    "clip_report: draws a report from run folders of clip_hpc.\n"
-    "usage: clip_report --runs DIR --output FILE.html|DIR [--title TEXT] [--log-x]\n\n";
+    "clip_report: draws a report from run folders of clip_hpc, and says what to train with a given budget.\n"
+    "usage: clip_report --runs DIR --output FILE.html|DIR [--title TEXT] [--log-x]\n"
+    "       clip_report --study TABLE.json|--curves DIR --gpu-hours HOURS|--gmacs N --data PAIRS\n\n";
 constexpr const char* kExamples =
     "\nexamples:\n"
     "  clip_report --runs runs/vit_s --output vit_s.html\n"
     "  clip_report --runs runs --output report --title \"ViT-S, four strategies\"\n"
-    "  clip_report --runs runs/flip runs/clip --log-x --output flip_and_clip.html\n\n"
+    "  clip_report --runs runs/flip runs/clip --log-x --output flip_and_clip.html\n"
+    "  clip_report --curves postprocess/paper --gmacs 5e10 --data 3.4B\n"
+    "  clip_report --curves postprocess/paper --figures 8b 9a --gpu-hours 5000 --tflops 200 --data 400M\n\n"
     "The page is one file and needs no network. The data of its figures lie beside it as CSV, in <name>_data/.\n"
     "Figures are drawn by gnuplot (package gnuplot-nox), which must be on PATH.\n"
     "exit codes: 0 done, 2 bad input or no gnuplot, 3 a file cannot be written, or a file of a run cannot be read\n"
     "(the report is then written without it and says so).\n";
 
+double parse_count(const std::string& name, const std::string& text) {
+  char* end = nullptr;
+  double value = std::strtod(text.c_str(), &end);
+  const std::string unit(end);
+  if (unit == "k") value *= 1e3;
+  if (unit == "M") value *= 1e6;
+  if (unit == "B" || unit == "G") value *= 1e9;
+  if (end == text.c_str() || (!unit.empty() && unit != "k" && unit != "M" && unit != "B" && unit != "G") ||
+      !(value > 0) || !std::isfinite(value)) {
+    throw input_error("{} takes a number above 0, 250k, 400M or 3.4B, got \"{}\"", name, text);
+  }
+  return value;
+}
+
+struct BudgetWords {
+  std::string study, curves, measure, gpu_hours, gmacs, tflops, data;
+  std::vector<std::string> figures;
+  bool given() const { return !(study + curves + gpu_hours + gmacs + tflops + data + measure).empty(); }
+};
+
+// The recommendation, as text.
+std::string advice(const BudgetWords& words) {
+  if (words.study.empty() == words.curves.empty()) {
+    throw input_error(
+        "a recommendation is told from --study TABLE.json (clip_study collect) or --curves DIR, one of them");
+  }
+  const std::vector<StudyMeasure> measures =
+      words.study.empty() ? read_curves(words.curves, words.figures) : measures_of(read_json_file(words.study));
+  const auto measure = std::ranges::find_if(
+      measures, [&](const StudyMeasure& one) { return words.measure.empty() || one.name == words.measure; });
+  if (measure == measures.end()) {
+    std::string names;
+    for (const StudyMeasure& one : measures) names += (names.empty() ? "" : "; ") + one.name;
+    throw input_error("nothing is measured under {}: {}",
+                      words.measure.empty() ? "these names" : "\"" + words.measure + "\"",
+                      names.empty() ? "the study has no results yet" : "there is " + names);
+  }
+  Budget budget;
+  if (!words.gpu_hours.empty()) budget.gpu_hours = parse_count("--gpu-hours", words.gpu_hours);
+  if (!words.gmacs.empty()) budget.gmacs = parse_count("--gmacs", words.gmacs);
+  if (!words.tflops.empty()) budget.tflops = parse_count("--tflops", words.tflops);
+  if (!words.data.empty()) budget.data = parse_count("--data", words.data);
+  const std::vector<SeriesFit> series = fit_series(*measure);
+  Recommendation found = recommend(series, budget);
+  found.pays = what_pays(*measure);
+  return as_text(*measure, series, budget, found);
+}
+
 int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
   std::vector<std::string> runs;
   std::string output;
   ReportOptions options;
+  BudgetWords budget;
   po::options_description description("options");
   auto add = description.add_options();
   add("runs", po::value(&runs)->multitoken(), "run folders, or folders that hold run folders");
   add("output", po::value(&output), "the page FILE.html, or a folder that gets report.html");
   add("title", po::value(&options.title)->default_value(options.title), "title of the page");
   add("log-x", po::bool_switch(&options.log_x), "logarithmic axis for samples seen");
+  add("study", po::value(&budget.study), "table of a study, as clip_study collect writes it (JSON)");
+  add("curves", po::value(&budget.curves),
+      "folder of curves as CSV, such as postprocess/paper: those of Scaling (Down) CLIP");
+  add("figures", po::value(&budget.figures)->multitoken(), "of --curves: these figures alone, 8b 9a");
+  add("measure", po::value(&budget.measure), "what to go by; default: what most runs were measured by");
+  add("gpu-hours", po::value(&budget.gpu_hours), "budget: GPU hours, at the speed of the study's runs");
+  add("gmacs", po::value(&budget.gmacs),
+      "budget: forward multiply-adds of both towers, in 1e9 (the paper's total compute)");
+  add("tflops", po::value(&budget.tflops), "of a GPU in training, where the runs do not say how fast they were");
+  add("data", po::value(&budget.data), "distinct pairs that are at hand: 400M");
   add("help", "this text");
   add("version", "version of the program");
   po::variables_map map;
@@ -55,6 +121,10 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   if (map.contains("version")) {
     out << fmt::format("clip_report {} (commit {})\n", program_version(), git_commit());
     return kExitDone;
+  }
+  if (budget.given()) {
+    out << advice(budget);
+    if (runs.empty() && output.empty()) return kExitDone;
   }
   if (runs.empty()) throw input_error("--runs is missing: name a run folder; clip_report --help shows examples");
   if (output.empty()) throw input_error("--output is missing: name a file that ends in .html, or a folder");

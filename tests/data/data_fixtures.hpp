@@ -12,6 +12,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/data/packed_set.hpp"
+#include "expect_error.hpp"
 
 namespace clip_hpc::test {
 
@@ -72,21 +73,6 @@ inline void flip_byte(const std::filesystem::path& path, std::uint64_t offset) {
   const int old = file.get();
   file.seekp(static_cast<std::streamoff>(offset));
   file.put(static_cast<char>(old ^ 0x55));
-}
-
-// Runs `action`, which must throw an Error of this kind whose message holds every one of `words`.
-template <class Action>
-void expect_error(ErrorKind kind, const std::vector<std::string>& words, Action action) {
-  try {
-    action();
-    ADD_FAILURE() << "nothing was thrown";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), kind) << error.what();
-    for (const std::string& word : words) {
-      EXPECT_NE(std::string(error.what()).find(word), std::string::npos)
-          << "no \"" << word << "\" in: " << error.what();
-    }
-  }
 }
 
 }  // namespace clip_hpc::test

@@ -1,0 +1,162 @@
+#include "study_points.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <set>
+#include <sstream>
+#include <tuple>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+
+namespace clip_hpc {
+namespace {
+
+constexpr std::array kTowerAxes{"tower", "model.config"};
+constexpr std::array kRunAxes{"data",          "size",           "count",  "study.count",  "quality",
+                              "fraction",      "study.fraction", "epochs", "train.epochs", "samples",
+                              "train.samples", "mode",           "seed",   "run.seed"};
+
+template <class List>
+bool is_one_of(const List& list, const std::string& name) {
+  return std::ranges::find(list, name) != list.end();
+}
+
+// Runs that differ by nothing but the seed become one point.
+std::vector<StudyPoint> over_seeds(const std::vector<StudyPoint>& runs) {
+  std::map<std::tuple<std::string, std::string, double, double, double>, std::vector<const StudyPoint*>> groups;
+  for (const StudyPoint& run : runs) {
+    groups[{run.tower, run.strategy, run.quality, run.set, run.samples}].push_back(&run);
+  }
+  std::vector<StudyPoint> points;
+  for (const auto& [key, group] : groups) {
+    StudyPoint point = *group.front();
+    double sum = 0, least = point.error, most = point.error, cost_s = 0;
+    for (const StudyPoint* run : group) {
+      sum += run->error;
+      cost_s += run->gpu_s_per_sample;
+      least = std::min(least, run->error);
+      most = std::max(most, run->error);
+    }
+    point.runs = static_cast<int>(group.size());
+    point.error = sum / point.runs;
+    point.gpu_s_per_sample = cost_s / point.runs;
+    point.spread = 0.5 * (most - least);
+    points.push_back(point);
+  }
+  return points;
+}
+
+std::vector<std::string> fields_of(const std::string& line) {
+  std::vector<std::string> fields;
+  std::istringstream in(line);
+  for (std::string field; std::getline(in, field, ',');) fields.push_back(field);
+  return fields;
+}
+
+std::vector<StudyMeasure> sorted(std::map<std::string, StudyMeasure> by_name) {
+  std::vector<StudyMeasure> measures;
+  for (auto& [name, measure] : by_name) {
+    measure.name = name;
+    measure.points = over_seeds(measure.points);
+    measures.push_back(std::move(measure));
+  }
+  std::ranges::stable_sort(measures, [](const auto& a, const auto& b) { return a.points.size() > b.points.size(); });
+  return measures;
+}
+
+}  // namespace
+
+std::vector<StudyMeasure> measures_of(const Json& table) {
+  std::map<std::string, StudyMeasure> by_name;
+  try {
+    for (const Json& cell : table.at("cells")) {
+      if (cell.at("results").empty() || cell.at("points").empty()) continue;
+      StudyPoint run;
+      for (const auto& [axis, value] : cell.at("points").at(0).at("labels").items()) {
+        const auto label = value.get<std::string>();
+        if (is_one_of(kTowerAxes, axis)) {
+          run.tower = label;
+        } else if (!is_one_of(kRunAxes, axis)) {
+          run.strategy += (run.strategy.empty() ? "" : " ") + label;
+        }
+      }
+      if (run.tower.empty()) run.tower = "model";
+      if (run.strategy.empty()) run.strategy = "clip";
+      run.quality = cell.at("fraction").get<double>();
+      run.set = cell.at("set_samples").get<double>();
+      run.gmacs = cell.at("macs").get<double>() / 1e9;
+      const auto seen = cell.at("samples_seen").get<double>();
+      if (seen > 0) run.gpu_s_per_sample = cell.at("measured_gpu_hours").get<double>() * 3600 / seen;
+      std::int64_t last = 0;
+      for (const Json& result : cell.at("results")) last = std::max(last, result.at("step").get<std::int64_t>());
+      for (const Json& result : cell.at("results")) {
+        if (result.at("step").get<std::int64_t>() != last) continue;  // of the finished run
+        run.samples = result.at("samples_seen").get<double>();
+        for (const auto& [metric, value] : result.at("metrics").items()) {
+          StudyMeasure& measure = by_name[fmt::format(
+              "{} {}{} {}", result.at("dataset").get<std::string>(), result.at("task").get<std::string>(),
+              result.contains("variant") && !result["variant"].empty() ? " " + result["variant"].get<std::string>()
+                                                                       : "",
+              metric)];
+          run.error = 1 - value.get<double>();
+          if (result.contains("chance") && metric == "acc1") {
+            measure.chance_error = 1 - result["chance"].get<double>();
+          }
+          if (run.samples > 0 && run.set > 0) measure.points.push_back(run);
+        }
+      }
+    }
+  } catch (const Json::exception& problem) {
+    throw storage_error("the table of the study is not one of clip_study collect: {}", problem.what());
+  }
+  return sorted(std::move(by_name));
+}
+
+std::vector<StudyMeasure> read_curves(const std::filesystem::path& folder, std::span<const std::string> figures) {
+  std::vector<std::filesystem::path> files;
+  std::error_code problem;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, problem)) {
+    if (entry.path().extension() == ".csv") files.push_back(entry.path());
+  }
+  if (files.empty()) throw storage_error("{} holds no CSV file of curves", folder.native());
+  std::ranges::sort(files);
+  std::map<std::string, StudyMeasure> by_name;
+  std::set<std::tuple<std::string, std::string, std::string, double, double, double>> known;
+  for (const std::filesystem::path& file : files) {
+    std::istringstream in(read_text_file(file));
+    std::string line;
+    std::getline(in, line);
+    for (int number = 2; std::getline(in, line); ++number) {
+      const std::vector<std::string> fields = fields_of(line);
+      if (fields.size() != 10) {
+        throw storage_error("{}:{}: {} columns in place of 10", file.native(), number, fields.size());
+      }
+      if (!figures.empty() && std::ranges::find(figures, fields[0]) == figures.end()) continue;
+      std::array<double, 5> numbers{};
+      for (std::size_t i = 0; i < 5; ++i) {
+        char* end = nullptr;
+        numbers[i] = std::strtod(fields[4 + i].c_str(), &end);
+        if (end == fields[4 + i].c_str() || *end != '\0') {
+          throw storage_error("{}:{}: \"{}\" is no number", file.native(), number, fields[4 + i]);
+        }
+      }
+      StudyPoint point;
+      point.tower = fields[2];
+      point.strategy = fields[3];
+      point.quality = numbers[0];
+      point.set = numbers[1];
+      point.samples = numbers[2];
+      point.gmacs = numbers[3];
+      point.error = numbers[4] / 100;
+      if (known.insert({fields[1], point.tower, point.strategy, point.quality, point.set, point.samples}).second) {
+        by_name[fields[1]].points.push_back(point);
+      }
+    }
+  }
+  return sorted(std::move(by_name));
+}
+
+}  // namespace clip_hpc
