@@ -88,7 +88,10 @@ int command_eval(World& world, std::span<const std::string> arguments) {
     log_info("the {} best of each of {} queries are in {}", matches, queries.size(), output);
     return kExitDone;
   }
-  evaluate_all(world, context, options, folder, loaded.progress, loaded.folder.path.filename().string());
+  for (const std::string& set : options.data) check_evaluable(PackedSet{set}, options);
+  const Evaluated outcome =
+      evaluate_all(world, context, options, folder, loaded.progress, loaded.folder.path.filename().string());
+  if (!outcome.failures.empty()) throw Error(outcome.failures[0].kind, outcome.failures[0].text);
   return kExitDone;
 }
 

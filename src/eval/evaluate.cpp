@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/comm/agree.hpp"
 #include "clip_hpc/eval/metrics.hpp"
 #include "clip_hpc/eval/ranking.hpp"
 
@@ -59,21 +60,30 @@ at::Tensor text_features(const EvalContext& context, const std::vector<std::stri
 at::Tensor class_features(const EvalContext& context, const std::vector<std::string>& names,
                           const std::vector<std::string>& templates) {
   const at::NoGradGuard no_grad;
+  std::string key;
+  for (const auto* list : {&names, &templates}) {
+    for (const std::string& one : *list) key += fmt::format("{}:{}", one.size(), one);
+    key += '|';
+  }
+  if (context.memo != nullptr && context.memo->classes.contains(key)) return context.memo->classes.at(key);
   std::vector<std::string> prompts;
   for (const std::string& name : names) {
     for (const std::string& form : templates) prompts.push_back(fill_template(form, name));
   }
   const at::Tensor all = text_features(context, prompts);  // [classes * templates, embed_dim]
   const auto classes = static_cast<std::int64_t>(names.size());
-  return normalise_features(all.view({classes, -1, all.size(1)}).mean(1));
+  at::Tensor features = normalise_features(all.view({classes, -1, all.size(1)}).mean(1));
+  if (context.memo != nullptr) context.memo->classes.emplace(key, features);
+  return features;
 }
 
 ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& set, const std::string& label,
                                   std::int64_t pictures, const ZeroshotFiles& files) {
   const at::NoGradGuard no_grad;
-  const ZeroshotTask task = zeroshot_task(set, label, files);
+  ZeroshotTask task;
+  together(context.comm, [&] { task = zeroshot_task(set, label, files); });
   const at::Tensor prototypes = class_features(context, task.names, task.templates);
-  const at::Tensor features = image_features(context, set, FeatureKind::projected);
+  const at::Tensor features = shared_image_features(context, set, FeatureKind::projected);
 
   ZeroshotOutcome outcome;
   outcome.n = static_cast<std::int64_t>(task.samples.size());
@@ -152,16 +162,18 @@ RetrievalOutcome evaluate_retrieval(const EvalContext& context, const PackedSet&
   std::vector<std::string> texts;
   std::vector<std::int64_t> image_of;
   const auto images = static_cast<std::int64_t>(set.count());
-  for (std::int64_t i = 0; i < images; ++i) {
-    std::vector<std::string> captions = split_captions(set.captions(static_cast<std::uint64_t>(i)));
-    if (first_caption_only) captions.resize(std::min<std::size_t>(1, captions.size()));
-    for (std::string& caption : captions) {
-      texts.push_back(std::move(caption));
-      image_of.push_back(i);
+  together(context.comm, [&] {
+    for (std::int64_t i = 0; i < images; ++i) {
+      std::vector<std::string> captions = split_captions(set.captions(static_cast<std::uint64_t>(i)));
+      if (first_caption_only) captions.resize(std::min<std::size_t>(1, captions.size()));
+      for (std::string& caption : captions) {
+        texts.push_back(std::move(caption));
+        image_of.push_back(i);
+      }
     }
-  }
+  });
   const auto n_texts = static_cast<std::int64_t>(texts.size());
-  const at::Tensor image = image_features(context, set, FeatureKind::projected);
+  const at::Tensor image = shared_image_features(context, set, FeatureKind::projected);
   const at::Tensor text = text_features(context, texts);
   std::vector<std::int64_t> self(static_cast<std::size_t>(images));
   std::iota(self.begin(), self.end(), 0);
