@@ -42,8 +42,7 @@ at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::i
       .contiguous();  // slice ends at context
 }
 
-at::Tensor token_ids(const SentencePieceTokenizer& tokenizer, const TextConfig& config,
-                     const std::vector<std::string>& captions) {
+at::Tensor token_ids(const Tokenizer& tokenizer, const TextConfig& config, const std::vector<std::string>& captions) {
   const TokenBatch batch = tokenizer.encode_batch(captions, static_cast<int>(config.context_length));
   return trimmed_ids(batch.ids, batch.lengths, config);
 }

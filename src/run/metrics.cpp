@@ -127,7 +127,8 @@ std::vector<RunEvent> read_events(const fs::path& file) {
   std::vector<RunEvent> events;
   each_line(file, [&](const Json& json) {
     if (!json.contains("event")) return;
-    events.push_back({json.at("step").get<std::int64_t>(), json.at("event").get<std::string>(), json.value("text", "")});
+    events.push_back(
+        {json.at("step").get<std::int64_t>(), json.at("event").get<std::string>(), json.value("text", "")});
   });
   return events;
 }

@@ -36,7 +36,7 @@ namespace {
 enum Flag : std::size_t { kStop = 0, kSave = 1 };  // what the ranks agree on once a step
 
 LoaderOptions loader_options(const RunConfig& config, const TrainingData& data, const ViewSpec& view,
-                             const SentencePieceTokenizer& tokenizer, std::int64_t context_length, const World& world,
+                             const Tokenizer& tokenizer, std::int64_t context_length, const World& world,
                              std::int64_t start_step) {
   LoaderOptions options;
   for (std::size_t i = 0; i < data.sets.size(); ++i) {
@@ -132,7 +132,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   const ModelConfig named_model = read_model_config(config.model.config);
   const TrainingData data = open_training_data(config.data);
   for (const std::string& path : config.eval.data) check_evaluable(PackedSet{path}, config.eval);
-  const auto tokenizer = SentencePieceTokenizer::load(data.sets[0]->folder() / kTokenizerFileName);
+  const auto tokenizer = Tokenizer::load(data.sets[0]->folder() / kTokenizerFileName);
   const ArenaShare share = config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{};
   ClipModel model(model_for(named_model, tokenizer), compute, device.device, share);
   const ModelConfig& shape = model.config();
@@ -227,8 +227,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   };
   // What fails in it is told, in metrics.jsonl too, and training goes on. False: a rank was asked to stop.
   const auto evaluate = [&] {
-    const Evaluated outcome =
-        evaluate_all(world, eval_context, config.eval, request.folder, progress, config.run.name);
+    const Evaluated outcome = evaluate_all(world, eval_context, config.eval, request.folder, progress, config.run.name);
     for (const EvalFailure& failure : outcome.failures) {
       log_info("warning: training goes on; evaluate step {} again with clip_hpc eval when this is mended",
                progress.step);

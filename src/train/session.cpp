@@ -94,14 +94,14 @@ TrainingData open_training_data(const DataOptions& options) {
 
 std::filesystem::path tokenizer_file(const RunFolder& folder) { return folder.path / kTokenizerFileName; }
 
-ModelConfig model_for(ModelConfig model, const SentencePieceTokenizer& tokenizer) {
+ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer) {
   if (tokenizer.vocab_size() > model.text.vocab_size) {
     throw input_error(
         "model {}: the tokenizer has {} pieces, the model's vocab_size is {}; pack with --train-tokenizer {} or "
         "raise vocab_size",
         model.name, tokenizer.vocab_size(), model.text.vocab_size, model.text.vocab_size);
   }
-  if (model.text.pool_type == "argmax") {
+  if (model.text.pool_type == "argmax" && !tokenizer.is_clip()) {
     throw input_error(
         "model {}: text pool_type argmax expects CLIP's own vocabulary, whose largest id is the end token; with "
         "a SentencePiece tokenizer use eos or last",
@@ -460,8 +460,7 @@ LoadedModel load_model(const std::filesystem::path& named, const std::string& pr
     }
     loaded.model->arena().set_parameter(i, found->second);
   }
-  loaded.tokenizer =
-      std::make_unique<SentencePieceTokenizer>(SentencePieceTokenizer::load(tokenizer_file(loaded.folder)));
+  loaded.tokenizer = std::make_unique<Tokenizer>(Tokenizer::load(tokenizer_file(loaded.folder)));
   loaded.progress = {about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>(),
                      about.value("total_steps", std::int64_t{0})};
   return loaded;

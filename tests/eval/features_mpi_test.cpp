@@ -14,7 +14,7 @@ class Features : public testing::TestWithParam<at::ScalarType> {
  protected:
   Features()
       : set_((test::on_rank_0([&] { test::write_noise_set(folder_ / "set"); }), folder_ / "set")),
-        tokenizer_(SentencePieceTokenizer::load(folder_ / "set" / kTokenizerFileName)),
+        tokenizer_(Tokenizer::load(folder_ / "set" / kTokenizerFileName)),
         model_(parse_model_config(Json::parse(test::kTinyModel), "tiny"), GetParam()),
         self_(make_self_communicator()),
         all_(make_mpi_communicator(test_world())) {
@@ -24,7 +24,7 @@ class Features : public testing::TestWithParam<at::ScalarType> {
 
   test::SharedFolder folder_;
   PackedSet set_;
-  SentencePieceTokenizer tokenizer_;
+  Tokenizer tokenizer_;
   ClipModel model_;
   std::unique_ptr<Communicator> self_, all_;
 };

@@ -67,7 +67,6 @@ at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::i
                        const TextConfig& config, std::int64_t multiple_of = 1);
 
 // Captions to ids [n, longest of them] int64, cut at the end token where the model's pooling allows it.
-at::Tensor token_ids(const SentencePieceTokenizer& tokenizer, const TextConfig& config,
-                     const std::vector<std::string>& captions);
+at::Tensor token_ids(const Tokenizer& tokenizer, const TextConfig& config, const std::vector<std::string>& captions);
 
 }  // namespace clip_hpc

@@ -33,7 +33,7 @@ struct FeatureMemo {
 struct EvalContext {
   Communicator& comm;  // of tensors in host memory; the model may be on a GPU
   const ClipModel& model;
-  const SentencePieceTokenizer& tokenizer;
+  const Tokenizer& tokenizer;
   std::string view = "resize";
   std::filesystem::path feature_folder = {};  // where features are kept between programs; empty: nowhere
   FeatureMemo* memo = nullptr;                // none: everything is computed when it is asked for

@@ -46,8 +46,8 @@ inline constexpr const char* kEvaluationFailed = "evaluation_failed";
 void append_event(const std::filesystem::path& file, const RunEvent& event);
 std::vector<RunEvent> read_events(const std::filesystem::path& file);  // in the order of the file
 
-// Ascending steps, without events. Where a resumed run goes over steps again, the later lines replace all lines from that step on.
-// A truncated last line is ignored; any other broken line throws storage, naming the file and the line.
+// Ascending steps, without events. Where a resumed run goes over steps again, the later lines replace all lines from
+// that step on. A truncated last line is ignored; any other broken line throws storage, naming the file and the line.
 std::vector<MetricsLine> read_metrics(const std::filesystem::path& file);
 
 // Seconds of training over all sessions: time_s may go on counting after a resume, or start again.

@@ -12,8 +12,8 @@ inline constexpr const char* kFollowResults = "results_follow.json";
 
 struct RunFolder {
   std::filesystem::path path;
-  // Each file of results has one writer at a time: training and `clip_hpc eval` write results.json, the job that follows
-  // a run writes kFollowResults. read_run_results reads them all.
+  // Each file of results has one writer at a time: training and `clip_hpc eval` write results.json, the job that
+  // follows a run writes kFollowResults. read_run_results reads them all.
   std::filesystem::path results = "results.json";
 
   std::filesystem::path config_file() const { return path / "config.cfg"; }

@@ -34,7 +34,7 @@ TrainingData open_training_data(const DataOptions& options);  // throws input, s
 
 // The tokenizer of a run: copied from the first training set into the run folder, where evaluation finds it.
 std::filesystem::path tokenizer_file(const RunFolder& folder);
-ModelConfig model_for(ModelConfig model, const SentencePieceTokenizer& tokenizer);  // its end token; throws input
+ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer);  // its end token; throws input
 
 at::ScalarType scalar_type_of(const std::string& precision);  // bf16 or fp32
 
@@ -59,7 +59,7 @@ void check_evaluable(const PackedSet& set, const EvalOptions& options);
 // pictures (rank 0). A task that fails is told and left out, the others go on. When a rank is asked to shut down before
 // the last task, what is done stands in the file.
 Evaluated evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
-                  const Progress& progress, const std::string& run_name);
+                       const Progress& progress, const std::string& run_name);
 
 // Collective. Whether the folder's results hold everything that evaluate_all would write for this step.
 bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& folder, std::int64_t step);
@@ -68,7 +68,7 @@ bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& fol
 // `precision`: fp32, bf16, or auto: the one that the run computes in, so that the numbers are those of the run.
 struct LoadedModel {
   std::unique_ptr<ClipModel> model;
-  std::unique_ptr<SentencePieceTokenizer> tokenizer;
+  std::unique_ptr<Tokenizer> tokenizer;
   RunFolder folder;
   Progress progress;
 };
