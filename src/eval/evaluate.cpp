@@ -91,7 +91,7 @@ ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& s
   outcome.names = task.names;
   outcome.truths = task.truths;
   ClassTally tally(task.has_classes ? static_cast<std::int64_t>(task.truths.size()) : 0, outcome.classes);
-  std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> mistakes;  // (truth, name given) -> times
+  std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> named, mistakes;  // (truth, name given) -> times
   std::int64_t right_classes = 0;
   const std::int64_t every = pictures > 0 ? std::max<std::int64_t>(1, outcome.n / pictures) : outcome.n + 1;
   at::Tensor scores;  // of one block of the set at a time, whether its samples count or not
@@ -108,7 +108,9 @@ ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& s
     const std::int64_t place = place_of(of_row, task.right[at]);
     tally.add(task.truth[at], place);
     right_classes += static_cast<std::int64_t>(task.right[at].size());
-    if (place > 0) ++mistakes[{task.truth[at], std::max_element(of_row.begin(), of_row.end()) - of_row.begin()}];
+    const std::pair given{task.truth[at], std::max_element(of_row.begin(), of_row.end()) - of_row.begin()};
+    ++named[given];
+    if (place > 0) ++mistakes[given];
     if (i % every != 0 || static_cast<std::int64_t>(outcome.pictures.size()) >= pictures) continue;
     const auto [values, indices] = row.topk(std::min<std::int64_t>(3, outcome.classes));
     TopNames top{static_cast<std::uint64_t>(index), static_cast<std::int32_t>(task.truth[at]), {}, {}};
@@ -126,6 +128,7 @@ ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& s
     const auto truth = static_cast<std::int64_t>(c);
     if (tally.seen(truth) > 0) outcome.by_class.push_back({truth, tally.seen(truth), tally.right(truth), -1, 0});
   }
+  for (const auto& [pair, times] : named) outcome.confusion.push_back({pair.first, pair.second, times});
   auto one = outcome.by_class.begin();
   for (const auto& [pair, times] : mistakes) {  // in the order of the truth
     while (one->truth != pair.first) ++one;
@@ -154,6 +157,12 @@ std::string per_class_csv(const ZeroshotOutcome& outcome) {
                        mistaken ? quoted(outcome.names[static_cast<std::size_t>(one.mistaken_for)]) : "", one.times);
   }
   return csv;
+}
+
+Json confusion_json(const ZeroshotOutcome& outcome) {
+  Json counts = Json::array();
+  for (const ZeroshotOutcome::Named& one : outcome.confusion) counts.push_back({one.truth, one.name, one.times});
+  return {{"truths", outcome.truths}, {"names", outcome.names}, {"counts", std::move(counts)}};
 }
 
 RetrievalOutcome evaluate_retrieval(const EvalContext& context, const PackedSet& set, bool first_caption_only) {

@@ -60,7 +60,8 @@ std::string save_picture(const PackedSet& set, std::uint64_t index, const RunFol
   return name;
 }
 
-// per_class/SET.csv, with label and variant where there are any.
+// per_class/SET.csv and SET_confusion.json, with label and variant where there are any. Those of a later step stay: a
+// job that follows the run may be behind it.
 void save_per_class(const ZeroshotOutcome& outcome, const Result& result, const RunFolder& folder) {
   std::string name = result.dataset;
   for (const std::string& part : {result.label, result.variant}) name += part.empty() ? "" : "_" + part;
@@ -68,7 +69,15 @@ void save_per_class(const ZeroshotOutcome& outcome, const Result& result, const 
     if (c == '/' || c == ' ' || c == ',') c = '_';
   }
   std::filesystem::create_directories(folder.path / "per_class");
+  const std::filesystem::path file = folder.path / "per_class" / (name + "_confusion.json");
+  if (std::filesystem::exists(file) && read_json_file(file).value("step", std::int64_t{0}) > result.step) return;
   write_file_atomic(folder.path / "per_class" / (name + ".csv"), per_class_csv(outcome));
+  Json confusion = confusion_json(outcome);
+  confusion["dataset"] = result.dataset;
+  confusion["label"] = result.label;
+  confusion["variant"] = result.variant;
+  confusion["step"] = result.step;
+  write_file_atomic(file, confusion.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace
