@@ -41,6 +41,19 @@ TEST_P(Features, AreTheSameComputedKeptAndOnRanks) {
   }
 }
 
+TEST_P(Features, OfOneEvaluationAreComputedOnceWithTheSameBits) {
+  FeatureMemo memo;
+  EvalContext sharing{*all_, model_, tokenizer_};
+  sharing.memo = &memo;
+  const at::Tensor projected = image_features({*self_, model_, tokenizer_}, set_, FeatureKind::projected);
+  const at::Tensor first = shared_image_features(sharing, set_, FeatureKind::projected);
+  EXPECT_TRUE(at::equal(projected, first));
+  EXPECT_TRUE(first.is_same(shared_image_features(sharing, set_, FeatureKind::projected)));
+  EXPECT_EQ(memo.images.size(), 2U);  // the pooled ones, which probes ask for, come with them
+  memo.forget(set_);
+  EXPECT_TRUE(memo.images.empty());
+}
+
 TEST_P(Features, AreReadFromTheFile) {
   const at::Tensor pooled = kept_image_features(context(), set_, FeatureKind::pooled);
   test_world().barrier();  // rank 0 has written
