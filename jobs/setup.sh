@@ -7,7 +7,7 @@ usage() {
 usage: jobs/setup.sh [--tests] [--print] [--download DIR | --offline DIR]
 
   --tests        also what the tests need: a local Slurm, shellcheck, and the Python peers that results are compared with;
-                 ImageNet's class names and prompts are taken from one of them into data/
+                 ImageNet's class names and prompts, and CLIP's tokenizer, are taken from one of them into data/
   --print        change nothing, print the exact commands for what is missing
   --download DIR put all of that into DIR and install nothing, for a machine of the same Debian without network
   --offline DIR  take Debian packages (*.deb) and Python wheels (*.whl) from DIR; the network is not used
@@ -28,7 +28,7 @@ torch_version=2.11.0
 build_packages=(g++ cmake ninja-build ccache pkg-config git python3 python3-venv
   openmpi-bin libopenmpi-dev libhdf5-dev libboost-program-options-dev nlohmann-json3-dev libspdlog-dev libfmt-dev
   libturbojpeg0-dev libjpeg-dev libwebp-dev libpng-dev libarchive-dev libxxhash-dev libfreetype-dev libharfbuzz-dev
-  libsentencepiece-dev libgtest-dev gnuplot-nox fonts-noto-color-emoji fonts-symbola unicode-data fonts-noto-core
+  libsentencepiece-dev libicu-dev libgtest-dev gnuplot-nox fonts-noto-color-emoji fonts-symbola unicode-data fonts-noto-core
   fonts-dejavu-core fonts-dejavu-extra)
 test_packages=(slurm-wlm slurm-wlm-basic-plugins munge iproute2 shellcheck clang-format clang-tidy)
 # libtorch_cpu itself loads only these two libraries of CUDA, with or without a GPU.
@@ -266,6 +266,26 @@ for name, lines in files.items():
 PYTHON
 }
 
+# --- CLIP's byte-pair merges, as open_clip's wheel carries them ------------------------------------------------------
+install_clip_tokenizer() {
+  local python=$root/.deps/venv/bin/python3 file=$root/data/tokenizers/clip_bpe.txt
+  if [ -s "$file" ]; then
+    say "CLIP's tokenizer: present"
+    return
+  fi
+  say "CLIP's tokenizer: out of open_clip into data/"
+  [ $print_only = 0 ] || { echo "# written to data/tokenizers/clip_bpe.txt"; return; }
+  mkdir -p "$(dirname "$file")"
+  "$python" - "$file" <<'PYTHON'
+import gzip, importlib.util as util, os, pathlib, sys
+packed = pathlib.Path(util.find_spec("open_clip").origin).with_name("bpe_simple_vocab_16e6.txt.gz")
+file = pathlib.Path(sys.argv[1])
+part = file.with_suffix(".part")
+part.write_bytes(gzip.decompress(packed.read_bytes()))
+os.replace(part, file)
+PYTHON
+}
+
 if [ -n "$download" ]; then
   mkdir -p "$download"
   download_all "$(cd "$download" && pwd)"
@@ -275,5 +295,6 @@ install_packages
 install_emoji_names
 [ $with_tests = 0 ] || install_peers
 [ $with_tests = 0 ] || install_class_names
+[ $with_tests = 0 ] || install_clip_tokenizer
 install_libtorch
 [ $print_only = 1 ] || say "ready: cmake --preset release && cmake --build --preset release"

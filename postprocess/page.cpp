@@ -8,6 +8,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/version.hpp"
+#include "confusion.hpp"
 #include "html.hpp"
 #include "pictures.hpp"
 #include "run_figures.hpp"
@@ -243,6 +244,8 @@ Report write_report(const ReportOptions& options) {
   std::vector<std::string> picture_problems;
   const std::string sheets = picture_sheets(runs, picture_problems);
 
+  const std::string confusions = confusion_sections(runs, picture_problems);
+
   const std::string title = escape_html(options.title);
   // The policy keeps the promise: the browser itself refuses anything that is not in this file.
   std::string text = fmt::format(
@@ -258,6 +261,7 @@ Report write_report(const ReportOptions& options) {
   text += "<h2>Figures</h2>\n";
   text +=
       drawn.empty() ? "<p class=\"none\">nothing to draw yet</p>\n" : "<div class=\"figures\">\n" + drawn + "</div>\n";
+  if (!confusions.empty()) text += "<h2>What is mistaken for what</h2>\n" + confusions;
   text += "<h2>Unseen test pictures</h2>\n";
   text += sheets.empty() ? "<p class=\"none\">no test pictures with predictions yet</p>\n" : sheets;
   text += "<h2>Provenance and configuration</h2>\n";

@@ -51,7 +51,18 @@ RunRecord load_run(const RunFolder& folder) {
   RunRecord run;
   run.folder = folder;
   load(run, run.metrics, folder.metrics_file(), "no training curve", read_metrics);
-  load(run, run.results, folder.results_file(), "no evaluation yet", read_results);
+  std::error_code ignored;
+  const fs::path followed = folder.path / kFollowResults;
+  const bool alone = !fs::exists(folder.results_file(), ignored) && fs::exists(followed, ignored);
+  load(run, run.results, alone ? followed : folder.results_file(), "no evaluation yet",
+       [&](const fs::path&) { return read_run_results(folder); });
+  if (fs::exists(folder.metrics_file(), ignored) && run.broken.empty()) {
+    for (const RunEvent& event : read_events(folder.metrics_file())) {
+      if (event.event == kEvaluationFailed) {
+        run.missing.push_back(fmt::format("an evaluation of step {} failed: {}", event.step, event.text));
+      }
+    }
+  }
   load(run, run.config, folder.config_file(), "no configuration", read_text_file);
   load(run, run.starts, folder.provenance_file(), "no provenance", read_provenance);
   try {

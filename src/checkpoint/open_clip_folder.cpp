@@ -40,10 +40,11 @@ std::string listed(const std::vector<std::string>& names) {
 
 std::string shape_text(at::IntArrayRef shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
-// Empty, or why the files cannot be written.
+// Empty, or why the files cannot be written. CLIP's own tokenizer is open_clip's, which needs no file.
 std::string write_tokenizer(const fs::path& folder, const OpenClipModel& model) {
   const std::string bytes = read_text_file(model.tokenizer_file);
   write_file_atomic(folder / kTokenizerFileName, bytes);
+  if (ClipBpe::is_merges(bytes)) return {};
   try {
     const std::string name = model.tokenizer_file.native();
     const Json tokenizer = tokenizer_json(bytes, name);
@@ -107,7 +108,8 @@ std::string write_open_clip_folder(const fs::path& named, const OpenClipModel& m
     problem = write_tokenizer(beside, model);
     Json config = to_json(model.config);
     // Any name makes open_clip look for a tokenizer, and with local-dir it looks into the folder.
-    if (problem.empty()) config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "local-dir";
+    if (problem.empty() && fs::exists(beside / "tokenizer.json"))
+      config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "local-dir";
     config["preprocess_cfg"]["interpolation"] = "bicubic";
     config["preprocess_cfg"]["resize_mode"] = name_of(mode);
     write_safetensors(beside / kWeightsName, model.weights, {{"format", "pt"}});

@@ -6,6 +6,7 @@
 #include "clip_hpc/base/memory.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/eval/search.hpp"
+#include "clip_hpc/train/follow.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "words.hpp"
 
@@ -23,6 +24,11 @@ Examples:
     --train-data packed/glyphs/train --data packed/glyphs/test_faces packed/glyphs/test_pairs
   clip_hpc eval --model runs/quickstart/letters --data packed/glyphs/test_faces --task search \
     --query "a red heart" "a smiling cat" --output hearts.html
+  mpirun -np 2 clip_hpc eval --model runs/quickstart/letters --follow
+
+--follow evaluates every checkpoint of a run as it appears, on [eval] of the run's config.cfg unless --data is given, and
+ends with the run. Results go into results_follow.json, which the report reads beside results.json. USR1 or TERM stop it
+with exit code 75: the same command goes on.
 
 Features of a set are computed once and kept in MODEL/features.
 )";
@@ -34,6 +40,8 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   std::vector<std::string> keys;
   std::vector<std::string> queries;
   std::int64_t matches = 24;
+  bool follows = false;
+  double poll_s = 30, stop_after_s = 0;
   EvalOptions options;
   options.tasks.clear();
   po::options_description words("Options");
@@ -55,9 +63,19 @@ int command_eval(World& world, std::span<const std::string> arguments) {
       "device", po::value(&device_word)->default_value(device_word), "auto, cpu or cuda, as train.device")(
       "output", po::value(&output),
       "folder for results.json; default: the run folder. Of a search: the HTML page to write")(
-      "feature-dir", po::value(&features), "folder where features are kept; default: features in the run folder");
+      "feature-dir", po::value(&features), "folder where features are kept; default: features in the run folder")(
+      "follow", po::bool_switch(&follows), "evaluate every checkpoint of the run as it appears; features are not kept")(
+      "poll-s", po::value(&poll_s)->default_value(poll_s), "follow: seconds between two looks at the run")(
+      "stop-after-s", po::value(&stop_after_s)->default_value(stop_after_s),
+      "follow: end with exit code 75 after so many seconds; 0: with the run");
   if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
-  if (path.empty() || options.data.empty()) throw input_error("clip_hpc eval needs --model and --data");
+  if (path.empty() || (options.data.empty() && !follows)) throw input_error("clip_hpc eval needs --model and --data");
+  const bool asks = !options.data.empty();
+  if (!asks && (!options.tasks.empty() || !options.train_data.empty())) {
+    throw input_error("--follow without --data takes all of [eval] from the run: give --data too, or --set");
+  }
+  above(0.0)("--poll-s", poll_s);
+  if (!(stop_after_s >= 0)) throw input_error("--stop-after-s must be at least 0, got {}", stop_after_s);
   if (options.tasks.empty()) options.tasks = {"zeroshot"};
   const bool searches = options.tasks == std::vector<std::string>{"search"};
   if (searches) {
@@ -76,6 +94,19 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   one_of({"auto", "cpu", "cuda"})("--device", device_word);
   const ComputeDevice device = choose_device(world, device_word);
   one_of({"auto", "trained", "ema"})("--weights", weights);
+  if (follows) {
+    if (searches) throw input_error("--task search looks at one model: leave --follow out");
+    return follow(world,
+                  {.run = RunFolder{path},
+                   .output = output.empty() ? path : output,
+                   .options = asks ? std::optional(options) : std::nullopt,
+                   .settings = keys,
+                   .feature_folder = features,
+                   .precision = precision,
+                   .poll_s = poll_s,
+                   .stop_after_s = stop_after_s},
+                  device);
+  }
   const LoadedModel loaded = load_model(path, precision, device.device, weights);
   if (loaded.averaged) log_info("{}: the averaged weights (--weights trained for the others)", path);
   RunFolder folder = loaded.folder;
@@ -92,7 +123,10 @@ int command_eval(World& world, std::span<const std::string> arguments) {
     log_info("the {} best of each of {} queries are in {}", matches, queries.size(), output);
     return kExitDone;
   }
-  evaluate_all(world, context, options, folder, loaded.progress, loaded.folder.path.filename().string());
+  for (const std::string& set : options.data) check_evaluable(PackedSet{set}, options);
+  const Evaluated outcome =
+      evaluate_all(world, context, options, folder, loaded.progress, loaded.folder.path.filename().string());
+  if (!outcome.failures.empty()) throw Error(outcome.failures[0].kind, outcome.failures[0].text);
   return kExitDone;
 }
 

@@ -102,7 +102,7 @@ void pack_set(World& world, const PackSource& source, const std::filesystem::pat
 std::string give_tokenizer(const PackWords& words, const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / kTokenizerFileName;
   if (!words.tokenizer.empty()) {
-    const int pieces = SentencePieceTokenizer::load(words.tokenizer).vocab_size();
+    const int pieces = Tokenizer::load(words.tokenizer).vocab_size();
     write_file_atomic(file, read_text_file(words.tokenizer));
     return fmt::format("{}: {} pieces, from {}", file.native(), pieces, words.tokenizer);
   }
@@ -112,7 +112,7 @@ std::string give_tokenizer(const PackWords& words, const std::filesystem::path& 
   std::vector<std::string> captions;
   for (std::uint64_t i = 0; i < set.count(); i += stride) captions.push_back(set.captions(i));
   train_sentencepiece(captions, static_cast<int>(words.vocabulary), file);
-  return fmt::format("{}: {} pieces", file.native(), SentencePieceTokenizer::load(file).vocab_size());
+  return fmt::format("{}: {} pieces", file.native(), Tokenizer::load(file).vocab_size());
 }
 
 // A set that is packed already, or the splits of one.
@@ -168,7 +168,7 @@ int command_pack(World& world, std::span<const std::string> arguments) {
       "samples-per-shard", po::value(&words.samples_per_shard)->default_value(0),
       "glyphs, emoji: 0 means 4096; webdataset: a tar becomes a shard")(
       "seed", po::value(&words.seed)->default_value(0), "glyphs, emoji: order of the samples")(
-      "tokenizer", po::value(&words.tokenizer), "a SentencePiece model to use as it is")(
+      "tokenizer", po::value(&words.tokenizer), "a tokenizer to use as it is: a SentencePiece model, or clip")(
       "verify", po::bool_switch(&words.verify), "compare every shard with its checksum");
   if (!read_words(arguments, options, kUsage, world.rank() == 0)) return kExitDone;
   const bool on_packed = words.from.empty() && (words.verify || words.vocabulary > 0 || !words.tokenizer.empty());
@@ -186,7 +186,8 @@ int command_pack(World& world, std::span<const std::string> arguments) {
                       words.vocabulary);
   }
   if (words.vocabulary > 0 && !words.tokenizer.empty()) throw input_error("give --train-tokenizer or --tokenizer");
-  if (!words.tokenizer.empty()) SentencePieceTokenizer::load(words.tokenizer);
+  if (!words.tokenizer.empty()) words.tokenizer = tokenizer_path(words.tokenizer);
+  if (!words.tokenizer.empty()) Tokenizer::load(words.tokenizer);
   if (on_packed) return work_on_packed(world, words);
 
   const std::filesystem::path output = words.output;

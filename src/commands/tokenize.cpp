@@ -14,11 +14,13 @@ namespace {
 constexpr const char* kUsage =
     R"(clip_hpc tokenize: token ids of the lines of standard input, one line a line, with the end token
 
-With --context N they are what a model of that context gets: cut to N - 1, and the end token up to the end.
+With --context N they are what a model of that context gets: cut so that the end token is the last, and padded with the
+end token, or for clip with 0.
 
 Examples:
   clip_hpc tokenize --tokenizer runs/quickstart/letters < captions.txt > ids.txt
   clip_hpc tokenize --tokenizer packed/glyphs/train --context 16 < captions.txt > ids.txt
+  clip_hpc tokenize --tokenizer clip --context 77 < captions.txt > ids.txt
 )";
 
 }  // namespace
@@ -27,17 +29,13 @@ int command_tokenize(std::span<const std::string> arguments) {
   std::string name;
   int context = 0;
   po::options_description words("Options");
-  words.add_options()("tokenizer", po::value(&name), "SentencePiece model, packed set, or run folder")(
+  words.add_options()("tokenizer", po::value(&name),
+                      "SentencePiece model, packed set, run folder, or clip: CLIP's own byte pairs")(
       "context", po::value(&context)->default_value(context), "ids a line; 0: as many as it has");
   if (!read_words(arguments, words, kUsage, true)) return kExitDone;
   if (name.empty()) throw input_error("clip_hpc tokenize needs --tokenizer");
   if (context < 0) throw input_error("--context must be at least 0, got {}", context);
-  std::filesystem::path file = name;
-  if (std::filesystem::is_directory(file)) file /= kTokenizerFileName;
-  if (!std::filesystem::exists(file)) {
-    throw input_error("{} does not exist: give a SentencePiece model, a packed set or a run folder", file.native());
-  }
-  const SentencePieceTokenizer tokenizer = SentencePieceTokenizer::load(file);
+  const Tokenizer tokenizer = Tokenizer::load(tokenizer_path(name));
   std::string line;
   while (std::getline(std::cin, line)) {
     if (line.ends_with('\r')) line.pop_back();

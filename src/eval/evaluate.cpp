@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/comm/agree.hpp"
 #include "clip_hpc/eval/metrics.hpp"
 #include "clip_hpc/eval/ranking.hpp"
 
@@ -41,8 +42,7 @@ at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::i
       .contiguous();  // slice ends at context
 }
 
-at::Tensor token_ids(const SentencePieceTokenizer& tokenizer, const TextConfig& config,
-                     const std::vector<std::string>& captions) {
+at::Tensor token_ids(const Tokenizer& tokenizer, const TextConfig& config, const std::vector<std::string>& captions) {
   const TokenBatch batch = tokenizer.encode_batch(captions, static_cast<int>(config.context_length));
   return trimmed_ids(batch.ids, batch.lengths, config);
 }
@@ -59,21 +59,30 @@ at::Tensor text_features(const EvalContext& context, const std::vector<std::stri
 at::Tensor class_features(const EvalContext& context, const std::vector<std::string>& names,
                           const std::vector<std::string>& templates) {
   const at::NoGradGuard no_grad;
+  std::string key;
+  for (const auto* list : {&names, &templates}) {
+    for (const std::string& one : *list) key += fmt::format("{}:{}", one.size(), one);
+    key += '|';
+  }
+  if (context.memo != nullptr && context.memo->classes.contains(key)) return context.memo->classes.at(key);
   std::vector<std::string> prompts;
   for (const std::string& name : names) {
     for (const std::string& form : templates) prompts.push_back(fill_template(form, name));
   }
   const at::Tensor all = text_features(context, prompts);  // [classes * templates, embed_dim]
   const auto classes = static_cast<std::int64_t>(names.size());
-  return normalise_features(all.view({classes, -1, all.size(1)}).mean(1));
+  at::Tensor features = normalise_features(all.view({classes, -1, all.size(1)}).mean(1));
+  if (context.memo != nullptr) context.memo->classes.emplace(key, features);
+  return features;
 }
 
 ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& set, const std::string& label,
                                   std::int64_t pictures, const ZeroshotFiles& files) {
   const at::NoGradGuard no_grad;
-  const ZeroshotTask task = zeroshot_task(set, label, files);
+  ZeroshotTask task;
+  together(context.comm, [&] { task = zeroshot_task(set, label, files); });
   const at::Tensor prototypes = class_features(context, task.names, task.templates);
-  const at::Tensor features = image_features(context, set, FeatureKind::projected);
+  const at::Tensor features = shared_image_features(context, set, FeatureKind::projected);
 
   ZeroshotOutcome outcome;
   outcome.n = static_cast<std::int64_t>(task.samples.size());
@@ -82,7 +91,7 @@ ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& s
   outcome.names = task.names;
   outcome.truths = task.truths;
   ClassTally tally(task.has_classes ? static_cast<std::int64_t>(task.truths.size()) : 0, outcome.classes);
-  std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> mistakes;  // (truth, name given) -> times
+  std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> named, mistakes;  // (truth, name given) -> times
   std::int64_t right_classes = 0;
   const std::int64_t every = pictures > 0 ? std::max<std::int64_t>(1, outcome.n / pictures) : outcome.n + 1;
   at::Tensor scores;  // of one block of the set at a time, whether its samples count or not
@@ -99,7 +108,9 @@ ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& s
     const std::int64_t place = place_of(of_row, task.right[at]);
     tally.add(task.truth[at], place);
     right_classes += static_cast<std::int64_t>(task.right[at].size());
-    if (place > 0) ++mistakes[{task.truth[at], std::max_element(of_row.begin(), of_row.end()) - of_row.begin()}];
+    const std::pair given{task.truth[at], std::max_element(of_row.begin(), of_row.end()) - of_row.begin()};
+    ++named[given];
+    if (place > 0) ++mistakes[given];
     if (i % every != 0 || static_cast<std::int64_t>(outcome.pictures.size()) >= pictures) continue;
     const auto [values, indices] = row.topk(std::min<std::int64_t>(3, outcome.classes));
     TopNames top{static_cast<std::uint64_t>(index), static_cast<std::int32_t>(task.truth[at]), {}, {}};
@@ -117,6 +128,7 @@ ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& s
     const auto truth = static_cast<std::int64_t>(c);
     if (tally.seen(truth) > 0) outcome.by_class.push_back({truth, tally.seen(truth), tally.right(truth), -1, 0});
   }
+  for (const auto& [pair, times] : named) outcome.confusion.push_back({pair.first, pair.second, times});
   auto one = outcome.by_class.begin();
   for (const auto& [pair, times] : mistakes) {  // in the order of the truth
     while (one->truth != pair.first) ++one;
@@ -147,21 +159,29 @@ std::string per_class_csv(const ZeroshotOutcome& outcome) {
   return csv;
 }
 
+Json confusion_json(const ZeroshotOutcome& outcome) {
+  Json counts = Json::array();
+  for (const ZeroshotOutcome::Named& one : outcome.confusion) counts.push_back({one.truth, one.name, one.times});
+  return {{"truths", outcome.truths}, {"names", outcome.names}, {"counts", std::move(counts)}};
+}
+
 RetrievalOutcome evaluate_retrieval(const EvalContext& context, const PackedSet& set, bool first_caption_only) {
   const at::NoGradGuard no_grad;
   std::vector<std::string> texts;
   std::vector<std::int64_t> image_of;
   const auto images = static_cast<std::int64_t>(set.count());
-  for (std::int64_t i = 0; i < images; ++i) {
-    std::vector<std::string> captions = split_captions(set.captions(static_cast<std::uint64_t>(i)));
-    if (first_caption_only) captions.resize(std::min<std::size_t>(1, captions.size()));
-    for (std::string& caption : captions) {
-      texts.push_back(std::move(caption));
-      image_of.push_back(i);
+  together(context.comm, [&] {
+    for (std::int64_t i = 0; i < images; ++i) {
+      std::vector<std::string> captions = split_captions(set.captions(static_cast<std::uint64_t>(i)));
+      if (first_caption_only) captions.resize(std::min<std::size_t>(1, captions.size()));
+      for (std::string& caption : captions) {
+        texts.push_back(std::move(caption));
+        image_of.push_back(i);
+      }
     }
-  }
+  });
   const auto n_texts = static_cast<std::int64_t>(texts.size());
-  const at::Tensor image = image_features(context, set, FeatureKind::projected);
+  const at::Tensor image = shared_image_features(context, set, FeatureKind::projected);
   const at::Tensor text = text_features(context, texts);
   std::vector<std::int64_t> self(static_cast<std::size_t>(images));
   std::iota(self.begin(), self.end(), 0);

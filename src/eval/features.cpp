@@ -10,6 +10,7 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/comm/agree.hpp"
 #include "clip_hpc/data/decode.hpp"
 #include "clip_hpc/data/hdf5_handle.hpp"
 
@@ -109,17 +110,25 @@ at::Tensor project(const EvalContext& context, const at::Tensor& pooled) {
 
 }  // namespace
 
+void FeatureMemo::forget(const PackedSet& set) {
+  for (const FeatureKind kind : {FeatureKind::pooled, FeatureKind::projected}) {
+    images.erase({set.folder().string(), kind});
+  }
+}
+
 const char* name_of(FeatureKind kind) { return kind == FeatureKind::pooled ? "pooled" : "projected"; }
 
 at::Tensor encode_blocks(Communicator& comm, std::int64_t rows, std::int64_t width,
                          const std::function<at::Tensor(std::int64_t, std::int64_t)>& encode) {
   const at::NoGradGuard no_grad;
   at::Tensor all = at::zeros({rows, width}, at::kFloat);
-  for (std::int64_t block = comm.rank(); block * kEvalBlock < rows; block += comm.size()) {
-    const std::int64_t begin = block * kEvalBlock;
-    const std::int64_t end = std::min(rows, begin + kEvalBlock);
-    all.slice(0, begin, end).copy_(encode(begin, end));
-  }
+  together(comm, [&] {
+    for (std::int64_t block = comm.rank(); block * kEvalBlock < rows; block += comm.size()) {
+      const std::int64_t begin = block * kEvalBlock;
+      const std::int64_t end = std::min(rows, begin + kEvalBlock);
+      all.slice(0, begin, end).copy_(encode(begin, end));
+    }
+  });
   comm.all_reduce(all, ReduceOp::sum);  // the other ranks' rows are zero, so the sum is exact
   return all;
 }
@@ -133,10 +142,16 @@ at::Tensor image_pixels(const PackedSet& set, const ViewSpec& view, std::int64_t
   const at::Tensor pixels = at::empty({end - begin, 3, view.size, view.size}, at::kByte);
   RawSample raw;
   for (std::int64_t i = begin; i < end; ++i) {
-    set.read_into(static_cast<std::uint64_t>(i), raw);
-    const Image image = set.is_raw() ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels)
-                                     : decode_image(raw.image);
-    write_view(image, view, pixels.select(0, i - begin));
+    try {
+      set.read_into(static_cast<std::uint64_t>(i), raw);
+      const Image image = set.is_raw()
+                              ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels)
+                              : decode_image(raw.image);
+      write_view(image, view, pixels.select(0, i - begin));
+    } catch (const Error& problem) {
+      throw Error(problem.kind(),
+                  fmt::format("{}: picture {} cannot be used: {}", set.folder().native(), i, problem.what()));
+    }
   }
   return pixels;
 }
@@ -173,6 +188,16 @@ at::Tensor kept_image_features(const EvalContext& context, const PackedSet& set,
     }
   }
   return kind == FeatureKind::pooled ? *pooled : project(context, *pooled);
+}
+
+at::Tensor shared_image_features(const EvalContext& context, const PackedSet& set, FeatureKind kind) {
+  if (context.memo == nullptr) return kept_image_features(context, set, kind);
+  at::Tensor& pooled = context.memo->images[{set.folder().string(), FeatureKind::pooled}];
+  if (!pooled.defined()) pooled = kept_image_features(context, set, FeatureKind::pooled);
+  if (kind == FeatureKind::pooled) return pooled;
+  at::Tensor& projected = context.memo->images[{set.folder().string(), kind}];
+  if (!projected.defined()) projected = project(context, pooled);
+  return projected;
 }
 
 }  // namespace clip_hpc

@@ -38,6 +38,7 @@ Check<Words> each_a_number() {
 void describe(OptionTable& table, EvalOptions& options) {
   table.add("eval.every_samples", options.every_samples,
             "evaluate every so many samples seen; 0: only after the last step", at_least(0));
+  table.add("eval.at_checkpoints", options.at_checkpoints, "evaluate at every checkpoint as well");
   table.add("eval.data", options.data, "packed set to evaluate on");
   table.add("eval.tasks", options.tasks,
             "`zeroshot` (sets with labels), `retrieval`, or with `train_data` `fewshot`, `linear_probe`",

@@ -89,16 +89,10 @@ void repair_tail(const fs::path& file) {
   if (problem) throw storage_error("cannot repair {}: {}", file.native(), problem.message());
 }
 
-}  // namespace
-
-void append_metrics(const fs::path& file, const MetricsLine& line) {
-  repair_tail(file);
-  append_line(file, to_json(line).dump());
-}
-
-std::vector<MetricsLine> read_metrics(const fs::path& file) {
+// Calls `use` with each whole line; a broken last one is left out.
+template <class Use>
+void each_line(const fs::path& file, Use use) {
   const std::string text = read_text_file(file);
-  std::vector<MetricsLine> lines;
   std::size_t number = 0;
   for (std::size_t start = 0; start < text.size();) {
     ++number;
@@ -108,16 +102,47 @@ std::vector<MetricsLine> read_metrics(const fs::path& file) {
     start = stop + 1;
     if (part.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     try {
-      const MetricsLine line = from_json(Json::parse(part));
-      const auto after = std::lower_bound(lines.begin(), lines.end(), line.step,
-                                          [](const MetricsLine& a, std::int64_t step) { return a.step < step; });
-      lines.erase(after, lines.end());
-      lines.push_back(line);
+      use(Json::parse(part));
     } catch (const Json::exception& problem) {
       if (newline == std::string::npos) break;  // the run was killed while it wrote this line
       throw storage_error("{} line {} is broken: {}", file.native(), number, problem.what());
     }
   }
+}
+
+}  // namespace
+
+void append_metrics(const fs::path& file, const MetricsLine& line) {
+  repair_tail(file);
+  append_line(file, to_json(line).dump());
+}
+
+void append_event(const fs::path& file, const RunEvent& event) {
+  repair_tail(file);
+  const Json json = {{"step", event.step}, {"event", event.event}, {"text", event.text}};
+  append_line(file, json.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+std::vector<RunEvent> read_events(const fs::path& file) {
+  std::vector<RunEvent> events;
+  each_line(file, [&](const Json& json) {
+    if (!json.contains("event")) return;
+    events.push_back(
+        {json.at("step").get<std::int64_t>(), json.at("event").get<std::string>(), json.value("text", "")});
+  });
+  return events;
+}
+
+std::vector<MetricsLine> read_metrics(const fs::path& file) {
+  std::vector<MetricsLine> lines;
+  each_line(file, [&](const Json& json) {
+    if (json.contains("event")) return;
+    const MetricsLine line = from_json(json);
+    const auto after = std::lower_bound(lines.begin(), lines.end(), line.step,
+                                        [](const MetricsLine& a, std::int64_t step) { return a.step < step; });
+    lines.erase(after, lines.end());
+    lines.push_back(line);
+  });
   return lines;
 }
 

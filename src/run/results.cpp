@@ -1,7 +1,9 @@
 #include "clip_hpc/run/results.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <system_error>
+#include <tuple>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
@@ -127,6 +129,21 @@ std::vector<Result> read_results(const fs::path& file) {
       results.push_back(result_from(entry));
     } catch (const Json::exception& problem) {
       throw storage_error("{}: entry {} is not a result: {}", file.native(), results.size(), problem.what());
+    }
+  }
+  return results;
+}
+
+std::vector<Result> read_run_results(const RunFolder& folder) {
+  std::error_code ignored;
+  std::vector<Result> results;
+  if (fs::exists(folder.results_file(), ignored)) results = read_results(folder.results_file());
+  const fs::path followed = folder.path / kFollowResults;
+  if (!fs::exists(followed, ignored)) return results;
+  const auto key = [](const Result& r) { return std::tie(r.dataset, r.task, r.step, r.label, r.variant); };
+  for (Result& one : read_results(followed)) {
+    if (std::ranges::none_of(results, [&](const Result& r) { return key(r) == key(one); })) {
+      results.push_back(std::move(one));
     }
   }
   return results;

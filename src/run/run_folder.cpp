@@ -47,7 +47,8 @@ void RunFolder::create() const {
 bool RunFolder::exists() const {
   std::error_code ignored;
   return fs::exists(config_file(), ignored) || fs::exists(provenance_file(), ignored) ||
-         fs::exists(metrics_file(), ignored) || fs::exists(results_file(), ignored);
+         fs::exists(metrics_file(), ignored) || fs::exists(results_file(), ignored) ||
+         fs::exists(path / kFollowResults, ignored);
 }
 
 std::vector<std::int64_t> RunFolder::checkpoint_steps() const {

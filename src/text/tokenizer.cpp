@@ -3,12 +3,15 @@
 #include <sentencepiece_processor.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 
 namespace clip_hpc {
 namespace {
+
+constexpr const char* kClipMerges = "data/tokenizers/clip_bpe.txt";  // from the project's folder
 
 std::string to_lower_ascii(std::string_view text) {
   std::string lower(text);
@@ -20,15 +23,19 @@ std::string to_lower_ascii(std::string_view text) {
 
 }  // namespace
 
-SentencePieceTokenizer::SentencePieceTokenizer(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor,
-                                               int eos_id, bool lower_case)
+Tokenizer::Tokenizer(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor, int eos_id, bool lower_case)
     : processor_(std::move(processor)), eos_id_(eos_id), lower_case_(lower_case) {}
-SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceTokenizer&&) noexcept = default;
-SentencePieceTokenizer& SentencePieceTokenizer::operator=(SentencePieceTokenizer&&) noexcept = default;
-SentencePieceTokenizer::~SentencePieceTokenizer() = default;
+Tokenizer::Tokenizer(ClipBpe clip) : clip_(std::make_unique<ClipBpe>(std::move(clip))), eos_id_(clip_->end_id()) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
 
-SentencePieceTokenizer SentencePieceTokenizer::load(const std::filesystem::path& path, bool lower_case) {
+Tokenizer Tokenizer::load(const std::filesystem::path& path, bool lower_case) {
   const std::string bytes = read_text_file(path);  // throws storage with the path
+  if (ClipBpe::is_merges(bytes)) return Tokenizer(ClipBpe::parse(bytes, path.native()));
+  if (bytes.starts_with("\x1f\x8b")) {
+    throw input_error("{} is packed: unpack it with gzip -d, or give --tokenizer clip", path.native());
+  }
   auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
   if (const auto status = processor->LoadFromSerializedProto(bytes); bytes.empty() || !status.ok()) {
     throw input_error("{} is not a SentencePiece model ({}): pack the data again, or name a .model file", path.native(),
@@ -41,37 +48,43 @@ SentencePieceTokenizer SentencePieceTokenizer::load(const std::filesystem::path&
   return {std::move(processor), eos_id, lower_case};
 }
 
-std::vector<int> SentencePieceTokenizer::pieces_of(std::string_view caption) const {
+std::vector<int> Tokenizer::pieces_of(std::string_view caption) const {
   std::vector<int> tokens;
+  if (clip_) {
+    tokens = clip_->encode(caption);
+    tokens.insert(tokens.begin(), clip_->start_id());
+    return tokens;
+  }
   const auto status = lower_case_ ? processor_->Encode(to_lower_ascii(caption), &tokens)
                                   : processor_->Encode({caption.data(), caption.size()}, &tokens);
   if (!status.ok()) throw internal_error("SentencePiece cannot encode a caption: {}", status.ToString());
   return tokens;
 }
 
-int SentencePieceTokenizer::encode_into(std::string_view caption, std::span<std::int32_t> ids) const {
+int Tokenizer::encode_into(std::string_view caption, std::span<std::int32_t> ids) const {
   const std::vector<int> tokens = pieces_of(caption);
   const std::size_t kept = std::min(tokens.size(), ids.size() - 1);
   std::copy_n(tokens.begin(), kept, ids.begin());
-  std::fill(ids.begin() + static_cast<std::ptrdiff_t>(kept), ids.end(), eos_id_);
+  ids[kept] = eos_id_;
+  std::fill(ids.begin() + static_cast<std::ptrdiff_t>(kept) + 1, ids.end(), pad_id());
   return static_cast<int>(kept) + 1;
 }
 
-std::vector<std::int32_t> SentencePieceTokenizer::encode(std::string_view caption, int context) const {
+std::vector<std::int32_t> Tokenizer::encode(std::string_view caption, int context) const {
   if (context < 1) throw input_error("the text context must be at least 1 token, got {}", context);
   std::vector<std::int32_t> ids(static_cast<std::size_t>(context));
   encode_into(caption, ids);
   return ids;
 }
 
-std::vector<std::int32_t> SentencePieceTokenizer::tokens(std::string_view caption) const {
+std::vector<std::int32_t> Tokenizer::tokens(std::string_view caption) const {
   const std::vector<int> tokens = pieces_of(caption);
   std::vector<std::int32_t> ids(tokens.begin(), tokens.end());
   ids.push_back(eos_id_);
   return ids;
 }
 
-TokenBatch SentencePieceTokenizer::encode_batch(std::span<const std::string> captions, int context) const {
+TokenBatch Tokenizer::encode_batch(std::span<const std::string> captions, int context) const {
   if (context < 1) throw input_error("the text context must be at least 1 token, got {}", context);
   const auto width = static_cast<std::size_t>(context);
   TokenBatch batch;
@@ -83,18 +96,22 @@ TokenBatch SentencePieceTokenizer::encode_batch(std::span<const std::string> cap
   return batch;
 }
 
-int SentencePieceTokenizer::length(std::span<const std::int32_t> ids) const {
+int Tokenizer::length(std::span<const std::int32_t> ids) const {
   const auto end = std::ranges::find(ids, eos_id_);
   return static_cast<int>(end - ids.begin()) + (end == ids.end() ? 0 : 1);
 }
 
-std::string SentencePieceTokenizer::decode(std::span<const std::int32_t> ids) const {
+std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
   const std::vector<int> tokens(ids.begin(), std::ranges::find(ids, eos_id_));
   const int size = vocab_size();
   for (const int token : tokens) {  // the library aborts the program on an id outside its table
     if (token < 0 || token >= size) {
       throw input_error("token id {} is outside the vocabulary of {} pieces: was another tokenizer used?", token, size);
     }
+  }
+  if (clip_) {
+    const auto first = tokens.empty() || tokens[0] != clip_->start_id() ? tokens.begin() : tokens.begin() + 1;
+    return clip_->decode({first, tokens.end()});
   }
   std::string text;
   if (const auto status = processor_->Decode(tokens, &text); !status.ok()) {
@@ -103,6 +120,23 @@ std::string SentencePieceTokenizer::decode(std::span<const std::int32_t> ids) co
   return text;
 }
 
-int SentencePieceTokenizer::vocab_size() const { return processor_->GetPieceSize(); }
+int Tokenizer::vocab_size() const { return clip_ ? clip_->vocab_size() : processor_->GetPieceSize(); }
+
+std::filesystem::path tokenizer_path(const std::string& name) {
+  namespace fs = std::filesystem;
+  if (name != "clip") {
+    const fs::path file = fs::is_directory(name) ? fs::path(name) / kTokenizerFileName : fs::path(name);
+    if (fs::exists(file)) return file;
+    throw input_error("{} does not exist: give a SentencePiece model, a packed set, a run folder, or clip",
+                      file.native());
+  }
+  const char* root = std::getenv("CLIP_HPC_ROOT");
+  for (const fs::path& folder : {fs::path("."), fs::path(root == nullptr ? "." : root)}) {
+    if (fs::exists(folder / kClipMerges)) return folder / kClipMerges;
+  }
+  throw input_error(
+      "{} is not here: jobs/setup.sh --tests writes it, or give CLIP's bpe_simple_vocab_16e6.txt as a file",
+      kClipMerges);
+}
 
 }  // namespace clip_hpc

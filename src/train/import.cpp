@@ -15,20 +15,15 @@ namespace fs = std::filesystem;
 namespace clip_hpc {
 namespace {
 
-SentencePieceTokenizer tokenizer_for(const OpenClipModel& source, const ImportRequest& request) {
+Tokenizer tokenizer_for(const OpenClipModel& source, const ImportRequest& request) {
   const fs::path file = request.tokenizer.empty() ? source.tokenizer_file : request.tokenizer;
-  if (file.empty() && source.config.text.pool_type == "argmax") {
-    throw input_error(
-        "{} needs CLIP's own byte-pair tokenizer ({} pieces), which this build has not: models with a SentencePiece "
-        "tokenizer can be imported",
-        request.input.native(), source.config.text.vocab_size);
-  }
   if (file.empty()) {
-    throw input_error("{} brings no tokenizer.model: give the model's SentencePiece file with --tokenizer",
-                      request.input.native());
+    throw input_error(
+        "{} brings no tokenizer.model: give --tokenizer, clip for CLIP's own {} pieces or a SentencePiece file",
+        request.input.native(), 49408);
   }
   if (!fs::exists(file)) throw input_error("{} does not exist: check --tokenizer", file.native());
-  return SentencePieceTokenizer::load(file);
+  return Tokenizer::load(file);
 }
 
 }  // namespace
@@ -37,7 +32,7 @@ void import_open_clip(World& world, const ImportRequest& request) {
   const fs::path output = without_slash(request.output);
   if (fs::exists(output)) throw input_error("{} exists: remove it, or give another --output", output.native());
   const OpenClipModel source = read_open_clip(request.input, request.config);
-  const SentencePieceTokenizer tokenizer = tokenizer_for(source, request);
+  const Tokenizer tokenizer = tokenizer_for(source, request);
   const ModelConfig config = model_for(source.config, tokenizer);
   if (source.states_eos && config.text.pool_type == "eos" && source.config.text.eos_id != config.text.eos_id) {
     throw input_error("{}: the model's end token is {}, the tokenizer's {}: give the tokenizer it was trained with",

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <set>
+#include <optional>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/timer.hpp"
+#include "clip_hpc/comm/agree.hpp"
 #include "clip_hpc/train/shutdown.hpp"
 
 namespace clip_hpc {
@@ -19,12 +20,6 @@ std::string fewshot_variant(const EvalOptions& options, std::int64_t shots, doub
 
 std::string probe_variant(const EvalOptions& options, const std::string& method) {
   return fmt::format("{} {}", method, name_of(feature_kind(options, method)));
-}
-
-bool stop_is_asked(World& world) {
-  std::array<std::int64_t, 1> asked{shutdown_requested() ? 1 : 0};
-  world.all_reduce_max(asked);
-  return asked[0] != 0;
 }
 
 // One test set under one of its label names.
@@ -42,20 +37,13 @@ struct Task {
   std::string label;
   TrainClasses classes;
   std::vector<TestSet> tests;
-  std::map<std::pair<const PackedSet*, FeatureKind>, at::Tensor>& features;  // of this and the other label names
 };
-
-at::Tensor features_of(const Task& task, const PackedSet& set, FeatureKind kind) {
-  at::Tensor& features = task.features[{&set, kind}];
-  if (!features.defined()) features = kept_image_features(task.context, set, kind);
-  return features;
-}
 
 std::vector<TestSamples> test_samples(const Task& task, FeatureKind kind) {
   std::vector<TestSamples> all;
   for (const TestSet& test : task.tests) {
     all.push_back(test.matched);
-    all.back().samples.x = features_of(task, *test.set, kind);
+    all.back().samples.x = shared_image_features(task.context, *test.set, kind);
   }
   return all;
 }
@@ -78,7 +66,7 @@ std::string where(const Result& result) {
 
 void write_fewshot(const Task& task, const Result& common) {
   const FeatureKind kind = feature_kind(task.options, "fewshot");
-  const Samples train{features_of(task, task.train, kind), task.classes.labels};
+  const Samples train{shared_image_features(task.context, task.train, kind), task.classes.labels};
   const std::vector<TestSamples> tests = test_samples(task, kind);
   const auto outcomes =
       evaluate_fewshot(task.context.comm, train, std::ssize(task.classes.names), tests, fewshot_options(task.options));
@@ -91,14 +79,14 @@ void write_fewshot(const Task& task, const Result& common) {
                     {"seeds", static_cast<double>(task.options.fewshot_seeds)}};
     log_info("{}: few-shot, {}: {:.1f} % of {} images, mean of {} seeds", where(result), result.variant,
              100 * outcome.metrics.at("acc1"), result.n, task.options.fewshot_seeds);
-    if (task.world.rank() == 0) append_result(task.folder.results_file(), result);
+    write_result(task.context, task.folder, result);
   }
 }
 
 void write_probe(const Task& task, const Result& common, const std::string& method) {
   const FeatureKind kind = feature_kind(task.options, method);
   const auto classes = std::ssize(task.classes.names);
-  const Samples all{features_of(task, task.train, kind), task.classes.labels};
+  const Samples all{shared_image_features(task.context, task.train, kind), task.classes.labels};
   check_trainable(all, classes, task.train.folder().native());
   const auto [train, validation] =
       split_validation(all, classes, task.options.probe_val_share, static_cast<std::uint64_t>(task.options.probe_seed));
@@ -115,7 +103,7 @@ void write_probe(const Task& task, const Result& common, const std::string& meth
     result.hyper = {{head.chosen, head.value}};
     log_info("{}: linear probe, {}: {:.1f} % of {} images, {} classes", where(result), result.variant,
              100 * result.metrics.at("acc1"), result.n, result.classes);
-    if (task.world.rank() == 0) append_result(task.folder.results_file(), result);
+    write_result(task.context, task.folder, result);
   }
 }
 
@@ -156,41 +144,55 @@ std::vector<std::string> shared_labels(const PackedSet& train, const PackedSet& 
   return shared;
 }
 
-bool evaluate_learned(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
-                      const Result& common) {
-  const PackedSet train{options.train_data};
+bool stop_is_asked(World& world) {
+  std::array<std::int64_t, 1> asked{shutdown_requested() ? 1 : 0};
+  world.all_reduce_max(asked);
+  return asked[0] != 0;
+}
+
+void write_result(const EvalContext& context, const RunFolder& folder, const Result& result) {
+  together(context.comm, [&] {
+    if (context.comm.rank() == 0) append_result(folder.results_file(), result);
+  });
+}
+
+void evaluate_learned(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
+                      const Result& common, Evaluated& outcome) {
+  std::optional<PackedSet> train;
   std::vector<PackedSet> sets;
-  for (const std::string& path : options.data) sets.emplace_back(path);
-  std::set<std::string> labels;
-  for (const PackedSet& set : sets) {
-    for (const std::string& label : shared_labels(train, set)) labels.insert(label);
-  }
-  std::map<std::pair<const PackedSet*, FeatureKind>, at::Tensor> features;
-  for (const std::string& label : labels) {
-    Task task{world, context, options, folder, train, label, train_classes(train, label), {}, features};
+  std::map<std::string, std::vector<TestSet>> tests;  // by label name
+  std::map<std::string, TrainClasses> classes;
+  together(context.comm, [&] {
+    train.emplace(options.train_data);
+    for (const std::string& path : options.data) sets.emplace_back(path);
     for (const PackedSet& set : sets) {
-      const std::vector<std::string> shared = shared_labels(train, set);
-      if (std::ranges::find(shared, label) == shared.end()) continue;
-      task.tests.push_back({&set, match_classes(set, label, task.classes)});
-      const auto lost = std::ranges::count(task.tests.back().matched.samples.y, -1);
-      if (lost > 0) {
-        log_info("{}: {} of {} images are of classes without a training image and count as wrong", set_name(set), lost,
-                 set.count());
+      for (const std::string& label : shared_labels(*train, set)) {
+        if (!classes.contains(label)) classes.emplace(label, train_classes(*train, label));
+        tests[label].push_back({&set, match_classes(set, label, classes.at(label))});
+        const auto lost = std::ranges::count(tests[label].back().matched.samples.y, -1);
+        if (lost > 0) {
+          log_info("{}: {} of {} images are of classes without a training image and count as wrong", set_name(set),
+                   lost, set.count());
+        }
       }
     }
+  });
+  for (const auto& [label, of_label] : tests) {
+    const Task task{world, context, options, folder, *train, label, classes.at(label), of_label};
     for (const std::string& name : options.tasks) {
       if (name == "fewshot") {
-        if (stop_is_asked(world)) return false;
-        write_fewshot(task, common);
+        if (stop_is_asked(world)) outcome.finished = false;
+        if (!outcome.finished) return;
+        attempt(outcome, "few-shot regression", [&] { write_fewshot(task, common); });
       } else if (name == "linear_probe") {
         for (const std::string& method : options.probes) {
-          if (stop_is_asked(world)) return false;
-          write_probe(task, common, method);
+          if (stop_is_asked(world)) outcome.finished = false;
+          if (!outcome.finished) return;
+          attempt(outcome, "linear probe " + method, [&] { write_probe(task, common, method); });
         }
       }
     }
   }
-  return true;
 }
 
 }  // namespace clip_hpc

@@ -36,7 +36,7 @@ namespace {
 enum Flag : std::size_t { kStop = 0, kSave = 1 };  // what the ranks agree on once a step
 
 LoaderOptions loader_options(const RunConfig& config, const TrainingData& data, const ViewSpec& view,
-                             const SentencePieceTokenizer& tokenizer, std::int64_t context_length, const World& world,
+                             const Tokenizer& tokenizer, std::int64_t context_length, const World& world,
                              std::int64_t start_step) {
   LoaderOptions options;
   for (std::size_t i = 0; i < data.sets.size(); ++i) {
@@ -134,7 +134,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   const ModelConfig named_model = read_model_config(config.model.config);
   const TrainingData data = open_training_data(config.data);
   for (const std::string& path : config.eval.data) check_evaluable(PackedSet{path}, config.eval);
-  const auto tokenizer = SentencePieceTokenizer::load(data.sets[0]->folder() / kTokenizerFileName);
+  const auto tokenizer = Tokenizer::load(data.sets[0]->folder() / kTokenizerFileName);
   const ArenaShare share = config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{};
   ClipModel model(model_for(named_model, tokenizer), compute, device.device, share);
   const ModelConfig& shape = model.config();
@@ -222,16 +222,26 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   std::int64_t start_step = progress.step;
   std::int64_t bad_samples_told = 0;
   std::set<std::uint64_t> bad_ids_told;
-  const auto evaluation_is_due = [&] {  // this step passed a multiple of eval.every_samples
+  progress.total_steps = total_steps;
+  // This step passed a multiple of eval.every_samples, or has a checkpoint where each one is evaluated.
+  const auto evaluation_is_due = [&](bool has_checkpoint) {
+    if (progress.step == 0 || progress.step == total_steps) return false;
+    if (config.eval.at_checkpoints && has_checkpoint) return true;
     const std::int64_t every = config.eval.every_samples;
-    return every > 0 && progress.step > 0 && progress.step < total_steps &&
-           progress.samples_seen / every != (progress.samples_seen - global_batch) / every;
+    return every > 0 && progress.samples_seen / every != (progress.samples_seen - global_batch) / every;
   };
+  // What fails in it is told, in metrics.jsonl too, and training goes on. False: a rank was asked to stop.
   const auto evaluate = [&] {
     exchange_for_average(model, optimizer, *comm);
-    const bool done = evaluate_all(world, eval_context, config.eval, request.folder, progress, config.run.name);
+    const Evaluated outcome = evaluate_all(world, eval_context, config.eval, request.folder, progress, config.run.name);
     exchange_for_average(model, optimizer, *comm);
-    return done;
+    for (const EvalFailure& failure : outcome.failures) {
+      log_info("warning: training goes on; evaluate step {} again with clip_hpc eval when this is mended",
+               progress.step);
+      if (world.rank() != 0) continue;
+      append_event(request.folder.metrics_file(), {progress.step, kEvaluationFailed, failure.text});
+    }
+    return outcome.finished;
   };
   const auto stopped = [&] {
     log_info("stopped at step {} of {} on request; submit again to go on", progress.step, total_steps);
@@ -240,7 +250,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   };
 
   // The evaluation that the session before was stopped in or ahead of.
-  if (evaluation_is_due() && !is_evaluated(world, config.eval, request.folder, progress.step) && !evaluate()) {
+  if (evaluation_is_due(true) && !is_evaluated(world, config.eval, request.folder, progress.step) && !evaluate()) {
     return stopped();
   }
 
@@ -398,16 +408,19 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     bool stop = agreed[kStop] != 0 && !last;
     const std::int64_t every = config.checkpoint.every_steps;
     const bool saves = last || agreed[kSave] != 0 || (every > 0 && progress.step % every == 0);
-    if (evaluation_is_due() || stop || saves) comm->synchronize();  // numbers are read from the device
-    if (evaluation_is_due() && !stop) {
-      synchronize_device(device.device);
-      stop = !evaluate();
-      window = Window(comm->wait_s());
-      clock.collect_s();
-    }
-    if (stop || saves) {
+    const auto save_now = [&] {
       save(world, request.folder, model, optimizer, progress, config.checkpoint, config_hash);
       since_checkpoint.restart();
+    };
+    const bool evaluates = evaluation_is_due(saves) && !stop;
+    if (evaluates || stop || saves) comm->synchronize();  // numbers are read from the device
+    if (stop || saves) save_now();  // before the evaluation, so that nothing which happens in there costs steps
+    if (evaluates) {
+      synchronize_device(device.device);
+      stop = !evaluate();
+      if (stop && !saves) save_now();
+      window = Window(comm->wait_s());
+      clock.collect_s();
     }
     if (stop) return stopped();
   }

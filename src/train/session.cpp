@@ -6,12 +6,14 @@
 #include <array>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/timer.hpp"
+#include "clip_hpc/comm/agree.hpp"
 #include "clip_hpc/comm/device.hpp"
 #include "clip_hpc/data/decode.hpp"
 #include "clip_hpc/data/subset.hpp"
@@ -58,7 +60,8 @@ std::string save_picture(const PackedSet& set, std::uint64_t index, const RunFol
   return name;
 }
 
-// per_class/SET.csv, with label and variant where there are any.
+// per_class/SET.csv and SET_confusion.json, with label and variant where there are any. Those of a later step stay: a
+// job that follows the run may be behind it.
 void save_per_class(const ZeroshotOutcome& outcome, const Result& result, const RunFolder& folder) {
   std::string name = result.dataset;
   for (const std::string& part : {result.label, result.variant}) name += part.empty() ? "" : "_" + part;
@@ -66,7 +69,15 @@ void save_per_class(const ZeroshotOutcome& outcome, const Result& result, const 
     if (c == '/' || c == ' ' || c == ',') c = '_';
   }
   std::filesystem::create_directories(folder.path / "per_class");
+  const std::filesystem::path file = folder.path / "per_class" / (name + "_confusion.json");
+  if (std::filesystem::exists(file) && read_json_file(file).value("step", std::int64_t{0}) > result.step) return;
   write_file_atomic(folder.path / "per_class" / (name + ".csv"), per_class_csv(outcome));
+  Json confusion = confusion_json(outcome);
+  confusion["dataset"] = result.dataset;
+  confusion["label"] = result.label;
+  confusion["variant"] = result.variant;
+  confusion["step"] = result.step;
+  write_file_atomic(file, confusion.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace
@@ -92,14 +103,14 @@ TrainingData open_training_data(const DataOptions& options) {
 
 std::filesystem::path tokenizer_file(const RunFolder& folder) { return folder.path / kTokenizerFileName; }
 
-ModelConfig model_for(ModelConfig model, const SentencePieceTokenizer& tokenizer) {
+ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer) {
   if (tokenizer.vocab_size() > model.text.vocab_size) {
     throw input_error(
         "model {}: the tokenizer has {} pieces, the model's vocab_size is {}; pack with --train-tokenizer {} or "
         "raise vocab_size",
         model.name, tokenizer.vocab_size(), model.text.vocab_size, model.text.vocab_size);
   }
-  if (model.text.pool_type == "argmax") {
+  if (model.text.pool_type == "argmax" && !tokenizer.is_clip()) {
     throw input_error(
         "model {}: text pool_type argmax expects CLIP's own vocabulary, whose largest id is the end token; with "
         "a SentencePiece tokenizer use eos or last",
@@ -145,6 +156,7 @@ void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& o
   TrainState state = train_state(model, optimizer);
   state.about = {{"step", progress.step},
                  {"samples_seen", progress.samples_seen},
+                 {"total_steps", progress.total_steps},
                  {"applied", optimizer.applied.item<std::int64_t>()},
                  {"skipped", optimizer.skipped.item<std::int64_t>()},
                  {"config_hash", config_hash},
@@ -280,8 +292,7 @@ const char* result_task(const std::string& task) {
 }
 
 bool holds_results(const EvalOptions& options, const RunFolder& folder, std::int64_t step) {
-  if (!std::filesystem::exists(folder.results_file())) return options.data.empty();
-  const std::vector<Result> results = read_results(folder.results_file());
+  const std::vector<Result> results = read_run_results(folder);
   const auto holds = [&](const std::string& dataset, const char* task, const std::string& label,
                          const std::string& variant) {
     return std::ranges::any_of(results, [&](const Result& r) {
@@ -307,94 +318,135 @@ bool holds_results(const EvalOptions& options, const RunFolder& folder, std::int
 }  // namespace
 
 bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& folder, std::int64_t step) {
-  std::array<std::int64_t, 1> missing{world.rank() == 0 && !holds_results(options, folder, step) ? 1 : 0};
+  std::array<std::int64_t, 1> missing{0};
+  try {
+    missing[0] = world.rank() == 0 && !holds_results(options, folder, step) ? 1 : 0;
+  } catch (const Error& problem) {  // of rank 0 alone, while the others wait
+    log_warn("{}", problem.what());
+    missing[0] = 1;
+  }
   world.all_reduce_max(missing);
   return missing[0] == 0;
 }
 
-bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
-                  const Progress& progress, const std::string& run_name) {
+namespace {
+
+// The words of a result that tell it from others of its set.
+std::string told(const Result& result) {
+  return result.dataset + (result.label.empty() ? "" : " by " + result.label) +
+         (result.variant.empty() ? "" : fmt::format(" ({})", result.variant));
+}
+
+void write_retrieval(const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
+                     const PackedSet& set, Result result) {
+  const RetrievalOutcome outcome = evaluate_retrieval(context, set, options.captions == "first");
+  result.task = kTaskRetrieval;
+  result.metrics = outcome.metrics;
+  result.n = outcome.images;
+  log_info("{}: {} images, {} texts: image->text R@1 {:.1f} %, text->image R@1 {:.1f} %, R@5 {:.1f} %", result.dataset,
+           outcome.images, outcome.texts, 100 * outcome.metrics.at("text_retrieval_recall@1"),
+           100 * outcome.metrics.at("image_retrieval_recall@1"), 100 * outcome.metrics.at("image_retrieval_recall@5"));
+  write_result(context, folder, result);
+}
+
+// Returns the accuracy.
+double write_zeroshot(const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
+                      const PackedSet& set, const std::string& label, Result result) {
+  const ZeroshotOutcome outcome =
+      evaluate_zeroshot(context, set, label, label == "label" ? options.pictures : 0, zeroshot_files(options));
+  result.task = kTaskZeroshot;
+  result.metrics = outcome.metrics;
+  result.n = outcome.n;
+  result.classes = outcome.classes;
+  result.chance = outcome.chance;
+  result.variant = zeroshot_variant(options);
+  result.label = result_label(label);
+  together(context.comm, [&] {
+    const auto baseline_file = set.folder() / "baseline.json";
+    if (result.variant.empty() && std::filesystem::exists(baseline_file)) {
+      const Json baseline = read_json_file(baseline_file);
+      if (baseline.contains(label)) {
+        result.baseline = baseline.at(label).at("acc1").get<double>();
+        result.baseline_name = baseline.at(label).at("name").get<std::string>();
+      }
+    }
+    if (context.comm.rank() != 0) return;
+    for (const TopNames& top : outcome.pictures) {
+      Prediction prediction{
+          save_picture(set, top.index, folder), outcome.truths[static_cast<std::size_t>(top.truth)], {}, top.scores};
+      for (const std::int64_t c : top.classes) {
+        prediction.names.push_back(outcome.names[static_cast<std::size_t>(c)]);
+      }
+      result.predictions.push_back(prediction);
+    }
+    append_result(folder.results_file(), result);
+    if (options.per_class && !outcome.by_class.empty()) save_per_class(outcome, result, folder);
+  });
+  log_info("{}: zero-shot {:.1f} % of {} images{}, {} classes (chance {:.1f} %{})", told(result),
+           100 * outcome.metrics.at("acc1"), outcome.n,
+           outcome.left_out == 0 ? "" : fmt::format(" ({} left out)", outcome.left_out), outcome.classes,
+           100 * *result.chance,
+           result.baseline ? fmt::format(", {} {:.1f} %", result.baseline_name, 100 * *result.baseline) : "");
+  return outcome.metrics.at("acc1");
+}
+
+void tell_average(const std::vector<std::string>& names, const std::map<std::string, double>& accuracies) {
+  double sum = 0;
+  for (const std::string& name : names) {
+    if (!accuracies.contains(name)) {
+      log_info("warning: no mean zero-shot accuracy, since {} could not be evaluated", name);
+      return;
+    }
+    sum += accuracies.at(name);
+  }
+  log_info("mean zero-shot accuracy of {}: {:.1f} %", fmt::join(names, ", "), 100 * sum / std::ssize(names));
+}
+
+}  // namespace
+
+Evaluated evaluate_all(World& world, const EvalContext& given, const EvalOptions& options, const RunFolder& folder,
+                       const Progress& progress, const std::string& run_name) {
+  FeatureMemo memo;
+  EvalContext context = given;
+  context.memo = &memo;
   Result common;
   common.model = context.model.config().name;
   common.pretrained = folder.path.native();
   common.run = run_name;
   common.step = progress.step;
   common.samples_seen = progress.samples_seen;
-  for (const std::string& path : options.data) check_evaluable(PackedSet{path}, options);
+  const bool learned = std::ranges::any_of(options.tasks, learns);
   std::map<std::string, double> accuracies;  // by set, of the label `label`, to be averaged
+  Evaluated outcome;
   for (const std::string& path : options.data) {
-    const PackedSet set{path};
+    std::optional<PackedSet> set;
+    std::vector<std::string> labels;
     for (const std::string& task : options.tasks) {
       if (learns(task)) continue;
-      std::array<std::int64_t, 1> asked{shutdown_requested() ? 1 : 0};
-      world.all_reduce_max(asked);
-      if (asked[0] != 0) return false;
-      Result result = common;
-      result.dataset = set_name(set);
-      if (task == "retrieval") {
-        const RetrievalOutcome outcome = evaluate_retrieval(context, set, options.captions == "first");
-        result.task = kTaskRetrieval;
-        result.metrics = outcome.metrics;
-        result.n = outcome.images;
-        log_info("{}: {} images, {} texts: image->text R@1 {:.1f} %, text->image R@1 {:.1f} %, R@5 {:.1f} %",
-                 result.dataset, outcome.images, outcome.texts, 100 * outcome.metrics.at("text_retrieval_recall@1"),
-                 100 * outcome.metrics.at("image_retrieval_recall@1"),
-                 100 * outcome.metrics.at("image_retrieval_recall@5"));
-        if (world.rank() == 0) append_result(folder.results_file(), result);
-        continue;
-      }
-      for (const std::string& label : zeroshot_labels(set, options)) {
-        const ZeroshotOutcome outcome =
-            evaluate_zeroshot(context, set, label, label == "label" ? options.pictures : 0, zeroshot_files(options));
-        result.task = kTaskZeroshot;
-        result.metrics = outcome.metrics;
-        result.n = outcome.n;
-        result.classes = outcome.classes;
-        result.chance = outcome.chance;
-        result.variant = zeroshot_variant(options);
-        result.label = result_label(label);
-        result.baseline.reset();
-        result.baseline_name.clear();
-        const auto baseline_file = set.folder() / "baseline.json";
-        if (result.variant.empty() && std::filesystem::exists(baseline_file)) {
-          const Json baseline = read_json_file(baseline_file);
-          if (baseline.contains(label)) {
-            result.baseline = baseline.at(label).at("acc1").get<double>();
-            result.baseline_name = baseline.at(label).at("name").get<std::string>();
-          }
+      if (stop_is_asked(world)) outcome.finished = false;
+      if (!outcome.finished) return outcome;
+      attempt(outcome, fmt::format("{} of {}", task == "zeroshot" ? "zero-shot" : task, path), [&] {
+        together(context.comm, [&] {
+          if (!set) set.emplace(path);
+          if (task == "zeroshot") labels = zeroshot_labels(*set, options);
+        });
+        Result result = common;
+        result.dataset = set_name(*set);
+        if (task == "retrieval") return write_retrieval(context, options, folder, *set, result);
+        for (const std::string& label : labels) {
+          const double accuracy = write_zeroshot(context, options, folder, *set, label, result);
+          if (label == "label") accuracies[result.dataset] = accuracy;
         }
-        if (label == "label") accuracies[result.dataset] = outcome.metrics.at("acc1");
-        result.predictions.clear();
-        if (world.rank() == 0) {
-          for (const TopNames& top : outcome.pictures) {
-            Prediction prediction{save_picture(set, top.index, folder),
-                                  outcome.truths[static_cast<std::size_t>(top.truth)],
-                                  {},
-                                  top.scores};
-            for (const std::int64_t c : top.classes) {
-              prediction.names.push_back(outcome.names[static_cast<std::size_t>(c)]);
-            }
-            result.predictions.push_back(prediction);
-          }
-          append_result(folder.results_file(), result);
-          if (options.per_class && !outcome.by_class.empty()) save_per_class(outcome, result, folder);
-        }
-        log_info("{}{}{}: zero-shot {:.1f} % of {} images{}, {} classes (chance {:.1f} %{})", result.dataset,
-                 result.label.empty() ? "" : " by " + result.label,
-                 result.variant.empty() ? "" : fmt::format(" ({})", result.variant), 100 * outcome.metrics.at("acc1"),
-                 outcome.n, outcome.left_out == 0 ? "" : fmt::format(" ({} left out)", outcome.left_out),
-                 outcome.classes, 100 * *result.chance,
-                 result.baseline ? fmt::format(", {} {:.1f} %", result.baseline_name, 100 * *result.baseline) : "");
-      }
+      });
     }
+    if (set && !learned) memo.forget(*set);
   }
-  if (!options.average.empty() && !accuracies.empty()) {
-    double sum = 0;
-    for (const std::string& name : options.average) sum += accuracies.at(name);
-    log_info("mean zero-shot accuracy of {}: {:.1f} %", fmt::join(options.average, ", "),
-             100 * sum / static_cast<double>(options.average.size()));
+  if (!options.average.empty() && !accuracies.empty()) tell_average(options.average, accuracies);
+  if (learned) {
+    attempt(outcome, "few-shot regression and linear probes",
+            [&] { evaluate_learned(world, context, options, folder, common, outcome); });
   }
-  return std::ranges::none_of(options.tasks, learns) || evaluate_learned(world, context, options, folder, common);
+  return outcome;
 }
 
 void exchange_for_average(ClipModel& model, AdamWState& optimizer, Communicator& comm) {
@@ -441,9 +493,9 @@ LoadedModel load_model(const std::filesystem::path& named, const std::string& pr
     }
     loaded.model->arena().set_parameter(i, found->second);
   }
-  loaded.tokenizer =
-      std::make_unique<SentencePieceTokenizer>(SentencePieceTokenizer::load(tokenizer_file(loaded.folder)));
-  loaded.progress = {about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>()};
+  loaded.tokenizer = std::make_unique<Tokenizer>(Tokenizer::load(tokenizer_file(loaded.folder)));
+  loaded.progress = {about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>(),
+                     about.value("total_steps", std::int64_t{0})};
   return loaded;
 }
 

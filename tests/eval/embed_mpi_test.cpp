@@ -17,7 +17,7 @@ class Embed : public testing::Test {
  protected:
   Embed()
       : set_((test::on_rank_0([&] { test::write_noise_set(folder_ / "set"); }), folder_ / "set")),
-        tokenizer_(SentencePieceTokenizer::load(folder_ / "set" / kTokenizerFileName)),
+        tokenizer_(Tokenizer::load(folder_ / "set" / kTokenizerFileName)),
         model_(parse_model_config(Json::parse(test::kTinyModel), "tiny"), at::kFloat),
         all_(make_mpi_communicator(test_world())) {
     model_.initialise("clip_hpc", 3);
@@ -41,7 +41,7 @@ class Embed : public testing::Test {
 
   test::SharedFolder folder_;
   PackedSet set_;
-  SentencePieceTokenizer tokenizer_;
+  Tokenizer tokenizer_;
   ClipModel model_;
   std::unique_ptr<Communicator> all_;
 };

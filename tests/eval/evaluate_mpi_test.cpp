@@ -15,7 +15,7 @@ void compare(const Evaluate& evaluate) {
   const test::SharedFolder folder;
   test::on_rank_0([&] { test::write_noise_set(folder / "set"); });
   const PackedSet set(folder / "set");
-  const auto tokenizer = SentencePieceTokenizer::load(folder / "set" / kTokenizerFileName);
+  const auto tokenizer = Tokenizer::load(folder / "set" / kTokenizerFileName);
   ModelConfig config = parse_model_config(Json::parse(test::kTinyModel), "tiny");
   config.text.eos_id = tokenizer.eos_id();
   ClipModel model(config, at::kFloat);

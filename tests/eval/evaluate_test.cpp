@@ -32,7 +32,7 @@ class Evaluate : public testing::Test {
 
   Evaluate()
       : set_(*folder_ / "set"),
-        tokenizer_(SentencePieceTokenizer::load(*folder_ / "set" / kTokenizerFileName)),
+        tokenizer_(Tokenizer::load(*folder_ / "set" / kTokenizerFileName)),
         model_(config(), at::kFloat),
         comm_(make_self_communicator()),
         context_{*comm_, model_, tokenizer_} {
@@ -94,7 +94,7 @@ class Evaluate : public testing::Test {
 
   static test::TempFolder* folder_;
   PackedSet set_;
-  SentencePieceTokenizer tokenizer_;
+  Tokenizer tokenizer_;
   ClipModel model_;
   std::unique_ptr<Communicator> comm_;
   EvalContext context_;

@@ -14,7 +14,7 @@ class Features : public testing::TestWithParam<at::ScalarType> {
  protected:
   Features()
       : set_((test::on_rank_0([&] { test::write_noise_set(folder_ / "set"); }), folder_ / "set")),
-        tokenizer_(SentencePieceTokenizer::load(folder_ / "set" / kTokenizerFileName)),
+        tokenizer_(Tokenizer::load(folder_ / "set" / kTokenizerFileName)),
         model_(parse_model_config(Json::parse(test::kTinyModel), "tiny"), GetParam()),
         self_(make_self_communicator()),
         all_(make_mpi_communicator(test_world())) {
@@ -24,7 +24,7 @@ class Features : public testing::TestWithParam<at::ScalarType> {
 
   test::SharedFolder folder_;
   PackedSet set_;
-  SentencePieceTokenizer tokenizer_;
+  Tokenizer tokenizer_;
   ClipModel model_;
   std::unique_ptr<Communicator> self_, all_;
 };
@@ -39,6 +39,19 @@ TEST_P(Features, AreTheSameComputedKeptAndOnRanks) {
     EXPECT_TRUE(std::filesystem::exists(feature_file(context(), set_)));
     EXPECT_TRUE(at::equal(alone, kept_image_features(context(), set_, kind)));
   }
+}
+
+TEST_P(Features, OfOneEvaluationAreComputedOnceWithTheSameBits) {
+  FeatureMemo memo;
+  EvalContext sharing{*all_, model_, tokenizer_};
+  sharing.memo = &memo;
+  const at::Tensor projected = image_features({*self_, model_, tokenizer_}, set_, FeatureKind::projected);
+  const at::Tensor first = shared_image_features(sharing, set_, FeatureKind::projected);
+  EXPECT_TRUE(at::equal(projected, first));
+  EXPECT_TRUE(first.is_same(shared_image_features(sharing, set_, FeatureKind::projected)));
+  EXPECT_EQ(memo.images.size(), 2U);  // the pooled ones, which probes ask for, come with them
+  memo.forget(set_);
+  EXPECT_TRUE(memo.images.empty());
 }
 
 TEST_P(Features, AreReadFromTheFile) {

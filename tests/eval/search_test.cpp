@@ -23,7 +23,7 @@ TEST(Search, TheBestOfAllSetsOnOnePage) {
   std::vector<PackedSet> sets;
   sets.emplace_back(folder / "few");
   sets.emplace_back(folder / "many");  // its first three are those of the other set
-  const auto tokenizer = SentencePieceTokenizer::load(folder / "many" / kTokenizerFileName);
+  const auto tokenizer = Tokenizer::load(folder / "many" / kTokenizerFileName);
   ModelConfig config = parse_model_config(Json::parse(test::kTinyModel), "tiny");
   config.text.eos_id = tokenizer.eos_id();
   ClipModel model(config, at::kFloat);

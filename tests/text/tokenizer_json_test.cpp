@@ -25,7 +25,7 @@ class TokenizerJson : public testing::Test {
 };
 
 TEST_F(TokenizerJson, HasEveryPieceUnderItsId) {
-  const SentencePieceTokenizer tokenizer = SentencePieceTokenizer::load(folder_ / "sp.model");
+  const Tokenizer tokenizer = Tokenizer::load(folder_ / "sp.model");
   const Json json = tokenizer_json(bytes_, "sp.model");
   const Json& vocab = json["model"]["vocab"];
   ASSERT_EQ(static_cast<int>(vocab.size()), tokenizer.vocab_size());
@@ -42,7 +42,7 @@ TEST_F(TokenizerJson, HasEveryPieceUnderItsId) {
 
 // Joining the pair of the lowest rank until none is left is all that such a library does.
 TEST_F(TokenizerJson, ItsMergesMakeTheTokensOfAWord) {
-  const SentencePieceTokenizer tokenizer = SentencePieceTokenizer::load(folder_ / "sp.model");
+  const Tokenizer tokenizer = Tokenizer::load(folder_ / "sp.model");
   const Json model = tokenizer_json(bytes_, "sp.model")["model"];
   const Json& merges = model["merges"];
   for (const std::string word : {"letter", "small", "greeklatin", "alphabet", "tttt"}) {

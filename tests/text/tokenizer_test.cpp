@@ -54,7 +54,7 @@ void expect_error(ErrorKind kind, std::string_view words, const std::function<vo
 }
 
 TEST_F(TokenizerTest, PadsWithTheEndToken) {
-  const auto tokenizer = SentencePieceTokenizer::load(model_path());
+  const auto tokenizer = Tokenizer::load(model_path());
   const auto ids = tokenizer.encode("latin small letter a", 32);
   ASSERT_EQ(ids.size(), 32U);
   const int length = tokenizer.length(ids);
@@ -66,7 +66,7 @@ TEST_F(TokenizerTest, PadsWithTheEndToken) {
 }
 
 TEST_F(TokenizerTest, EndTokenSurvivesTruncation) {
-  const auto tokenizer = SentencePieceTokenizer::load(model_path());
+  const auto tokenizer = Tokenizer::load(model_path());
   const std::string caption = "latin capital letter z with dot above, latin capital letter y with stroke";
   const auto whole = tokenizer.encode(caption, 64);
   for (const int context : {1, 2, 5}) {
@@ -80,7 +80,7 @@ TEST_F(TokenizerTest, EndTokenSurvivesTruncation) {
 }
 
 TEST_F(TokenizerTest, AnyInputIsEncoded) {
-  const auto tokenizer = SentencePieceTokenizer::load(model_path());
+  const auto tokenizer = Tokenizer::load(model_path());
   EXPECT_EQ(tokenizer.length(tokenizer.encode("", 8)), 1);
   EXPECT_EQ(tokenizer.decode(tokenizer.encode("😀 得", 32)), "😀 得");  // by byte pieces
   const std::string broken = "caf\xc3 \xff\xfe letter";
@@ -91,12 +91,12 @@ TEST_F(TokenizerTest, AnyInputIsEncoded) {
 }
 
 TEST_F(TokenizerTest, CaseIsFolded) {
-  const auto tokenizer = SentencePieceTokenizer::load(model_path());
+  const auto tokenizer = Tokenizer::load(model_path());
   EXPECT_EQ(tokenizer.encode("LATIN Letter A", 16), tokenizer.encode("latin letter a", 16));
 }
 
 TEST_F(TokenizerTest, BatchEqualsSingles) {
-  const auto tokenizer = SentencePieceTokenizer::load(model_path());
+  const auto tokenizer = Tokenizer::load(model_path());
   const std::vector<std::string> captions = {"latin small letter b with grave", "", "bold serif", "x"};
   const auto batch = tokenizer.encode_batch(captions, 9);
   ASSERT_EQ(batch.ids.size(), 36U);
@@ -127,14 +127,14 @@ TEST_F(TokenizerTest, TrainingRefusesWhatCannotWork) {
 }
 
 TEST_F(TokenizerTest, MissingOrCorruptModelIsNamed) {
-  expect_error(ErrorKind::storage, "absent.model", [&] { SentencePieceTokenizer::load(folder_ / "absent.model"); });
+  expect_error(ErrorKind::storage, "absent.model", [&] { Tokenizer::load(folder_ / "absent.model"); });
   write_file_atomic(folder_ / "empty.model", "");
-  expect_error(ErrorKind::input, "pack the data again", [&] { SentencePieceTokenizer::load(folder_ / "empty.model"); });
+  expect_error(ErrorKind::input, "pack the data again", [&] { Tokenizer::load(folder_ / "empty.model"); });
   write_file_atomic(folder_ / "text.model", "this is not a model");
-  expect_error(ErrorKind::input, "pack the data again", [&] { SentencePieceTokenizer::load(folder_ / "text.model"); });
+  expect_error(ErrorKind::input, "pack the data again", [&] { Tokenizer::load(folder_ / "text.model"); });
   const std::string whole = read_text_file(model_path());
   write_file_atomic(folder_ / "cut.model", whole.substr(0, whole.size() / 2));
-  expect_error(ErrorKind::input, "cut.model", [&] { SentencePieceTokenizer::load(folder_ / "cut.model"); });
+  expect_error(ErrorKind::input, "cut.model", [&] { Tokenizer::load(folder_ / "cut.model"); });
 }
 
 }  // namespace

@@ -448,5 +448,39 @@ TEST_F(TrainLoop, AnEvaluatedRunTrainsToTheSameBits) {
   EXPECT_EQ(steps, (std::vector<std::int64_t>{3, 6, kSteps}));
 }
 
+TEST_F(TrainLoop, AnEvaluationThatFailsOnOneRankIsToldAndTrainingGoesOn) {
+  TrainRequest plain = request("plain"), failing = request("failing");
+  test::on_rank_0([&] {
+    // Noise: the bytes of picture 100 stand once in the shard that holds it.
+    std::filesystem::copy(folder_ / "set", folder_ / "damaged", std::filesystem::copy_options::recursive);
+    const std::vector<std::uint8_t> image = test::noise_sample(100).image;
+    const auto shard = folder_ / "damaged/shard_00001.h5";
+    const auto place = read_text_file(shard).find(std::string(image.begin(), image.begin() + 64));
+    ASSERT_NE(place, std::string::npos);
+    test::flip_byte(shard, place);
+  });
+  failing.config.eval.data = {(folder_ / "damaged").string(), (folder_ / "set").string()};
+  failing.config.eval.tasks = {"zeroshot", "retrieval"};
+  failing.config.eval.at_checkpoints = true;
+  failing.config.checkpoint.every_steps = 3;
+  EXPECT_EQ(run(plain), kExitDone);
+  EXPECT_EQ(run(failing), kExitDone);
+  expect_same_bits(state_at(plain, kSteps), state_at(failing, kSteps));
+  std::vector<std::int64_t> steps, failed;
+  for (const Result& result : read_results(failing.folder.results_file())) {
+    EXPECT_NE(result.dataset.find("/set"), std::string::npos);  // the other set is evaluated
+    if (result.task == kTaskRetrieval) steps.push_back(result.step);
+  }
+  EXPECT_EQ(steps, (std::vector<std::int64_t>{3, 6, kSteps}));
+  for (const RunEvent& event : read_events(failing.folder.metrics_file())) {
+    EXPECT_EQ(event.event, kEvaluationFailed);
+    EXPECT_NE(event.text.find("picture 100 cannot be used"), std::string::npos) << event.text;
+    failed.push_back(event.step);
+  }
+  EXPECT_EQ(failed, (std::vector<std::int64_t>{3, 3, 6, 6, kSteps, kSteps}));
+  expect_log(failing, "EVALUATION FAILED");
+  EXPECT_EQ(losses(plain), losses(failing));
+}
+
 }  // namespace
 }  // namespace clip_hpc

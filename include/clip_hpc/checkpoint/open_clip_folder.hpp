@@ -15,7 +15,7 @@ namespace clip_hpc {
 struct OpenClipModel {
   ModelConfig config;
   NamedTensors weights;                  // fp32, in the order of the model's parameters
-  std::filesystem::path tokenizer_file;  // a SentencePiece model; empty where there is none
+  std::filesystem::path tokenizer_file;  // a SentencePiece model or CLIP's merges; empty where there is none
   bool states_eos = true;                // false: a model JSON that leaves eos_id to the tokenizer
 };
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "clip_hpc/base/json.hpp"
 #include "clip_hpc/eval/features.hpp"
 #include "clip_hpc/eval/zeroshot_task.hpp"
 
@@ -35,10 +36,18 @@ struct ZeroshotOutcome {
     std::int64_t mistaken_for = -1, times = 0;  // the name that was wrongly given most often
   };
   std::vector<OfClass> by_class;  // that have samples; empty where a sample has several right classes
+  struct Named {
+    std::int64_t truth = 0, name = 0, times = 0;  // samples of `truth` whose best name was `name`
+  };
+  std::vector<Named> confusion;  // where it happened, in the order of truth and name; empty as by_class is
 };
 
 // class,n,right,recall,mistaken_for,times: a line for each class that has samples, worst recall first.
 std::string per_class_csv(const ZeroshotOutcome& outcome);
+
+// {"truths": [name, …], "names": [name, …], "counts": [[truth, name, times], …]}: the confusion matrix without its
+// zeros.
+Json confusion_json(const ZeroshotOutcome& outcome);
 
 // Collective. Unit features of texts, which go round the ranks. [texts, embed_dim] fp32
 at::Tensor text_features(const EvalContext& context, const std::vector<std::string>& texts);
@@ -67,7 +76,6 @@ at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::i
                        const TextConfig& config, std::int64_t multiple_of = 1);
 
 // Captions to ids [n, longest of them] int64, cut at the end token where the model's pooling allows it.
-at::Tensor token_ids(const SentencePieceTokenizer& tokenizer, const TextConfig& config,
-                     const std::vector<std::string>& captions);
+at::Tensor token_ids(const Tokenizer& tokenizer, const TextConfig& config, const std::vector<std::string>& captions);
 
 }  // namespace clip_hpc

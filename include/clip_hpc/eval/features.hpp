@@ -6,7 +6,9 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 
 #include "clip_hpc/comm/communicator.hpp"
 #include "clip_hpc/data/augment.hpp"
@@ -16,28 +18,37 @@
 
 namespace clip_hpc {
 
-struct EvalContext {
-  Communicator& comm;  // of tensors in host memory; the model may be on a GPU
-  const ClipModel& model;
-  const SentencePieceTokenizer& tokenizer;
-  std::string view = "resize";
-  std::filesystem::path feature_folder = {};  // where features are kept between programs; empty: nowhere
-};
-
-inline constexpr std::int64_t kEvalBlock = 64;  // rows that are computed together
-
 // pooled: after ln_post, before the projection, as they are ("pre-logits"). projected: of unit length, what zero-shot
 // compares.
 enum class FeatureKind { pooled, projected };
 const char* name_of(FeatureKind kind);
 
-// Calls encode(begin, end) -> [end - begin, width] for this rank's blocks; all ranks get all rows, in fp32.
+// What the tasks of one evaluation share: nothing is computed twice for the weights of one step.
+struct FeatureMemo {
+  std::map<std::pair<std::string, FeatureKind>, at::Tensor> images;  // by the set's folder
+  std::map<std::string, at::Tensor> classes;                         // by class names and templates
+  void forget(const PackedSet& set);
+};
+
+struct EvalContext {
+  Communicator& comm;  // of tensors in host memory; the model may be on a GPU
+  const ClipModel& model;
+  const Tokenizer& tokenizer;
+  std::string view = "resize";
+  std::filesystem::path feature_folder = {};  // where features are kept between programs; empty: nowhere
+  FeatureMemo* memo = nullptr;                // none: everything is computed when it is asked for
+};
+
+inline constexpr std::int64_t kEvalBlock = 64;  // rows that are computed together
+
+// Calls encode(begin, end) -> [end - begin, width] for this rank's blocks; all ranks get all rows, in fp32. What one of
+// them throws, which must be on its own and not in a collective, all of them throw.
 at::Tensor encode_blocks(Communicator& comm, std::int64_t rows, std::int64_t width,
                          const std::function<at::Tensor(std::int64_t, std::int64_t)>& encode);
 
 // Evaluation views draw nothing. into: uint8 [3, size, size].
 void write_view(const ImageView& image, const ViewSpec& view, const at::Tensor& into);
-// Images [begin, end) of the set: uint8 [end - begin, 3, size, size].
+// Images [begin, end) of the set: uint8 [end - begin, 3, size, size]. A picture that cannot be decoded is named.
 at::Tensor image_pixels(const PackedSet& set, const ViewSpec& view, std::int64_t begin, std::int64_t end);
 
 // Collective. fp32 [n, vision width or embed_dim], the same on all ranks.
@@ -47,6 +58,9 @@ at::Tensor image_features(const EvalContext& context, const PackedSet& set, Feat
 // pooled features: the projection is applied to them. A damaged file is computed again, a folder that cannot be written
 // is passed by, both with a warning.
 at::Tensor kept_image_features(const EvalContext& context, const PackedSet& set, FeatureKind kind);
+
+// Collective. The same numbers again: from context.memo, else as kept_image_features, and remembered there.
+at::Tensor shared_image_features(const EvalContext& context, const PackedSet& set, FeatureKind kind);
 
 // features_<weights, model, view and precision>_<the set>.h5
 std::filesystem::path feature_file(const EvalContext& context, const PackedSet& set);

@@ -14,6 +14,7 @@ namespace clip_hpc {
 
 struct EvalOptions {  // [eval]
   std::int64_t every_samples = 0;
+  bool at_checkpoints = false;
   std::vector<std::string> data;
   std::vector<std::string> tasks{"zeroshot"};
   std::string view = "resize";

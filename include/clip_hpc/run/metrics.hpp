@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <limits>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace clip_hpc {
@@ -35,8 +36,18 @@ struct MetricsLine {
 // One write call a line, so a killed run leaves at most one broken line, the last; the next append removes it.
 void append_metrics(const std::filesystem::path& file, const MetricsLine& line);
 
-// Ascending steps. Where a resumed run goes over steps again, the later lines replace all lines from that step on.
-// A truncated last line is ignored; any other broken line throws storage, naming the file and the line.
+// Something that happened at a step and is no measurement, as a line of its own in the same file.
+struct RunEvent {
+  std::int64_t step = 0;
+  std::string event;  // kEvaluationFailed
+  std::string text;
+};
+inline constexpr const char* kEvaluationFailed = "evaluation_failed";
+void append_event(const std::filesystem::path& file, const RunEvent& event);
+std::vector<RunEvent> read_events(const std::filesystem::path& file);  // in the order of the file
+
+// Ascending steps, without events. Where a resumed run goes over steps again, the later lines replace all lines from
+// that step on. A truncated last line is ignored; any other broken line throws storage, naming the file and the line.
 std::vector<MetricsLine> read_metrics(const std::filesystem::path& file);
 
 // Seconds of training over all sessions: time_s may go on counting after a resume, or start again.

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "clip_hpc/run/run_folder.hpp"
+
 namespace clip_hpc {
 
 inline constexpr const char* kTaskZeroshot = "zeroshot_classification";
@@ -53,6 +55,10 @@ struct Result {
 std::string main_metric(const Result& result);
 
 std::vector<Result> read_results(const std::filesystem::path& file);  // throws storage, naming the file and the entry
+
+// Those of results.json and, where it has none for the same (dataset, task, step, label, variant), those of
+// results_follow.json. Empty where neither is there.
+std::vector<Result> read_run_results(const RunFolder& folder);
 
 // Reads, changes and writes atomically; an entry of the same (dataset, task, step, label, variant) is replaced in its
 // place.

@@ -1,5 +1,5 @@
 // The run folder: the one place that knows its file names. clip_hpc writes it; clip_study and clip_report read it.
-//   config.cfg  provenance.json  metrics.jsonl  results.json  log.txt  checkpoints/step_000000123/
+//   config.cfg  provenance.json  metrics.jsonl  results.json  results_follow.json  log.txt  checkpoints/step_000000123/
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,18 @@
 
 namespace clip_hpc {
 
+inline constexpr const char* kFollowResults = "results_follow.json";
+
 struct RunFolder {
   std::filesystem::path path;
+  // Each file of results has one writer at a time: training and `clip_hpc eval` write results.json, the job that
+  // follows a run writes kFollowResults. read_run_results reads them all.
+  std::filesystem::path results = "results.json";
 
   std::filesystem::path config_file() const { return path / "config.cfg"; }
   std::filesystem::path provenance_file() const { return path / "provenance.json"; }
   std::filesystem::path metrics_file() const { return path / "metrics.jsonl"; }
-  std::filesystem::path results_file() const { return path / "results.json"; }
+  std::filesystem::path results_file() const { return path / results; }
   std::filesystem::path log_file() const { return path / "log.txt"; }
   std::filesystem::path checkpoints_dir() const { return path / "checkpoints"; }
   std::filesystem::path checkpoint_path(std::int64_t step) const;  // checkpoints/step_%09d

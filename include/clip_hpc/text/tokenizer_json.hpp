@@ -10,7 +10,7 @@
 namespace clip_hpc {
 
 // `model`: the bytes of a .model file, of kind bpe or unigram. ASCII letters are lowered and the end token is added, as
-// SentencePieceTokenizer does. Throws input, naming `name`, for a model that tokenizer.json cannot express.
+// Tokenizer does. Throws input, naming `name`, for a model that tokenizer.json cannot express.
 Json tokenizer_json(std::string_view model, const std::string& name);
 
 // What stands beside it: tokenizer_config.json, with the end token as padding up to `context` tokens.

@@ -10,6 +10,7 @@
 #include "clip_hpc/eval/options.hpp"
 #include "clip_hpc/run/results.hpp"
 #include "clip_hpc/run/run_folder.hpp"
+#include "clip_hpc/train/attempt.hpp"
 
 namespace clip_hpc {
 
@@ -22,9 +23,14 @@ std::vector<std::string> variants_of(const EvalOptions& options, const std::stri
 // The label names that a test set has in common with the training split. Throws input where there is none.
 std::vector<std::string> shared_labels(const PackedSet& train, const PackedSet& test);
 
-// Collective. `common`: the fields that all results share. Returns false when a rank was asked to shut down before the
-// last head.
-bool evaluate_learned(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
-                      const Result& common);
+// Collective. `common`: the fields that all results share.
+void evaluate_learned(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
+                      const Result& common, Evaluated& outcome);
+
+// Collective: whether a rank was asked to shut down.
+bool stop_is_asked(World& world);
+
+// Collective: rank 0 writes, and what it cannot write fails on all ranks.
+void write_result(const EvalContext& context, const RunFolder& folder, const Result& result);
 
 }  // namespace clip_hpc

@@ -10,6 +10,7 @@
 #include "clip_hpc/data/packed_set.hpp"
 #include "clip_hpc/eval/evaluate.hpp"
 #include "clip_hpc/optim/adamw.hpp"
+#include "clip_hpc/train/attempt.hpp"
 #include "clip_hpc/train/config.hpp"
 #include "clip_hpc/train/loop.hpp"
 
@@ -20,6 +21,7 @@ inline constexpr const char* kImported = "imported";  // stands for the configur
 struct Progress {
   std::int64_t step = 0;  // steps done
   std::int64_t samples_seen = 0;
+  std::int64_t total_steps = 0;  // that the run is to take; 0: not known
 };
 
 struct TrainingData {
@@ -32,7 +34,7 @@ TrainingData open_training_data(const DataOptions& options);  // throws input, s
 
 // The tokenizer of a run: copied from the first training set into the run folder, where evaluation finds it.
 std::filesystem::path tokenizer_file(const RunFolder& folder);
-ModelConfig model_for(ModelConfig model, const SentencePieceTokenizer& tokenizer);  // its end token; throws input
+ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer);  // its end token; throws input
 
 at::ScalarType scalar_type_of(const std::string& precision);  // bf16 or fp32
 
@@ -57,12 +59,13 @@ void exchange_for_average(ClipModel& model, AdamWState& optimizer, Communicator&
 // Throws input or storage where evaluation would fail for lack of labels or class names: asked before a run starts.
 void check_evaluable(const PackedSet& set, const EvalOptions& options);
 
-// Collective. Evaluates on every set and task of [eval], prints one line each and writes results.json with pictures
-// (rank 0). Returns false when a rank was asked to shut down before the last task: what is done stands in results.json.
-bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
-                  const Progress& progress, const std::string& run_name);
+// Collective. Evaluates on every set and task of [eval], prints one line each and writes folder.results_file() with
+// pictures (rank 0). A task that fails is told and left out, the others go on. When a rank is asked to shut down before
+// the last task, what is done stands in the file.
+Evaluated evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
+                       const Progress& progress, const std::string& run_name);
 
-// Collective. Whether results.json holds everything that evaluate_all would write for this step.
+// Collective. Whether the folder's results hold everything that evaluate_all would write for this step.
 bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& folder, std::int64_t step);
 
 // A model of which only the weights are wanted. `path`: a run folder (its newest complete checkpoint) or a checkpoint.
@@ -70,7 +73,7 @@ bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& fol
 // `weights`: trained, ema (their average), or auto: the average where the run keeps one, as its own evaluations do.
 struct LoadedModel {
   std::unique_ptr<ClipModel> model;
-  std::unique_ptr<SentencePieceTokenizer> tokenizer;
+  std::unique_ptr<Tokenizer> tokenizer;
   RunFolder folder;
   Progress progress;
   bool averaged = false;
