@@ -1,12 +1,17 @@
 #include <ATen/Parallel.h>
 
+#include <optional>
+
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/memory.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/eval/search.hpp"
+#include "clip_hpc/eval/suite.hpp"
+#include "clip_hpc/train/evaluate_suite.hpp"
 #include "clip_hpc/train/session.hpp"
+#include "clip_hpc/train/shutdown.hpp"
 #include "words.hpp"
 
 namespace po = boost::program_options;
@@ -23,6 +28,11 @@ Examples:
     --train-data packed/glyphs/train --data packed/glyphs/test_faces packed/glyphs/test_pairs
   clip_hpc eval --model runs/quickstart/letters --data packed/glyphs/test_faces --task search \
     --query "a red heart" "a smiling cat" --output hearts.html
+  mpirun -np 2 clip_hpc eval --model runs/quickstart/letters --suite configs/suites/embedded.cfg
+  mpirun -np 16 clip_hpc eval --model runs/vit_s --suite configs/suites/paper.cfg --data-root /data/packed --output eval/vit_s
+
+A suite evaluates on many sets in one job: what is not below --data-root is skipped aloud, what is done is not done
+again. It writes results.json, and clip_benchmark/*.json for `clip_benchmark build` (docs/evaluation.md).
 
 Features of a set are computed once and kept in MODEL/features.
 )";
@@ -30,7 +40,7 @@ Features of a set are computed once and kept in MODEL/features.
 }  // namespace
 
 int command_eval(World& world, std::span<const std::string> arguments) {
-  std::string path, output, features, precision = "auto", device_word = "auto";
+  std::string path, output, features, suite_file, data_root = "packed", precision = "auto", device_word = "auto";
   std::vector<std::string> keys;
   std::vector<std::string> queries;
   std::int64_t matches = 24;
@@ -39,6 +49,8 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   po::options_description words("Options");
   words.add_options()("model", po::value(&path), "run folder (its newest complete checkpoint) or checkpoint folder")(
       "data", po::value(&options.data)->multitoken(), "packed sets")(
+      "suite", po::value(&suite_file), "in place of --data and --task: a file of configs/suites")(
+      "data-root", po::value(&data_root)->default_value(data_root), "suite: folder that its paths begin in")(
       "task", po::value(&options.tasks)->multitoken(),
       "zeroshot, retrieval, fewshot, linear_probe [zeroshot], or search")("query", po::value(&queries)->multitoken(),
                                                                           "search: texts")(
@@ -48,14 +60,21 @@ int command_eval(World& world, std::span<const std::string> arguments) {
       "set", po::value(&keys)->multitoken(), "eval.key=value: any other key of [eval] in docs/config.md")(
       "view", po::value(&options.view)->default_value(options.view), "resize, eval, eval_longest")(
       "captions", po::value(&options.captions)->default_value(options.captions), "retrieval: all or first")(
-      "pictures", po::value(&options.pictures)->default_value(options.pictures), "kept for the report")(
-      "precision", po::value(&precision)->default_value(precision), "fp32, bf16, or auto: that of the run")(
+      "pictures", po::value(&options.pictures)->default_value(options.pictures),
+      "kept for the report; of a suite none")("precision", po::value(&precision)->default_value(precision),
+                                              "fp32, bf16, or auto: that of the run")(
       "device", po::value(&device_word)->default_value(device_word), "auto, cpu or cuda, as train.device")(
       "output", po::value(&output),
       "folder for results.json; default: the run folder. Of a search: the HTML page to write")(
       "feature-dir", po::value(&features), "folder where features are kept; default: features in the run folder");
   if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
-  if (path.empty() || options.data.empty()) throw input_error("clip_hpc eval needs --model and --data");
+  const bool has_suite = !suite_file.empty();
+  if (path.empty() || (options.data.empty() && !has_suite)) {
+    throw input_error("clip_hpc eval needs --model, and --data or --suite");
+  }
+  if (has_suite && !(options.data.empty() && options.tasks.empty() && options.train_data.empty() && queries.empty())) {
+    throw input_error("--suite says what is evaluated: leave --data, --task, --train-data and --query out");
+  }
   if (options.tasks.empty()) options.tasks = {"zeroshot"};
   const bool searches = options.tasks == std::vector<std::string>{"search"};
   if (searches) {
@@ -68,6 +87,12 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   OptionTable table;
   describe(table, options);  // with what was given as defaults
   table.parse({}, keys);     // checks it all
+  std::optional<Suite> suite;
+  if (has_suite) {
+    options.pictures = 0;  // of so many sets nobody looks at them
+    suite = read_suite(suite_file, data_root, options);
+    install_shutdown_signals();
+  }
   one_of({"auto", "fp32", "bf16"})("--precision", precision);
   at::set_num_threads(compute_threads(world, 0));
   keep_freed_memory();  // a probe's steps ask for the same tensors again and again
@@ -88,7 +113,11 @@ int command_eval(World& world, std::span<const std::string> arguments) {
     log_info("the {} best of each of {} queries are in {}", matches, queries.size(), output);
     return kExitDone;
   }
-  evaluate_all(world, context, options, folder, loaded.progress, loaded.folder.path.filename().string());
+  const std::string run_name = loaded.folder.path.filename().string();
+  if (suite) {
+    return evaluate_suite(world, context, *suite, folder, loaded.progress, run_name) ? kExitDone : kExitStoppedCleanly;
+  }
+  evaluate_all(world, context, options, folder, loaded.progress, run_name, {{}, loaded.folder.path.native(), true});
   return kExitDone;
 }
 

@@ -38,6 +38,7 @@ struct Task {
   const EvalContext& context;
   const EvalOptions& options;
   const RunFolder& folder;
+  const SetNames& names;
   const PackedSet& train;
   std::string label;
   TrainClasses classes;
@@ -63,7 +64,7 @@ std::vector<TestSamples> test_samples(const Task& task, FeatureKind kind) {
 Result result_of(const Task& task, const Result& common, const TestSet& test, const char* name) {
   Result result = common;
   result.task = name;
-  result.dataset = set_name(*test.set);
+  result.dataset = set_name(*test.set, task.names);
   result.train_data = set_name(task.train);
   result.label = result_label(task.label);
   result.n = std::ssize(test.matched.samples.y);
@@ -121,7 +122,8 @@ void write_probe(const Task& task, const Result& common, const std::string& meth
 
 }  // namespace
 
-std::string set_name(const PackedSet& set) {
+std::string set_name(const PackedSet& set, const SetNames& names) {
+  if (const auto named = names.find(set.folder().native()); named != names.end()) return named->second;
   return set.folder().parent_path().filename().string() + "/" + set.folder().filename().string();
 }
 
@@ -157,7 +159,7 @@ std::vector<std::string> shared_labels(const PackedSet& train, const PackedSet& 
 }
 
 bool evaluate_learned(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
-                      const Result& common) {
+                      const Result& common, const SetNames& names) {
   const PackedSet train{options.train_data};
   std::vector<PackedSet> sets;
   for (const std::string& path : options.data) sets.emplace_back(path);
@@ -167,15 +169,15 @@ bool evaluate_learned(World& world, const EvalContext& context, const EvalOption
   }
   std::map<std::pair<const PackedSet*, FeatureKind>, at::Tensor> features;
   for (const std::string& label : labels) {
-    Task task{world, context, options, folder, train, label, train_classes(train, label), {}, features};
+    Task task{world, context, options, folder, names, train, label, train_classes(train, label), {}, features};
     for (const PackedSet& set : sets) {
       const std::vector<std::string> shared = shared_labels(train, set);
       if (std::ranges::find(shared, label) == shared.end()) continue;
       task.tests.push_back({&set, match_classes(set, label, task.classes)});
       const auto lost = std::ranges::count(task.tests.back().matched.samples.y, -1);
       if (lost > 0) {
-        log_info("{}: {} of {} images are of classes without a training image and count as wrong", set_name(set), lost,
-                 set.count());
+        log_info("{}: {} of {} images are of classes without a training image and count as wrong", set_name(set, names),
+                 lost, set.count());
       }
     }
     for (const std::string& name : options.tasks) {

@@ -304,10 +304,10 @@ bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& fol
 }
 
 bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
-                  const Progress& progress, const std::string& run_name) {
+                  const Progress& progress, const std::string& run_name, const EvaluationOf& of) {
   Result common;
   common.model = context.model.config().name;
-  common.pretrained = folder.path.native();
+  common.pretrained = of.pretrained.empty() ? folder.path.native() : of.pretrained;
   common.run = run_name;
   common.step = progress.step;
   common.samples_seen = progress.samples_seen;
@@ -321,9 +321,15 @@ bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& o
       world.all_reduce_max(asked);
       if (asked[0] != 0) return false;
       Result result = common;
-      result.dataset = set_name(set);
+      result.dataset = set_name(set, of.names);
+      const auto check_finite = [&](bool finite) {
+        if (finite || !of.must_be_finite) return;
+        throw input_error("{}: features are not finite: the model diverged; evaluate an older checkpoint",
+                          set.folder().native());
+      };
       if (task == "retrieval") {
         const RetrievalOutcome outcome = evaluate_retrieval(context, set, options.captions == "first");
+        check_finite(outcome.finite);
         result.task = kTaskRetrieval;
         result.metrics = outcome.metrics;
         result.n = outcome.images;
@@ -337,6 +343,7 @@ bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& o
       for (const std::string& label : zeroshot_labels(set, options)) {
         const ZeroshotOutcome outcome =
             evaluate_zeroshot(context, set, label, label == "label" ? options.pictures : 0, zeroshot_files(options));
+        check_finite(outcome.finite);
         result.task = kTaskZeroshot;
         result.metrics = outcome.metrics;
         result.n = outcome.n;
@@ -385,7 +392,8 @@ bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& o
     log_info("mean zero-shot accuracy of {}: {:.1f} %", fmt::join(options.average, ", "),
              100 * sum / static_cast<double>(options.average.size()));
   }
-  return std::ranges::none_of(options.tasks, learns) || evaluate_learned(world, context, options, folder, common);
+  return std::ranges::none_of(options.tasks, learns) ||
+         evaluate_learned(world, context, options, folder, common, of.names);
 }
 
 LoadedModel load_model(const std::filesystem::path& named, const std::string& precision, const at::Device& device) {

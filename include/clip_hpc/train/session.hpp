@@ -11,6 +11,7 @@
 #include "clip_hpc/eval/evaluate.hpp"
 #include "clip_hpc/optim/adamw.hpp"
 #include "clip_hpc/train/config.hpp"
+#include "clip_hpc/train/learned_tasks.hpp"
 #include "clip_hpc/train/loop.hpp"
 
 namespace clip_hpc {
@@ -53,10 +54,16 @@ Progress resume(World& world, const RunFolder& folder, const std::string& which,
 // Throws input or storage where evaluation would fail for lack of labels or class names: asked before a run starts.
 void check_evaluable(const PackedSet& set, const EvalOptions& options);
 
+struct EvaluationOf {
+  SetNames names = {};          // what results call the sets
+  std::string pretrained = {};  // empty: the run folder
+  bool must_be_finite = false;  // features that are not numbers throw input; else every answer is wrong
+};
+
 // Collective. Evaluates on every set and task of [eval], prints one line each and writes results.json with pictures
 // (rank 0). Returns false when a rank was asked to shut down before the last task: what is done stands in results.json.
 bool evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
-                  const Progress& progress, const std::string& run_name);
+                  const Progress& progress, const std::string& run_name, const EvaluationOf& of = {});
 
 // Collective. Whether results.json holds everything that evaluate_all would write for this step.
 bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& folder, std::int64_t step);
