@@ -34,8 +34,8 @@ test_packages=(slurm-wlm slurm-wlm-basic-plugins munge iproute2 shellcheck clang
 # libtorch_cpu itself loads only these two libraries of CUDA, with or without a GPU.
 torch_wheels=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
 peer_wheels=("torch==$torch_version" torchvision open_clip_torch timm safetensors numpy scikit-learn h5py transformers
-  sentencepiece)
-# Its linear probe alone is wanted: the packages of its other tasks stay away.
+  sentencepiece webdataset requests)
+# The packages of its task captioning (Java's among them) stay away.
 lone_wheels=('clip-benchmark==1.6.2')
 
 with_tests=0 print_only=0 offline="" download=""
@@ -225,7 +225,7 @@ install_libtorch() {
 install_peers() {
   if "$root/.deps/venv/bin/python3" -c 'import importlib.util as u, sys
 need = ["torch", "torchvision", "open_clip", "timm", "safetensors", "numpy", "sklearn", "nvidia.cudnn", "clip_benchmark", "h5py",
-        "transformers", "sentencepiece"]
+        "transformers", "sentencepiece", "webdataset", "requests"]
 sys.exit(any(u.find_spec(name) is None for name in need))' 2>/dev/null; then
     say "Python peers: present"
     return

@@ -1,13 +1,18 @@
 #include <ATen/Parallel.h>
 
+#include <optional>
+
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/memory.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/eval/search.hpp"
+#include "clip_hpc/eval/suite.hpp"
+#include "clip_hpc/train/evaluate_suite.hpp"
 #include "clip_hpc/train/follow.hpp"
 #include "clip_hpc/train/session.hpp"
+#include "clip_hpc/train/shutdown.hpp"
 #include "words.hpp"
 
 namespace po = boost::program_options;
@@ -25,10 +30,15 @@ Examples:
   clip_hpc eval --model runs/quickstart/letters --data packed/glyphs/test_faces --task search \
     --query "a red heart" "a smiling cat" --output hearts.html
   mpirun -np 2 clip_hpc eval --model runs/quickstart/letters --follow
+  mpirun -np 2 clip_hpc eval --model runs/quickstart/letters --suite configs/suites/embedded.cfg
+  mpirun -np 16 clip_hpc eval --model runs/vit_s --suite configs/suites/paper.cfg --data-root /data/packed --output eval/vit_s
 
 --follow evaluates every checkpoint of a run as it appears, on [eval] of the run's config.cfg unless --data is given, and
 ends with the run. Results go into results_follow.json, which the report reads beside results.json. USR1 or TERM stop it
 with exit code 75: the same command goes on.
+
+A suite evaluates on many sets in one job: what is not below --data-root is skipped aloud, what is done is not done
+again. It writes results.json, and clip_benchmark/*.json for `clip_benchmark build` (docs/evaluation.md).
 
 Features of a set are computed once and kept in MODEL/features.
 )";
@@ -36,7 +46,8 @@ Features of a set are computed once and kept in MODEL/features.
 }  // namespace
 
 int command_eval(World& world, std::span<const std::string> arguments) {
-  std::string path, output, features, precision = "auto", device_word = "auto", weights = "auto";
+  std::string path, output, features, suite_file, data_root = "packed", precision = "auto", device_word = "auto";
+  std::string weights = "auto";
   std::vector<std::string> keys;
   std::vector<std::string> queries;
   std::int64_t matches = 24;
@@ -47,6 +58,8 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   po::options_description words("Options");
   words.add_options()("model", po::value(&path), "run folder (its newest complete checkpoint) or checkpoint folder")(
       "data", po::value(&options.data)->multitoken(), "packed sets")(
+      "suite", po::value(&suite_file), "in place of --data and --task: a file of configs/suites")(
+      "data-root", po::value(&data_root)->default_value(data_root), "suite: folder that its paths begin in")(
       "task", po::value(&options.tasks)->multitoken(),
       "zeroshot, retrieval, fewshot, linear_probe [zeroshot], or search")("query", po::value(&queries)->multitoken(),
                                                                           "search: texts")(
@@ -56,8 +69,9 @@ int command_eval(World& world, std::span<const std::string> arguments) {
       "set", po::value(&keys)->multitoken(), "eval.key=value: any other key of [eval] in docs/config.md")(
       "view", po::value(&options.view)->default_value(options.view), "resize, eval, eval_longest")(
       "captions", po::value(&options.captions)->default_value(options.captions), "retrieval: all or first")(
-      "pictures", po::value(&options.pictures)->default_value(options.pictures), "kept for the report")(
-      "precision", po::value(&precision)->default_value(precision), "fp32, bf16, or auto: that of the run")(
+      "pictures", po::value(&options.pictures)->default_value(options.pictures),
+      "kept for the report; of a suite none")("precision", po::value(&precision)->default_value(precision),
+                                              "fp32, bf16, or auto: that of the run")(
       "weights", po::value(&weights)->default_value(weights),
       "trained, ema (their average, of a run with optim.ema), or auto: the average where there is one")(
       "device", po::value(&device_word)->default_value(device_word), "auto, cpu or cuda, as train.device")(
@@ -69,7 +83,14 @@ int command_eval(World& world, std::span<const std::string> arguments) {
       "stop-after-s", po::value(&stop_after_s)->default_value(stop_after_s),
       "follow: end with exit code 75 after so many seconds; 0: with the run");
   if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
-  if (path.empty() || (options.data.empty() && !follows)) throw input_error("clip_hpc eval needs --model and --data");
+  const bool has_suite = !suite_file.empty();
+  if (path.empty() || (options.data.empty() && !has_suite && !follows)) {
+    throw input_error("clip_hpc eval needs --model, and --data or --suite");
+  }
+  if (has_suite && follows) throw input_error("--suite looks at one checkpoint: leave --follow out");
+  if (has_suite && !(options.data.empty() && options.tasks.empty() && options.train_data.empty() && queries.empty())) {
+    throw input_error("--suite says what is evaluated: leave --data, --task, --train-data and --query out");
+  }
   const bool asks = !options.data.empty();
   if (!asks && (!options.tasks.empty() || !options.train_data.empty())) {
     throw input_error("--follow without --data takes all of [eval] from the run: give --data too, or --set");
@@ -88,6 +109,12 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   OptionTable table;
   describe(table, options);  // with what was given as defaults
   table.parse({}, keys);     // checks it all
+  std::optional<Suite> suite;
+  if (has_suite) {
+    options.pictures = 0;  // of so many sets nobody looks at them
+    suite = read_suite(suite_file, data_root, options);
+    install_shutdown_signals();
+  }
   one_of({"auto", "fp32", "bf16"})("--precision", precision);
   at::set_num_threads(compute_threads(world, 0));
   keep_freed_memory();  // a probe's steps ask for the same tensors again and again
@@ -123,9 +150,13 @@ int command_eval(World& world, std::span<const std::string> arguments) {
     log_info("the {} best of each of {} queries are in {}", matches, queries.size(), output);
     return kExitDone;
   }
+  const std::string run_name = loaded.folder.path.filename().string();
+  if (suite) {
+    return evaluate_suite(world, context, *suite, folder, loaded.progress, run_name) ? kExitDone : kExitStoppedCleanly;
+  }
   for (const std::string& set : options.data) check_evaluable(PackedSet{set}, options);
   const Evaluated outcome =
-      evaluate_all(world, context, options, folder, loaded.progress, loaded.folder.path.filename().string());
+      evaluate_all(world, context, options, folder, loaded.progress, run_name, {{}, loaded.folder.path.native()});
   if (!outcome.failures.empty()) throw Error(outcome.failures[0].kind, outcome.failures[0].text);
   return kExitDone;
 }

@@ -11,6 +11,7 @@
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/data/clip_benchmark_set.hpp"
 #include "clip_hpc/data/embedded_emoji.hpp"
 #include "clip_hpc/data/embedded_glyphs.hpp"
 #include "clip_hpc/data/packed_set.hpp"
@@ -25,9 +26,11 @@ namespace {
 
 constexpr const char* kUsage = R"(clip_hpc pack: pictures and captions into HDF5 shards
 
-  --from webdataset   tar files of pictures and captions, as img2dataset writes them; a tar becomes a shard
-  --from glyphs       letters of the installed fonts and their Unicode names, with letters, pairs and faces held out
-  --from emoji        colour emoji with names and keywords, with emoji held out
+  --from webdataset      tar files of pictures and captions, as img2dataset writes them; a tar becomes a shard
+  --from clip_benchmark  a folder of CLIP_benchmark's: test/0.tar …, classnames.txt, templates; several captions a picture
+  --from glyphs          letters of the installed fonts and their Unicode names, with letters, pairs and faces held out
+  --from emoji           colour emoji with names and keywords, with emoji held out
+  --to clip_benchmark    the way back: a packed set as a folder that CLIP_benchmark evaluates; a shard becomes a tar
 
 Writes shard_*.h5 and dataset.json to OUTPUT (webdataset), or to OUTPUT/<split>. Ranks share the work; the bytes do not
 depend on their number. Without --from, --train-tokenizer, --tokenizer and --verify work on a set that is packed already.
@@ -38,12 +41,15 @@ Examples:
   mpirun -np 4 clip_hpc pack --from emoji --output packed/emoji --train-tokenizer 4000
   clip_hpc pack --output packed/cc3m --tokenizer packed/cc12m/tokenizer.model
   mpirun -np 16 clip_hpc pack --output packed/cc12m --verify
+  mpirun -np 4 clip_hpc pack --from clip_benchmark --input /data/wds_imagenet1k --output /data/packed/imagenet1k
+  clip_hpc pack --to clip_benchmark --input packed/glyphs/test_letters --output exported/wds_letters
+  clip_hpc pack --to clip_benchmark --input packed/emoji/test --type retrieval --output exported/wds_emoji_captions
 )";
 
 constexpr std::uint64_t kTokenizerSamples = 2'000'000;  // that a tokenizer is trained on, at most
 
 struct PackWords {
-  std::string from, output, tokenizer;
+  std::string from, to, output, tokenizer, split, type = "auto", label = "label";
   std::vector<std::string> input;
   std::string faces = "core", scripts = "latin,greek,cyrillic", cldr;
   std::int64_t size = 0, seed = 0, samples_per_shard = 0, vocabulary = 0;
@@ -148,13 +154,41 @@ int work_on_packed(World& world, const PackWords& words) {
   return kExitDone;
 }
 
+// CLIP_benchmark's folder of one packed set.
+int export_set(World& world, const PackWords& words) {
+  if (!words.from.empty() || words.verify || words.vocabulary > 0 || !words.tokenizer.empty()) {
+    throw input_error("--to goes alone: --from, --verify and the tokenizer are for packing");
+  }
+  if (words.input.size() != 1) throw input_error("clip_hpc pack --to clip_benchmark needs --input with one packed set");
+  const Timer timer;
+  const PackedSet set(words.input.front());
+  ClipBenchmarkTarget target{words.output, words.split.empty() ? "test" : words.split, words.type == "retrieval",
+                             words.label};
+  if (words.type == "auto") target.retrieval = set.info().label_names.empty();
+  if (world.rank() == 0) prepare_clip_benchmark(set, target);
+  world.barrier();
+  for (auto shard = static_cast<std::size_t>(world.rank()); shard < set.info().shards.size();
+       shard += static_cast<std::size_t>(world.size())) {
+    write_clip_benchmark_tar(set, target, shard);
+  }
+  world.barrier();
+  if (world.rank() == 0) {
+    finish_clip_benchmark(set, target);
+    log_info("{}: {} samples in {} tar files, {:.0f} samples/s", (target.folder / target.split).native(), set.count(),
+             set.info().shards.size(), static_cast<double>(set.count()) / timer.seconds());
+  }
+  return kExitDone;
+}
+
 }  // namespace
 
 int command_pack(World& world, std::span<const std::string> arguments) {
   PackWords words;
   po::options_description options("Options");
-  options.add_options()("from", po::value(&words.from), "webdataset, glyphs or emoji")(
-      "input", po::value(&words.input)->multitoken(), "webdataset: tar files, or folders of them")(
+  options.add_options()("from", po::value(&words.from), "webdataset, clip_benchmark, glyphs or emoji")(
+      "to", po::value(&words.to), "clip_benchmark")("input", po::value(&words.input)->multitoken(),
+                                                    "webdataset: tar files, or folders of them; clip_benchmark: the "
+                                                    "folder above test/; --to: a packed set")(
       "output", po::value(&words.output), "folder of the packed set, or of its splits")(
       "train-tokenizer", po::value(&words.vocabulary)->default_value(0),
       "train a SentencePiece model of at most so many pieces on the training captions; 0: none")(
@@ -167,15 +201,25 @@ int command_pack(World& world, std::span<const std::string> arguments) {
                                                       "emoji: folder of CLDR annotations")(
       "samples-per-shard", po::value(&words.samples_per_shard)->default_value(0),
       "glyphs, emoji: 0 means 4096; webdataset: a tar becomes a shard")(
+      "split", po::value(&words.split), "clip_benchmark: this split alone [from: all, to: test]")(
+      "type", po::value(&words.type)->default_value(words.type),
+      "--to clip_benchmark: classification, retrieval, or auto: classification of a set with labels")(
+      "label", po::value(&words.label)->default_value(words.label), "--to clip_benchmark: label or label_<name>")(
       "seed", po::value(&words.seed)->default_value(0), "glyphs, emoji: order of the samples")(
       "tokenizer", po::value(&words.tokenizer), "a tokenizer to use as it is: a SentencePiece model, or clip")(
       "verify", po::bool_switch(&words.verify), "compare every shard with its checksum");
   if (!read_words(arguments, options, kUsage, world.rank() == 0)) return kExitDone;
+  one_of({"auto", "classification", "retrieval"})("--type", words.type);
+  if (!words.to.empty()) {
+    one_of({"clip_benchmark"})("--to", words.to);
+    if (words.output.empty()) throw input_error("clip_hpc pack --to needs --output");
+    return export_set(world, words);
+  }
   const bool on_packed = words.from.empty() && (words.verify || words.vocabulary > 0 || !words.tokenizer.empty());
   if (words.output.empty() || (words.from.empty() && !on_packed)) {
-    throw input_error("clip_hpc pack needs --from and --output");
+    throw input_error("clip_hpc pack needs --from (or --to) and --output");
   }
-  if (!on_packed) one_of({"webdataset", "glyphs", "emoji"})("--from", words.from);
+  if (!on_packed) one_of({"webdataset", "clip_benchmark", "glyphs", "emoji"})("--from", words.from);
   one_of({"core", "small", "all"})("--faces", words.faces);
   in_range(std::int64_t{0}, std::int64_t{1} << 20)("--samples-per-shard", words.samples_per_shard);
   in_range(std::int64_t{0}, std::int64_t{4096})("--size", words.size);
@@ -207,6 +251,19 @@ int command_pack(World& world, std::span<const std::string> arguments) {
     return kExitDone;
   }
 
+  if (words.from == "clip_benchmark") {
+    if (words.input.size() != 1) throw input_error("clip_hpc pack --from clip_benchmark needs --input with one folder");
+    if (words.samples_per_shard != 0 || words.seed != 0 || words.size != 0) {
+      throw input_error("--size, --samples-per-shard and --seed are not for clip_benchmark: a test set stays as it is");
+    }
+    const std::vector<std::string> splits =
+        words.split.empty() ? clip_benchmark_splits(words.input.front()) : std::vector<std::string>{words.split};
+    std::vector<PackSource> sources;  // what is wrong with one is better heard before the others are packed
+    for (const std::string& split : splits) sources.push_back(open_clip_benchmark(words.input.front(), split));
+    for (std::size_t i = 0; i < splits.size(); ++i) pack_set(world, sources[i], output / splits[i]);
+    if (words.verify || words.vocabulary > 0 || !words.tokenizer.empty()) return work_on_packed(world, words);
+    return kExitDone;
+  }
   if (words.samples_per_shard == 0) words.samples_per_shard = 4096;
   const std::vector<EmbeddedSplit> splits = open_splits(words);
   if (world.rank() == 0) {

@@ -29,6 +29,8 @@ std::int64_t place_of(std::span<const float> scores, const std::vector<std::int6
   return n - beaten;
 }
 
+bool all_finite(const at::Tensor& features) { return features.isfinite().all().item<bool>(); }
+
 }  // namespace
 
 at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths,
@@ -85,6 +87,7 @@ ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& s
   const at::Tensor features = shared_image_features(context, set, FeatureKind::projected);
 
   ZeroshotOutcome outcome;
+  outcome.finite = all_finite(features) && all_finite(prototypes);
   outcome.n = static_cast<std::int64_t>(task.samples.size());
   outcome.left_out = static_cast<std::int64_t>(set.count()) - outcome.n;
   outcome.classes = static_cast<std::int64_t>(task.names.size());
@@ -189,6 +192,7 @@ RetrievalOutcome evaluate_retrieval(const EvalContext& context, const PackedSet&
   const std::vector<std::int64_t> of_images = places_of_own(context.comm, image, text, self, image_of);
 
   RetrievalOutcome outcome;
+  outcome.finite = all_finite(image) && all_finite(text);
   outcome.images = images;
   outcome.texts = n_texts;
   for (const std::int64_t k : {1, 5, 10}) {

@@ -49,6 +49,8 @@ void describe(OptionTable& table, EvalOptions& options) {
             one_of({"all", "first"}));
   table.add("eval.pictures", options.pictures, "test pictures that are kept with the three best names, for the report",
             in_range(std::int64_t{0}, std::int64_t{1000}));
+  table.add("eval.labels", options.labels,
+            "zero-shot: label names to classify by, `label` or `label_<name>`; none: all that the set has");
   table.add("eval.templates", options.templates,
             "zero-shot: file of prompts, one a line, `{c}` or `{}` for the class name; none: the set's");
   table.add("eval.classnames", options.classnames, "zero-shot: file of class names in place of the set's, one a line");
@@ -120,6 +122,12 @@ std::vector<std::string> zeroshot_labels(const PackedSet& set, const EvalOptions
   if (names.empty()) {
     throw input_error("{} has no labels to classify by: use the task retrieval", set.folder().native());
   }
+  for (const std::string& label : options.labels) {
+    if (std::ranges::find(names, label) == names.end()) {
+      throw input_error("{} has no labels named {}: it has {}", set.folder().native(), label, fmt::join(names, ", "));
+    }
+  }
+  if (!options.labels.empty()) return options.labels;
   if (!zeroshot_files(options).of_classes()) return names;
   if (std::ranges::find(names, "label") == names.end()) {
     throw input_error(

@@ -149,6 +149,40 @@ std::vector<Result> read_run_results(const RunFolder& folder) {
   return results;
 }
 
+std::string clip_benchmark_json(const Result& result) {
+  const bool probe = result.task == kTaskProbe;
+  Json metrics = Json::object();
+  for (const auto& [name, value] : result.metrics) metrics[probe ? "lp_" + name : name] = number(value);
+  for (const auto& [name, value] : result.hyper) metrics[name] = number(value);
+  Json json = {{"dataset", result.dataset},
+               {"model", result.model},
+               {"pretrained", result.pretrained},
+               {"task", result.task},
+               {"metrics", metrics},
+               {"language", result.language},
+               {"n", result.n},
+               {"run", result.run},
+               {"step", result.step}};
+  if (!result.label.empty()) json["label"] = result.label;
+  if (!result.variant.empty()) json["variant"] = result.variant;
+  if (!result.train_data.empty()) json["train_data"] = result.train_data;
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string clip_benchmark_file(const Result& result) {
+  std::string dataset = result.dataset;
+  if (!result.label.empty()) dataset += "_" + result.label;
+  if (!result.variant.empty() && !result.train_data.empty()) dataset += "_" + result.variant;
+  std::string name =
+      fmt::format("{}_{}_{}_{}_{}.json", dataset, result.pretrained, result.model, result.language, result.task);
+  for (char& c : name) {
+    const bool fine =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
+    if (!fine) c = '_';
+  }
+  return name;
+}
+
 void append_result(const fs::path& file, const Result& result) {
   std::error_code ignored;
   // Works on the JSON, not on Result, so that fields of a newer version survive.

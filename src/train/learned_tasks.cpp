@@ -33,6 +33,7 @@ struct Task {
   const EvalContext& context;
   const EvalOptions& options;
   const RunFolder& folder;
+  const SetNames& names;
   const PackedSet& train;
   std::string label;
   TrainClasses classes;
@@ -51,7 +52,7 @@ std::vector<TestSamples> test_samples(const Task& task, FeatureKind kind) {
 Result result_of(const Task& task, const Result& common, const TestSet& test, const char* name) {
   Result result = common;
   result.task = name;
-  result.dataset = set_name(*test.set);
+  result.dataset = set_name(*test.set, task.names);
   result.train_data = set_name(task.train);
   result.label = result_label(task.label);
   result.n = std::ssize(test.matched.samples.y);
@@ -109,7 +110,8 @@ void write_probe(const Task& task, const Result& common, const std::string& meth
 
 }  // namespace
 
-std::string set_name(const PackedSet& set) {
+std::string set_name(const PackedSet& set, const SetNames& names) {
+  if (const auto named = names.find(set.folder().native()); named != names.end()) return named->second;
   return set.folder().parent_path().filename().string() + "/" + set.folder().filename().string();
 }
 
@@ -157,7 +159,7 @@ void write_result(const EvalContext& context, const RunFolder& folder, const Res
 }
 
 void evaluate_learned(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
-                      const Result& common, Evaluated& outcome) {
+                      const Result& common, Evaluated& outcome, const SetNames& names) {
   std::optional<PackedSet> train;
   std::vector<PackedSet> sets;
   std::map<std::string, std::vector<TestSet>> tests;  // by label name
@@ -171,14 +173,14 @@ void evaluate_learned(World& world, const EvalContext& context, const EvalOption
         tests[label].push_back({&set, match_classes(set, label, classes.at(label))});
         const auto lost = std::ranges::count(tests[label].back().matched.samples.y, -1);
         if (lost > 0) {
-          log_info("{}: {} of {} images are of classes without a training image and count as wrong", set_name(set),
-                   lost, set.count());
+          log_info("{}: {} of {} images are of classes without a training image and count as wrong",
+                   set_name(set, names), lost, set.count());
         }
       }
     }
   });
   for (const auto& [label, of_label] : tests) {
-    const Task task{world, context, options, folder, *train, label, classes.at(label), of_label};
+    const Task task{world, context, options, folder, names, *train, label, classes.at(label), of_label};
     for (const std::string& name : options.tasks) {
       if (name == "fewshot") {
         if (stop_is_asked(world)) outcome.finished = false;

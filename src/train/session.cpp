@@ -337,9 +337,18 @@ std::string told(const Result& result) {
          (result.variant.empty() ? "" : fmt::format(" ({})", result.variant));
 }
 
+void check_finite(const EvalContext& context, const PackedSet& set, bool finite) {
+  together(context.comm, [&] {
+    if (finite) return;
+    throw input_error("{}: features are not finite: the model diverged; evaluate an older checkpoint",
+                      set.folder().native());
+  });
+}
+
 void write_retrieval(const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
                      const PackedSet& set, Result result) {
   const RetrievalOutcome outcome = evaluate_retrieval(context, set, options.captions == "first");
+  check_finite(context, set, outcome.finite);
   result.task = kTaskRetrieval;
   result.metrics = outcome.metrics;
   result.n = outcome.images;
@@ -354,6 +363,7 @@ double write_zeroshot(const EvalContext& context, const EvalOptions& options, co
                       const PackedSet& set, const std::string& label, Result result) {
   const ZeroshotOutcome outcome =
       evaluate_zeroshot(context, set, label, label == "label" ? options.pictures : 0, zeroshot_files(options));
+  check_finite(context, set, outcome.finite);
   result.task = kTaskZeroshot;
   result.metrics = outcome.metrics;
   result.n = outcome.n;
@@ -405,13 +415,13 @@ void tell_average(const std::vector<std::string>& names, const std::map<std::str
 }  // namespace
 
 Evaluated evaluate_all(World& world, const EvalContext& given, const EvalOptions& options, const RunFolder& folder,
-                       const Progress& progress, const std::string& run_name) {
-  FeatureMemo memo;
+                       const Progress& progress, const std::string& run_name, const EvaluationOf& of) {
+  FeatureMemo own;
   EvalContext context = given;
-  context.memo = &memo;
+  if (context.memo == nullptr) context.memo = &own;
   Result common;
   common.model = context.model.config().name;
-  common.pretrained = folder.path.native();
+  common.pretrained = of.pretrained.empty() ? folder.path.native() : of.pretrained;
   common.run = run_name;
   common.step = progress.step;
   common.samples_seen = progress.samples_seen;
@@ -431,7 +441,7 @@ Evaluated evaluate_all(World& world, const EvalContext& given, const EvalOptions
           if (task == "zeroshot") labels = zeroshot_labels(*set, options);
         });
         Result result = common;
-        result.dataset = set_name(*set);
+        result.dataset = set_name(*set, of.names);
         if (task == "retrieval") return write_retrieval(context, options, folder, *set, result);
         for (const std::string& label : labels) {
           const double accuracy = write_zeroshot(context, options, folder, *set, label, result);
@@ -439,12 +449,12 @@ Evaluated evaluate_all(World& world, const EvalContext& given, const EvalOptions
         }
       });
     }
-    if (set && !learned) memo.forget(*set);
+    if (set && !learned) context.memo->forget(*set);
   }
   if (!options.average.empty() && !accuracies.empty()) tell_average(options.average, accuracies);
   if (learned) {
     attempt(outcome, "few-shot regression and linear probes",
-            [&] { evaluate_learned(world, context, options, folder, common, outcome); });
+            [&] { evaluate_learned(world, context, options, folder, common, outcome, of.names); });
   }
   return outcome;
 }

@@ -145,5 +145,41 @@ TEST(Results, CorruptFilesAreNamed) {
   EXPECT_EQ(read_text_file(file), "[{");
 }
 
+TEST(ClipBenchmark, OneResultAsItsOwnProgramWritesIt) {
+  const Json json = Json::parse(clip_benchmark_json(sample_result()));
+  EXPECT_EQ(json.at("dataset"), "emoji_test");
+  EXPECT_EQ(json.at("task"), kTaskZeroshot);
+  EXPECT_EQ(json.at("metrics").at("acc1"), 0.42);
+  EXPECT_EQ(json.at("n"), 500);
+  EXPECT_FALSE(json.contains("predictions"));
+  EXPECT_FALSE(json.contains("train_data"));
+
+  Result probe = sample_result();
+  probe.task = kTaskProbe;
+  probe.train_data = "emoji/train";
+  probe.variant = "adamw projected";
+  probe.hyper = {{"weight_decay", 0.5}};
+  const Json of_probe = Json::parse(clip_benchmark_json(probe));
+  EXPECT_EQ(of_probe.at("metrics").at("lp_acc1"), 0.42);
+  EXPECT_EQ(of_probe.at("metrics").at("weight_decay"), 0.5);
+  EXPECT_FALSE(of_probe.at("metrics").contains("acc1"));
+}
+
+TEST(ClipBenchmark, FilesAreNamedAsByItsDefault) {
+  Result result = sample_result();
+  result.dataset = "vtab/caltech101";
+  EXPECT_EQ(clip_benchmark_file(result), "vtab_caltech101_step_000000100_vit_tiny_en_zeroshot_classification.json");
+  result.variant = "templates imagenet_80";  // of zero-shot: the file of a suite is told apart by the data set's name
+  EXPECT_EQ(clip_benchmark_file(result), "vtab_caltech101_step_000000100_vit_tiny_en_zeroshot_classification.json");
+  result.label = "group";
+  EXPECT_EQ(clip_benchmark_file(result),
+            "vtab_caltech101_group_step_000000100_vit_tiny_en_zeroshot_classification.json");
+  Result few = sample_result();
+  few.task = kTaskFewshot;
+  few.train_data = "emoji/train";
+  few.variant = "5-shot pooled l2=1024";
+  EXPECT_EQ(clip_benchmark_file(few), "emoji_test_5-shot_pooled_l2_1024_step_000000100_vit_tiny_en_fewshot.json");
+}
+
 }  // namespace
 }  // namespace clip_hpc

@@ -28,6 +28,7 @@ struct ZeroshotOutcome {
   std::int64_t n = 0, classes = 0;        // samples that count, classes that compete
   std::int64_t left_out = 0;              // samples of the set that do not count
   double chance = 0;                      // accuracy of guessing
+  bool finite = true;                     // every feature is a number
   std::vector<std::string> names;         // of the classes that compete
   std::vector<std::string> truths;        // names of what samples are
   std::vector<TopNames> pictures;         // on every rank
@@ -65,6 +66,7 @@ ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& s
 struct RetrievalOutcome {
   std::map<std::string, double> metrics;  // image_retrieval_recall@k, text_retrieval_recall@k for k = 1, 5, 10
   std::int64_t images = 0, texts = 0;
+  bool finite = true;  // every feature is a number
 };
 // A text query finds its image; an image query counts when any of its captions is among the k best. Places as
 // places_of_own counts them.

@@ -20,6 +20,7 @@ struct EvalOptions {  // [eval]
   std::string view = "resize";
   std::string captions = "all";
   std::int64_t pictures = 24;
+  std::vector<std::string> labels;
   std::string templates, classnames, classes, label_map, multilabel;  // files
   bool canonicalise = false;
   bool per_class = false;
@@ -43,7 +44,8 @@ void describe(OptionTable& table, EvalOptions& options);
 ZeroshotFiles zeroshot_files(const EvalOptions& options);
 // What zero-shot results of these options are called; empty where all is as the set has it.
 std::string zeroshot_variant(const EvalOptions& options);
-// The label names to classify by: `label` alone where files say what the classes are. Throws input where it has none.
+// The label names to classify by: eval.labels, else `label` alone where files say what the classes are, else all.
+// Throws input where the set lacks them.
 std::vector<std::string> zeroshot_labels(const PackedSet& set, const EvalOptions& options);
 
 // Whether a task needs eval.train_data.

@@ -60,6 +60,14 @@ std::vector<Result> read_results(const std::filesystem::path& file);  // throws 
 // results_follow.json. Empty where neither is there.
 std::vector<Result> read_run_results(const RunFolder& folder);
 
+// One result alone, as clip_benchmark eval writes it and clip_benchmark build reads it: its fields and its names of
+// metrics (those of a linear probe are lp_acc1 …), then n, run, step, and where there are any label, variant and
+// train_data.
+std::string clip_benchmark_json(const Result& result);
+// {dataset}_{pretrained}_{model}_{language}_{task}.json, its default. What is no letter, digit, dot or minus becomes _.
+// Label and variant of a result stand behind the data set, the variant of tasks that learn alone.
+std::string clip_benchmark_file(const Result& result);
+
 // Reads, changes and writes atomically; an entry of the same (dataset, task, step, label, variant) is replaced in its
 // place.
 // Creates the file. One writer at a time: rank 0.

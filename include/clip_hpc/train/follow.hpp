@@ -21,8 +21,8 @@ struct FollowRequest {
   std::filesystem::path feature_folder = {};  // where features are kept; empty: nowhere
   std::string precision = "auto";
   std::string weights = "auto";  // as load_model
-  double poll_s = 30;       // between two looks at the run
-  double stop_after_s = 0;  // 0: when the run is finished
+  double poll_s = 30;            // between two looks at the run
+  double stop_after_s = 0;       // 0: when the run is finished
 };
 
 // Collective. Checkpoints in the order of their steps; one whose results are there already is left out, one that

@@ -2,6 +2,7 @@
 // and their entries in results.json.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,9 @@
 
 namespace clip_hpc {
 
-std::string set_name(const PackedSet& set);               // last two parts of its path
-std::string result_label(const std::string& label_name);  // label_subgroup -> subgroup, label -> ""
+using SetNames = std::map<std::string, std::string>;                     // of a set's folder: what results call it
+std::string set_name(const PackedSet& set, const SetNames& names = {});  // else the last two parts of its path
+std::string result_label(const std::string& label_name);                 // label_subgroup -> subgroup, label -> ""
 
 // The variants of a task's results, one entry of results.json each.
 std::vector<std::string> variants_of(const EvalOptions& options, const std::string& task);  // throws input
@@ -25,7 +27,7 @@ std::vector<std::string> shared_labels(const PackedSet& train, const PackedSet& 
 
 // Collective. `common`: the fields that all results share.
 void evaluate_learned(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
-                      const Result& common, Evaluated& outcome);
+                      const Result& common, Evaluated& outcome, const SetNames& names = {});
 
 // Collective: whether a rank was asked to shut down.
 bool stop_is_asked(World& world);

@@ -1,0 +1,233 @@
+#include "clip_hpc/eval/suite.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "clip_hpc/base/error.hpp"
+
+namespace fs = std::filesystem;
+
+namespace clip_hpc {
+namespace {
+
+using Words = std::vector<std::string>;
+
+const Words kOwnKeys{"dataset", "path", "task", "metric"};
+const Words kPaths{"train_data", "templates", "classnames", "classes", "label_map", "multilabel"};
+// Of [eval], but about more than one evaluation.
+const Words kNotOfASection{"every_samples", "data", "tasks", "pictures", "per_class", "average"};
+
+struct Line {
+  std::size_t number = 0;
+  std::string key, value;
+};
+
+struct Section {
+  std::string name;
+  std::size_t number = 0;
+  std::vector<Line> lines;
+};
+
+bool holds(const Words& words, const std::string& word) { return std::ranges::find(words, word) != words.end(); }
+
+std::string trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r");
+  return begin == std::string::npos ? "" : std::string(text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1));
+}
+
+std::vector<Section> read_sections(const fs::path& file) {
+  std::ifstream stream(file);
+  if (!stream) throw input_error("cannot open the suite {}: check --suite", file.native());
+  std::vector<Section> sections;
+  std::size_t number = 0;
+  for (std::string text; std::getline(stream, text);) {
+    ++number;
+    text = trimmed(std::string_view(text).substr(0, text.find('#')));
+    if (text.empty()) continue;
+    if (text.front() == '[' && text.back() == ']') {
+      const std::string name = trimmed(std::string_view(text).substr(1, text.size() - 2));
+      if (std::ranges::find(sections, name, &Section::name) != sections.end()) {
+        throw input_error("{}:{}: [{}] is there twice: give each section a name of its own", file.native(), number,
+                          name);
+      }
+      sections.push_back({name, number, {}});
+      continue;
+    }
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || sections.empty()) {
+      throw input_error("{}:{}: a section [NAME], or key = value below one, is wanted; got \"{}\"", file.native(),
+                        number, text);
+    }
+    sections.back().lines.push_back({number, trimmed(std::string_view(text).substr(0, equals)),
+                                     trimmed(std::string_view(text).substr(equals + 1))});
+  }
+  return sections;
+}
+
+Words eval_keys() {  // that a section may have
+  EvalOptions options;
+  OptionTable table;
+  describe(table, options);
+  Words keys;
+  for (const std::string& name : table.names()) {
+    const std::string key = name.substr(name.find('.') + 1);
+    if (!holds(kNotOfASection, key)) keys.push_back(key);
+  }
+  return keys;
+}
+
+Words metrics_of(const std::string& task) {
+  if (task != "retrieval") return {"acc1", "acc5", "mean_per_class_recall"};
+  Words metrics{"mean_recall@1"};
+  for (const char* k : {"1", "5", "10"}) {
+    for (const char* way : {"image", "text"}) metrics.push_back(fmt::format("{}_retrieval_recall@{}", way, k));
+  }
+  return metrics;
+}
+
+// The lines as overrides of [eval]; own keys go into `own`.
+Words overrides_of(const fs::path& file, const Section& section, const fs::path& root, const Words& known,
+                   std::map<std::string, std::string>& own) {
+  Words overrides;
+  for (const Line& line : section.lines) {
+    if (!holds(known, line.key)) {
+      throw input_error("{}:{}: unknown key \"{}\" in [{}]; did you mean \"{}\"?", file.native(), line.number, line.key,
+                        section.name, nearest_word(line.key, known));
+    }
+    if (holds(kOwnKeys, line.key)) {
+      if (!own.emplace(line.key, line.value).second) {
+        throw input_error("{}:{}: \"{}\" is there twice in [{}]: a section is one task on one set", file.native(),
+                          line.number, line.key, section.name);
+      }
+      continue;
+    }
+    const bool is_path = holds(kPaths, line.key) && !line.value.empty();
+    overrides.push_back(fmt::format("eval.{}={}", line.key, is_path ? (root / line.value).native() : line.value));
+  }
+  return overrides;
+}
+
+SuiteAverage average_of(const fs::path& file, const Line& line, const std::vector<SuiteEntry>& entries) {
+  const std::size_t colon = line.value.find(':');
+  if (colon == std::string::npos) {
+    throw input_error("{}:{}: average = NAME: section, section is wanted, got \"{}\"", file.native(), line.number,
+                      line.value);
+  }
+  SuiteAverage average{trimmed(line.value.substr(0, colon)), {}};
+  Words names;
+  for (const SuiteEntry& entry : entries) names.push_back(entry.section);
+  std::string_view rest = std::string_view(line.value).substr(colon + 1);
+  while (true) {
+    const std::size_t comma = rest.find(',');
+    const std::string name = trimmed(rest.substr(0, comma));
+    if (name == "*") {
+      average.sections = names;
+    } else if (!holds(names, name)) {
+      throw input_error("{}:{}: the average \"{}\" names [{}], which is no section; did you mean [{}]?", file.native(),
+                        line.number, average.name, name, nearest_word(name, names));
+    } else {
+      average.sections.push_back(name);
+    }
+    if (comma == std::string_view::npos) return average;
+    rest.remove_prefix(comma + 1);
+  }
+}
+
+SuiteEntry entry_of(const fs::path& file, const Section& section, const fs::path& root, const Words& known,
+                    const Words& common, const EvalOptions& defaults) {
+  SuiteEntry entry;
+  entry.section = section.name;
+  entry.options = defaults;
+  std::map<std::string, std::string> own{};
+  Words overrides = common;
+  for (std::string& one :
+       overrides_of(file, section, root, known, own)) {  // a section's lists replace those of [suite]
+    const std::string key = one.substr(0, one.find('=') + 1);
+    std::erase_if(overrides, [&](const std::string& old) { return old.starts_with(key) && holds(common, old); });
+    overrides.push_back(std::move(one));
+  }
+  const auto where = [&] { return fmt::format("{}:{}: [{}]", file.native(), section.number, section.name); };
+  if (own["path"].empty()) throw input_error("{} has no path: name its packed set", where());
+  entry.dataset = own["dataset"].empty() ? section.name : own["dataset"];
+  entry.task = own["task"].empty() ? "zeroshot" : own["task"];
+  entry.metric =
+      own["metric"].empty() ? entry.task == "retrieval" ? "image_retrieval_recall@1" : "acc1" : own["metric"];
+  try {
+    one_of({"zeroshot", "retrieval", "fewshot", "linear_probe"})("task", entry.task);
+    one_of(metrics_of(entry.task))("metric", entry.metric);
+    OptionTable table;
+    describe(table, entry.options);
+    entry.options.data = {(root / own["path"]).native()};
+    entry.options.tasks = {entry.task};
+    entry.options.average.clear();
+    table.parse({}, overrides);
+    if (learns(entry.task) && entry.options.train_data.empty()) {
+      throw input_error("{} needs train_data, a split to learn from", entry.task);
+    }
+    if (entry.task == "fewshot") fewshot_options(entry.options);
+    if (entry.task == "linear_probe") {
+      for (const std::string& probe : entry.options.probes) probe_recipe(entry.options, probe);
+    }
+  } catch (const Error& problem) {
+    throw Error(problem.kind(), fmt::format("{}: {}", where(), problem.what()));
+  }
+  return entry;
+}
+
+}  // namespace
+
+Suite read_suite(const fs::path& file, const fs::path& data_root, const EvalOptions& defaults) {
+  Suite suite{file.stem().native(), file, {}, {}};
+  const std::vector<Section> sections = read_sections(file);
+  const Words keys = eval_keys();
+  Words common;
+  std::vector<Line> averages;
+  for (const Section& section : sections) {
+    if (section.name != "suite") continue;
+    Section others = section;
+    std::erase_if(others.lines, [&](const Line& line) {
+      if (line.key == "average") averages.push_back(line);
+      return line.key == "average";
+    });
+    Words known = keys;
+    known.emplace_back("average");
+    std::map<std::string, std::string> none;
+    common = overrides_of(file, others, data_root, known, none);
+  }
+  Words known = kOwnKeys;
+  known.insert(known.end(), keys.begin(), keys.end());
+  std::map<std::pair<std::string, std::string>, std::string> seen;  // (dataset, task and labels) -> section
+  for (const Section& section : sections) {
+    if (section.name == "suite") continue;
+    SuiteEntry entry = entry_of(file, section, data_root, known, common, defaults);
+    std::string what = entry.task;
+    if (entry.task == "zeroshot") what += fmt::format(" {}", entry.options.labels);
+    if (learns(entry.task)) what += fmt::format(" {} {}", entry.options.shots, entry.options.probes);
+    const auto [other, fresh] = seen.try_emplace({entry.dataset, what}, section.name);
+    if (!fresh) {
+      throw input_error("{}:{}: [{}] and [{}] would have the same results: give one another dataset name",
+                        file.native(), section.number, other->second, section.name);
+    }
+    suite.entries.push_back(std::move(entry));
+  }
+  if (suite.entries.empty()) throw input_error("{} names no data set: add a section [NAME] with a path", file.native());
+  for (const Line& line : averages) suite.averages.push_back(average_of(file, line, suite.entries));
+  return suite;
+}
+
+std::optional<double> suite_metric(const std::string& metric, const std::map<std::string, double>& metrics) {
+  if (metric == "mean_recall@1") {
+    const auto image = metrics.find("image_retrieval_recall@1"), text = metrics.find("text_retrieval_recall@1");
+    if (image == metrics.end() || text == metrics.end()) return std::nullopt;
+    return (image->second + text->second) / 2;
+  }
+  const auto found = metrics.find(metric);
+  if (found == metrics.end()) return std::nullopt;
+  return found->second;
+}
+
+}  // namespace clip_hpc
