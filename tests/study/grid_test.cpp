@@ -40,7 +40,7 @@ TEST(ConfigKeys, ValuesAreCheckedAsThePageSays) {
 }
 
 TEST(Grid, MistakesAreNamedWithTheirLine) {
-  const StudyFolder folder;
+  const Project folder;
   const auto says = [&](const char* text, const char* words) {
     EXPECT_PRED2(starts_with, folder.complaint(text), words) << text;
   };
@@ -78,7 +78,7 @@ TEST(Grid, MistakesAreNamedWithTheirLine) {
 }
 
 TEST(Grid, BlocksPairAndSkipAndOverride) {
-  const StudyFolder folder;
+  const Project folder;
   const Plan plan = folder.plan(R"([axis size]
 S = study.count=100
 M = study.count=200
@@ -109,7 +109,7 @@ pair = size lr
 }
 
 TEST(Grid, ABaseFileIsWhatCellsStartFrom) {
-  const StudyFolder folder;
+  const Project folder;
   const std::filesystem::path base = folder.scratch / "base.cfg";
   write_file_atomic(base,
                     "[run]\nname = x\n[train]\nsamples = 500\n[optim]\nlr = 5e-4 # half\n[eval]\ndata = a\ndata = b\n");

@@ -15,7 +15,7 @@ same = train.samples=1000
 )";
 
 TEST(Plan, OneEpochOfTheWholeSetIsEquallyManySamplesAsWell) {
-  const StudyFolder folder;
+  const Project folder;
   const Plan plan = folder.plan(kModes);
   ASSERT_EQ(plan.cells.size(), 3U);
   EXPECT_EQ(plan.points, 4);
@@ -32,7 +32,7 @@ TEST(Plan, OneEpochOfTheWholeSetIsEquallyManySamplesAsWell) {
 }
 
 TEST(Plan, CostIsForwardMultiplyAddsTimesSamples) {
-  const StudyFolder folder;
+  const Project folder;
   const Plan plan = folder.plan(R"([study]
 tflops = 0.5
 [axis strategy]
@@ -51,7 +51,7 @@ twice = study.cost=2 run.seed=1
 }
 
 TEST(Plan, RatesOfTheModelThenTheMedian) {
-  const StudyFolder folder;
+  const Project folder;
   const std::filesystem::path file = folder.scratch / "rate.jsonl";
   write_file_atomic(file, R"({"bench": "step", "model": "a", "precision": "bf16", "tflops": 30}
 {"bench": "loss", "model": "a"}
@@ -68,7 +68,7 @@ TEST(Plan, RatesOfTheModelThenTheMedian) {
 }
 
 TEST(Plan, WhatABuildCannotTrainIsMarkedWhereTheGridAllowsIt) {
-  const StudyFolder folder;
+  const Project folder;
   constexpr const char* kText = "[axis strategy]\nclip =\nfuture = strategy.name=sliip\n";
   EXPECT_PRED2(starts_with, folder.complaint(kText),
                "5: [grid all], strategy=future: strategy.name must be one of: clip");
@@ -86,7 +86,7 @@ TEST(Plan, WhatABuildCannotTrainIsMarkedWhereTheGridAllowsIt) {
 }
 
 TEST(Plan, NonsenseIsRefusedWithItsLine) {
-  const StudyFolder folder;
+  const Project folder;
   const auto says = [&](const char* text, const char* words) {
     EXPECT_PRED2(contains, folder.complaint(text), words) << text;
   };
@@ -99,14 +99,14 @@ TEST(Plan, NonsenseIsRefusedWithItsLine) {
 }
 
 TEST(Plan, ASetThatIsNotPackedYetIsTakenAtTheGridsWord) {
-  const StudyFolder folder;
+  const Project folder;
   const Plan plan = folder.plan("[study]\ntrain_count = 3.4B\n[axis a]\nx = data.train=nowhere\n");
   EXPECT_EQ(plan.cells[0].samples, 3'400'000'000);
   EXPECT_PRED2(contains, plan_table(plan), "nowhere is not there yet");
 }
 
 TEST(Plan, QualityIsAFractionOfTheBestScores) {
-  const StudyFolder folder;
+  const Project folder;
   const std::string text =
       "[study]\nscores = s.h5\nnot_yet = quality=top40\n[axis quality]\nall =\ntop40 = study.fraction=0.4\n";
   const Grid grid = read_grid(folder.grid_file(folder.head() + text));

@@ -17,8 +17,8 @@ inline bool contains(const std::string& text, const std::string& words) {
   return text.find(words) != std::string::npos;
 }
 
-struct StudyFolder {
-  StudyFolder() {
+struct Project {
+  Project() {
     std::filesystem::create_directories(scratch / "set");
     write_file_atomic(scratch / "set/dataset.json", R"({"count": 1000})");
     write_file_atomic(scratch / "model.json", R"({"embed_dim": 32,
