@@ -65,15 +65,21 @@ lease_age() {
   echo $(($(stat -c %Y "$clock") - ${renewed:-$(stat -c %Y "$clock")}))
   rm -f "$clock"
 }
+# The lease is that of the lock's owner: only it knows how often it renews.
+lease_is_over() {
+  local of_owner
+  of_owner=$(cut -d' ' -f4 "$lock/owner" 2>/dev/null || true)
+  (($(lease_age) > ${of_owner:-$lease}))
+}
 make_lock() { mkdir "$lock" 2>/dev/null && echo "$me" >"$lock/owner" && : >"$lock/lease"; }
 take_lock() {
   local seen now_seen
   seen=$(lease_time)
   until make_lock; do
-    if (($(lease_age) > lease)); then
+    if lease_is_over; then
       # One at a time, and looked at again behind the door: else the second would remove the lock of the first.
       if mkdir "$lock.door" 2>/dev/null; then
-        if (($(lease_age) > lease)) && mv "$lock" "$lock.dead.$$"; then
+        if lease_is_over && mv "$lock" "$lock.dead.$$"; then
           tell "took the lock of a dead runner: $(cat "$lock.dead.$$/owner" 2>/dev/null || echo unknown)"
           rm -rf "$lock.dead.$$"
         fi

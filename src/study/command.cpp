@@ -358,12 +358,16 @@ bool print_status(const StudyFolder& study) {
     for (const std::string& stage : planned.stages) {
       const StageStatus& one = status.at({stage, cell.task});
       const auto queued = queue.find({stage, cell.task});
+      if (is_cell_over) {  // the stage before was given up
+        text += fmt::format("  {:<26}", "-");
+        continue;
+      }
       text += fmt::format("  {:<26}", cell_text(one, queued == queue.end() ? nullptr : &queued->second));
       const bool is_waiting =
           queued != queue.end() && one.state != StageState::running && one.state != StageState::done;
       ++counts[stage][is_waiting ? "queued" : name_of(one.state)];
       if (one.state == StageState::given_up) is_cell_over = true;
-      if (one.state != StageState::done && !is_cell_over) is_over = false;
+      if (one.state != StageState::done && one.state != StageState::given_up) is_over = false;
       if (!one.reason.empty()) {
         reasons += fmt::format("{} of {}: exit code {}, attempt {}: {}\n", stage, cell.name, one.exit_code,
                                one.attempts, one.reason);

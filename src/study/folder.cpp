@@ -209,15 +209,15 @@ std::int64_t file_system_time(const StudyFolder& study) {
 }
 
 std::string last_error_in(const std::filesystem::path& log) {
-  std::string found;
+  // The program's own last word; where it had none, what the launcher or the shell said of its end.
+  std::string own, others;
   for (const std::string& line : lines_of(log)) {
-    if (line.starts_with("clip_hpc: ") || line.find("error:") != std::string::npos ||
-        line.find("command not found") != std::string::npos || line.find("No such file") != std::string::npos ||
-        line.find("Out Of Memory") != std::string::npos || line.find("signal ") != std::string::npos) {
-      found = line;
+    if (line.starts_with("clip_hpc: ")) own = line;
+    for (const char* word : {"error:", "command not found", "No such file", "Out Of Memory", "on signal "}) {
+      if (line.find(word) != std::string::npos) others = line;
     }
   }
-  return found;
+  return own.empty() ? others : own;
 }
 
 StageStatus read_stage(const StudyFolder& study, const PlannedCell& cell, const std::string& stage,

@@ -13,12 +13,16 @@ texts() {
     "$clip_hpc" $command --help
   done
   "$clip_report" --help
-  cat README.md INSTALL.md CONTRIBUTING.md docs/*.md bench/README.md bench/results/*.md jobs/*.sh jobs/*.slurm
+  for command in '' plan submit status cancel collect; do
+    # shellcheck disable=SC2086
+    "$CLIP_HPC_BINARY_DIR/bin/clip_study" $command --help
+  done
+  cat README.md INSTALL.md CONTRIBUTING.md docs/*.md bench/README.md bench/results/*.md jobs/*.sh jobs/*.slurm configs/study/*.cfg
 }
 # A line of its own, or between back quotes; what starts it and comments are cut away.
 # shellcheck disable=SC2016
-form='s/^[-# ]*(\$ )?((mpirun|srun) [^`]*[^`a-z_/])?(clip_(hpc|report) +[-a-z][^`#|;>)]*).*/\4/p
-s/.*`((mpirun|srun) [^`]*)?(clip_(hpc|report) +[-a-z][^`]*)`.*/\3/p'
+form='s/^[-# ]*(\$ )?((mpirun|srun) [^`]*[^`a-z_/])?(clip_(hpc|report|study) +[-a-z][^`#|;>)]*).*/\4/p
+s/.*`((mpirun|srun) [^`]*)?(clip_(hpc|report|study) +[-a-z][^`]*)`.*/\3/p'
 examples() {
   texts | sed -E ':join; /\\$/ { N; s/\\\n//; b join }' |
     sed -nE "$form" |

@@ -69,11 +69,14 @@ TEST(StageStatus, FollowsTheStateFile) {
   project.say("full", R"({"state": "stopped", "exit_code": 75})");
   EXPECT_EQ(project.status("full").state, StageState::stopped);
   write_file_atomic(project.study.cell("full") / "train.log",
-                    "x\nclip_hpc: bad input: first\nclip_hpc: storage: the disk is full\nsrun: end\n");
+                    "x\nclip_hpc: bad input: first\nclip_hpc: storage: the disk is full\nsrun: error: n3: task 0: "
+                    "Exited with exit code 3\n");
   project.say("full", R"({"state": "failed", "attempts": 1, "final": false, "exit_code": 3})");
   EXPECT_EQ(project.status("full").state, StageState::failed);
   EXPECT_EQ(project.status("full").reason, "clip_hpc: storage: the disk is full");
   EXPECT_EQ(project.status("full").attempts, 1);
+  write_file_atomic(project.study.cell("full") / "train.log", "x\nsrun: error: n3: task 0: Out Of Memory\n");
+  EXPECT_EQ(project.status("full").reason, "srun: error: n3: task 0: Out Of Memory");
   project.say("full", R"({"state": "failed", "attempts": 3, "final": true, "exit_code": 3})");
   EXPECT_EQ(project.status("full").state, StageState::given_up);
 }
