@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # One stage of one cell of a study: takes the cell's lock, runs clip_hpc, writes down how it went. Used by
-# jobs/study_array.slurm and by `clip_study submit --local`; by hand, from the project folder:
+# jobs/study_array.slurm and by `clip_study submit … --local N`; by hand, from the project folder:
 #
 #   jobs/study_cell.sh studies/small Ti_full_one_clip_0 train
 #

@@ -36,7 +36,7 @@ constexpr const char* kHelp = R"(clip_study: a grid of training runs, planned, r
   clip_study plan      the cells of a grid, their cost and storage
   clip_study submit    runs what is missing: job arrays of Slurm, or --local
   clip_study status    what is done, runs, waits, failed
-  clip_study cancel    takes the study's jobs out of Slurm, or stops --local
+  clip_study cancel    takes the jobs of a study out of Slurm, or stops --local
   clip_study collect   all results as one table
   clip_study --version
 
@@ -80,7 +80,8 @@ Examples:
   clip_study status --study studies/small --watch 30
 )";
 
-constexpr const char* kCancelHelp = R"(clip_study cancel: takes the study's jobs out of Slurm, or stops submit --local
+constexpr const char* kCancelHelp =
+    R"(clip_study cancel: takes the jobs of a study out of Slurm, or stops submit --local
 
 Running cells save and stop; submit goes on from there.
 
