@@ -58,18 +58,18 @@ write_state() { # state, exit code or null, end or nothing
 # --- the lock --------------------------------------------------------------------------------------------------------
 # mkdir and rename are atomic on shared file systems, and ages are taken by the file system's own clock.
 lease_time() { stat -c %Y "$lock/lease" 2>/dev/null || stat -c %Y "$lock" 2>/dev/null || true; }
-lease_age() {
-  local clock=$folder/.clock.$host.$$ renewed
-  renewed=$(lease_time)
+age_of() { # time of a file, or nothing: age 0
+  local clock=$folder/.clock.$host.$$ clock_time
   : >"$clock"
-  echo $(($(stat -c %Y "$clock") - ${renewed:-$(stat -c %Y "$clock")}))
+  clock_time=$(stat -c %Y "$clock")
   rm -f "$clock"
+  echo $((clock_time - ${1:-$clock_time}))
 }
 # The lease is that of the lock's owner: only it knows how often it renews.
 lease_is_over() {
   local of_owner
   of_owner=$(cut -d' ' -f4 "$lock/owner" 2>/dev/null || true)
-  (($(lease_age) > ${of_owner:-$lease}))
+  (($(age_of "$(lease_time)") > ${of_owner:-$lease}))
 }
 make_lock() { mkdir "$lock" 2>/dev/null && echo "$me" >"$lock/owner" && : >"$lock/lease"; }
 take_lock() {
@@ -84,8 +84,12 @@ take_lock() {
           rm -rf "$lock.dead.$$"
         fi
         rmdir "$lock.door"
-      elif (($(stat -c %Y "$folder") < $(date +%s) - 10 * lease)); then
-        rmdir "$lock.door" 2>/dev/null || true # its maker died in between
+      else
+        # Its maker died in between when it stands for as long as a lease: a matter of milliseconds otherwise.
+        if (($(age_of "$(stat -c %Y "$lock.door" 2>/dev/null || true)") > lease)); then
+          rmdir "$lock.door" 2>/dev/null || true
+        fi
+        sleep 1
       fi
       continue
     fi

@@ -123,7 +123,9 @@ sed 's/run.seed = .*/run.seed = 6/' stub.cfg >dead.cfg
 mkdir dead/cells/6/lock
 echo 'local gone 1 3' >dead/cells/6/lock/owner
 touch dead/cells/6/lock/lease
+mkdir dead/cells/6/lock.door # of one that died while it took the lock over
+touch -d '1 hour ago' dead/cells/6/lock.door
 check 'a dead lock is taken over' says 0 '1 cells done' run_stub dead
 check 'and that is written down' grep -q 'took the lock of a dead runner: local gone 1 3' dead/cells/6/history.log
-check 'no lock is left' test ! -e dead/cells/6/lock
+check 'no lock is left' test ! -e dead/cells/6/lock -a ! -e dead/cells/6/lock.door
 finish
