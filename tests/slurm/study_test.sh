@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # clip_study on a real Slurm: twelve cells with a stage after training; one node is taken by a job of higher priority,
 # another loses power, one cell is bad input for good, one fails once. All else completes, nothing runs twice, and a second
-# submit leaves alone what is queued. The program of the cells is a stand-in that keeps time and nothing else.
+# submit leaves alone what is queued. The program of these cells is a stand-in that keeps time and nothing else; two more
+# cells run clip_hpc itself.
 # shellcheck source=tests/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 here=$CLIP_HPC_SOURCE_DIR/tests/slurm
@@ -103,7 +104,19 @@ inside() {
   expect 'its jobs are gone' wait_for queue_is_empty
   expect 'and it can go on' says 'cells of class' submit
   "$study_program" cancel --study "$study" >/dev/null
+  expect 'all is cancelled' wait_for queue_is_empty
+
+  # clip_hpc itself: a set and a subset are prepared in a job, then trained and evaluated on two ranks.
+  unset PROGRAM
+  study=$SCRATCH/real
+  expect 'submit cells of clip_hpc' says 'prepare: job' "$study_program" submit --grid "$SCRATCH/real.cfg" --study "$study"
+  expect 'the queue of clip_hpc runs empty' wait_for queue_is_empty
+  expect 'both are trained and evaluated' says 'eval: 2 done' status
+  expect 'on two ranks' grep -q '"world_size": *2' "$study/cells/half_0/run/provenance.json"
+  expect 'collect' says '2 cells' "$study_program" collect --study "$study"
+  expect 'the table has retrieval of the subset' grep -q '^half_0,.*,300,.*image_retrieval_recall@1' "$study/table.csv"
   if grep -q '^failed' "$OUTCOME" || [[ ${KEEP:-} ]]; then
+    cat "$study"/log/* "$study"/cells/*/*.log
     study=$SCRATCH/study
     status
     tail -n 20 "$study"/cells/*/history.log
@@ -149,6 +162,34 @@ limit = 8
 [eval]
 words = --data nothing
 GRID
+cat >"$SCRATCH/real.json" <<'MODEL'
+{
+  "embed_dim": 32,
+  "vision_cfg": { "image_size": 32, "layers": 1, "width": 32, "patch_size": 8, "head_width": 16 },
+  "text_cfg": { "context_length": 16, "vocab_size": 300, "width": 32, "heads": 2, "layers": 1, "pool_type": "eos" }
+}
+MODEL
+cat >"$SCRATCH/real.cfg" <<GRID
+[study]
+train_count = 1149
+[prepare]
+$SCRATCH/greek = clip_hpc pack --from glyphs --faces small --scripts greek --output {} --train-tokenizer 300
+[set]
+data.train = $SCRATCH/greek/train
+model.config = $SCRATCH/real.json
+train.global_batch = 64
+run.log_every = 1
+[axis data]
+full =
+half = study.count=300
+[axis seed]
+run.seed = 0
+[class all]
+ranks_per_node = 2
+time = 10:00
+[eval]
+words = --data $SCRATCH/greek/test_letters --task retrieval --pictures 0
+GRID
 # Twenty-five steps of 0.2 s that rank 0 writes down with its start's own mark; goes on from where the one before stopped.
 cat >"$SCRATCH/bin/stand_in" <<'STAND_IN'
 #!/usr/bin/env bash
@@ -181,7 +222,7 @@ done
 STAND_IN
 chmod +x "$SCRATCH/bin/stand_in"
 export SCRATCH OUTCOME=$SCRATCH/outcome PROGRAM=$SCRATCH/bin/stand_in CLIP_HPC_SITE=virtual CLIP_HPC_RUN_ROOT=$SCRATCH \
-  CLIP_HPC_LEASE_S=8 CLIP_HPC_VCLUSTER_REQUEUE_EXIT=75 CLIP_HPC_REQUEUE_EXIT=1
+  CLIP_HPC_LEASE_S=8 CLIP_HPC_VCLUSTER_REQUEUE_EXIT=75 CLIP_HPC_REQUEUE_EXIT=1 CLIP_HPC_BUILD=$CLIP_HPC_BINARY_DIR OMP_NUM_THREADS=1
 timeout -s KILL 600 "$here/vcluster.sh" "$SCRATCH/c" 4 bash "$0" inside >"$SCRATCH/out" 2>&1
 [[ -s $OUTCOME ]] || echo 'failed the cluster did not start' >"$OUTCOME"
 if grep -q '^failed' "$OUTCOME" || [[ ${KEEP:-} ]]; then cat "$SCRATCH/out"; fi
