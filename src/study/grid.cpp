@@ -481,7 +481,8 @@ bool matches(const Rule& rule, const std::map<std::string, std::string>& labels)
 // Groups of axes that advance together; every axis is in exactly one.
 std::vector<std::vector<std::string>> groups_of(const Block& block) {
   std::vector<std::vector<std::string>> groups = block.pairs;
-  for (const auto& [name, labels] : block.picks) {
+  for (const auto& pick : block.picks) {
+    const std::string& name = pick.first;
     const bool is_paired =
         std::ranges::any_of(block.pairs, [&](const auto& pair) { return std::ranges::find(pair, name) != pair.end(); });
     if (!is_paired) groups.push_back({name});
@@ -557,7 +558,8 @@ std::vector<Point> expand(const Grid& grid) {
         const std::string& label = chosen[axis.name];
         point.labels.push_back(label);
         const AxisValue& value = *std::ranges::find(axis.values, label, &AxisValue::label);
-        for (const auto& [key, values] : value.settings) {
+        for (const auto& setting : value.settings) {
+          const std::string& key = setting.first;
           const bool is_decided =
               std::ranges::any_of(overrides, [&](const auto* r) { return r->settings.contains(key); });
           if (const auto [other, is_new] = set_by.emplace(key, axis.name); !is_new && !is_decided) {
