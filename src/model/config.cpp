@@ -1,5 +1,6 @@
 #include "clip_hpc/model/config.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "clip_hpc/base/error.hpp"
@@ -171,6 +172,21 @@ double forward_macs(const ModelConfig& config, std::int64_t kept, std::int64_t t
       static_cast<double>(t.layers) * block(static_cast<double>(text_tokens), tw, static_cast<double>(t.mlp_width())) +
       tw * embed;
   return image + text;
+}
+
+std::int64_t parameter_count(const ModelConfig& config) {
+  // Two norms, attention with biases, two matrices of the MLP with biases.
+  const auto block = [](std::int64_t width, std::int64_t mlp) {
+    return 4 * width + 4 * width * width + 4 * width + 2 * width * mlp + mlp + width;
+  };
+  const VisionConfig& v = config.vision;
+  const TextConfig& t = config.text;
+  const std::int64_t image = v.width + (v.patches() + 1) * v.width + 3 * v.patch_size * v.patch_size * v.width +
+                             (v.no_ln_pre ? 2 : 4) * v.width + v.layers * block(v.width, v.mlp_width()) +
+                             v.width * config.embed_dim;
+  const std::int64_t text = t.vocab_size * t.width + t.context_length * t.width + 2 * t.width +
+                            t.layers * block(t.width, t.mlp_width()) + t.width * config.embed_dim;
+  return image + text + 1;
 }
 
 }  // namespace clip_hpc

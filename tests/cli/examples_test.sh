@@ -13,12 +13,17 @@ texts() {
     "$clip_hpc" $command --help
   done
   "$clip_report" --help
+  for command in '' plan submit status cancel collect; do
+    # shellcheck disable=SC2086
+    "$CLIP_HPC_BINARY_DIR/bin/clip_study" $command --help
+  done
   cat README.md INSTALL.md CONTRIBUTING.md docs/*.md bench/README.md bench/results/*.md jobs/*.sh jobs/*.slurm
+  grep -h "^#" configs/study/*.cfg
 }
 # A line of its own, or between back quotes; what starts it and comments are cut away.
 # shellcheck disable=SC2016
-form='s/^[-# ]*(\$ )?((mpirun|srun) [^`]*[^`a-z_/])?(clip_(hpc|report) +[-a-z][^`#|;>)]*).*/\4/p
-s/.*`((mpirun|srun) [^`]*)?(clip_(hpc|report) +[-a-z][^`]*)`.*/\3/p'
+form='s/^[-# ]*(\$ )?((mpirun|srun) [^`]*[^`a-z_/])?(clip_(hpc|report|study) +[-a-z][^`#|;>)]*).*/\4/p
+s/.*`((mpirun|srun) [^`]*)?(clip_(hpc|report|study) +[-a-z][^`]*)`.*/\3/p'
 examples() {
   texts | sed -E ':join; /\\$/ { N; s/\\\n//; b join }' |
     sed -nE "$form" |
@@ -35,7 +40,7 @@ while IFS= read -r line; do
   eval "words=($line)" # quotes and file names as the shell of a user would take them
   case $line in
     # Words of a sentence, not a command.
-    *'clip_hpc '*':'*' '* | *'clip_hpc and'* | *'clip_hpc reads'* | *'clip_hpc on'* | *'clip_hpc has'* | *'clip_report runs'*) continue ;;
+    *'clip_hpc '*':'*' '* | *'clip_study '*': '* | *'clip_hpc and'* | *'clip_hpc reads'* | *'clip_hpc on'* | *'clip_hpc has'* | *'clip_report runs'*) continue ;;
   esac
   count=$((count + 1))
   check "$line" accepted "${words[@]}"
@@ -44,5 +49,5 @@ check "there are examples ($count)" test "$count" -ge 25
 while IFS= read -r file; do
   check "$file exists" test -e "$file"
 done < <(texts | grep -oE '\b(configs|jobs|docs|tests|bench)/[A-Za-z0-9_./-]+\.(cfg|json|sh|slurm|md|py|env)\b' | sort -u |
-  grep -vE '^configs/(mine|sites/(my|name))')
+  grep -vE '^configs/(mine|sites/(my|name))|^jobs/(prepare|submit_)') # the latter are a study's own
 finish

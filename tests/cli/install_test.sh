@@ -11,7 +11,7 @@ libtorch=$(dirname "$(dirname "$(libtorch_of "$clip_hpc")")")
 cd / || exit 1
 
 # --- what is there ---------------------------------------------------------------------------------------------------
-for file in jobs/{env.sh,vit_s_flip.slurm} configs/{quickstart,emoji,vit_s_flip}.cfg configs/models/ViT-S-16-paper.json \
+for file in jobs/{env.sh,vit_s_flip.slurm,study_array.slurm,study_cell.sh} configs/{quickstart,emoji,vit_s_flip,study/small}.cfg configs/models/ViT-S-16-paper.json \
   configs/sites/example_gpu_cluster.env; do
   check "share/clip_hpc/$file" test -r "$share/$file"
 done
@@ -21,6 +21,9 @@ check 'no file names the source folder' eval "! grep -rlF '$CLIP_HPC_SOURCE_DIR'
 # --- programs, after the move and from another folder ----------------------------------------------------------------
 check 'clip_hpc starts' says 0 'LibTorch 2.' "$prefix/bin/clip_hpc" --version
 check 'clip_report starts' says 0 clip_report "$prefix/bin/clip_report" --version
+check 'clip_study starts' says 0 clip_study "$prefix/bin/clip_study" --version
+check 'clip_study finds the installed jobs and models' says 0 '48 cells to train' env -C "$share" "$prefix/bin/clip_study" plan \
+  --grid configs/study/small.cfg
 check 'clip_report needs no LibTorch' test -z "$(libtorch_of "$prefix/bin/clip_report")"
 check 'the models that came along' says 0 ViT-S-16-paper "$prefix/bin/clip_hpc" model "$share/configs/models/ViT-S-16-paper.json"
 

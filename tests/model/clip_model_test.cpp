@@ -157,6 +157,11 @@ TEST(ModelConfig, MacsOfThePapersB32Pair) {  // paper's axis: 5.8 G with a text 
   config.text.width = 768;
   config.text.layers = 12;
   EXPECT_NEAR(forward_macs(config, 49, 16) / 1e9, 5.79, 0.06);
+  EXPECT_EQ(parameter_count(tiny()), ClipModel(tiny(), at::kFloat).arena().numel());
+  ModelConfig of_patches = tiny();
+  of_patches.vision.no_ln_pre = true;
+  of_patches.vision.pool_type = "avg";
+  EXPECT_EQ(parameter_count(of_patches), ClipModel(of_patches, at::kFloat).arena().numel());
 }
 
 TEST(NormalisePixels, EqualsTheFormulaInBothTypes) {

@@ -72,4 +72,6 @@ void describe(OptionTable& table, ModelOptions& options);
 // (all of them unless FLIP drops some), `text_tokens` positions of the text.
 double forward_macs(const ModelConfig& config, std::int64_t kept, std::int64_t text_tokens);
 
+std::int64_t parameter_count(const ModelConfig& config);  // of both towers, projections and the logit scale
+
 }  // namespace clip_hpc

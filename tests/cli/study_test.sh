@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# clip_study without Slurm: plan, submit --local, status, collect, with clip_hpc itself; failures, retries, signals and
+# locks with a stand-in. It needs no LibTorch.
+# shellcheck source=tests/cli/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+new_scratch
+clip_study=$CLIP_HPC_BINARY_DIR/bin/clip_study
+export CLIP_HPC_ROOT=$CLIP_HPC_SOURCE_DIR CLIP_HPC_BUILD=$CLIP_HPC_BINARY_DIR CLIP_HPC_SITE=local
+cd "$scratch" || exit 1
+
+check 'needs no LibTorch, MPI or HDF5' eval "! ldd '$clip_study' | grep -qE 'torch|mpi|hdf5'"
+check 'version' says 0 'clip_study 0.' "$clip_study" --version
+check 'a misspelt word' says 2 'did you mean "plan"?' "$clip_study" plam
+check 'plan needs a grid' says 2 'needs --grid' "$clip_study" plan
+check 'a grid that is not there' says 2 'cannot open nowhere.cfg' "$clip_study" plan --grid nowhere.cfg
+check 'a folder that is no study' says 2 'is no study' "$clip_study" status --study nowhere
+printf '[axis lr]\noptim.lrr = 1\n' >wrong.cfg
+check 'a wrong grid is refused with its line' says 2 'wrong.cfg:2: unknown key "optim.lrr"' "$clip_study" plan --grid wrong.cfg
+for grid in small medium paper; do
+  check "plan $grid" says 0 'cells to train' eval "cd '$CLIP_HPC_SOURCE_DIR' && '$clip_study' plan --grid configs/study/$grid.cfg"
+done
+
+# --- clip_hpc itself -------------------------------------------------------------------------------------------------
+make_tiny "$scratch"
+cat >real.cfg <<GRID
+[study]
+base = tiny.cfg
+attempts = 2
+[prepare]
+again = cp -r $scratch/greek {}
+[set]
+eval.pictures = 0
+[axis data]
+full =
+half = study.count=300
+[axis length]
+one = train.epochs=1
+bad = train.epochs=1 data.train=$scratch/greek
+[axis seed]
+run.seed = 0
+[grid good]
+data = *
+length = one
+[eval]
+words = --data $scratch/greek/test_letters --task retrieval --pictures 0
+GRID
+run_real() { "$clip_study" submit --grid real.cfg --study real --local 1 --ranks 2; }
+check 'submit --local' says 0 '2 cells done, 0 failed, 0 left' run_real
+check 'what [prepare] makes' test -d again/train
+check 'a subset' test -r real/subsets/300.h5
+steps_of() { grep -c '"step"' "real/cells/$1/run/metrics.jsonl"; }
+check 'half has fewer steps' test "$(steps_of half_one_0)" -lt "$(steps_of full_one_0)"
+check 'its configuration is plain' says 0 'training done' eval \
+  "on_ranks 1 '$clip_hpc' --config real/cells/half_one_0/config.cfg --run-dir by_hand"
+check 'status' says 0 'eval: 2 done' "$clip_study" status --study real
+starts() { cat real/cells/*/history.log | grep -c start; }
+before=$(starts)
+check 'submit again does nothing' says 0 '2 cells done' run_real
+check 'no stage has run again' test "$(starts)" = "$before"
+check 'collect' says 0 'real/table.csv' "$clip_study" collect --study real
+check 'a line of the table' grep -q '^half_one_0,good,half,one,0,done,300,1,300,' real/table.csv
+check 'retrieval came from the stage eval' grep -q 'half_one_0,.*image_retrieval_recall@1' real/table.csv
+sed -i 's/seed = 0/seed = 0\n[rules]\noverride = data=half : optim.lr=1e-4/' real.cfg
+check 'a cell that has begun is not changed' says 2 'half_one_0 has begun with another configuration' run_real
+
+# --- failures, signals, locks: a stand-in ----------------------------------------------------------------------------
+mkdir -p set bin && echo '{"count": 1000}' >set/dataset.json
+cat >bin/stand_in <<'STAND_IN'
+#!/usr/bin/env bash
+while (($#)); do
+  case $1 in --run-dir) run=$2 ;; esac
+  shift 2
+done
+mkdir -p "$run"
+echo start >>"$run/starts"
+case $(basename "$(dirname "$run")") in
+  1) echo 'clip_hpc: bad input: no such thing' >&2; exit 2 ;;
+  2) if (($(wc -l <"$run/starts") < 2)); then echo 'clip_hpc: storage: once' >&2; exit 3; fi ;;
+  3) echo 'clip_hpc: device: always' >&2; exit 5 ;;
+  5)
+    trap 'exit 75' USR1
+    if (($(wc -l <"$run/starts") < 2)); then while :; do sleep 0.1; done; fi
+    ;;
+esac
+STAND_IN
+chmod +x bin/stand_in
+cat >stub.cfg <<GRID
+[set]
+data.train = set
+model.config = tiny.json
+train.global_batch = 100
+[axis seed]
+run.seed = 1 2 3 4
+GRID
+run_stub() { PROGRAM=$scratch/bin/stand_in "$clip_study" submit --grid "$1.cfg" --study "$1" --local 2 --ranks 1; }
+starts_of() { wc -l <"$1/run/starts"; }
+check 'cells that fail' says 1 '2 cells done, 2 failed, 0 left' run_stub stub
+check 'bad input is not tried again' test "$(starts_of stub/cells/1)" = 1
+check 'another failure is' test "$(starts_of stub/cells/2)" = 2
+check 'but not for ever' test "$(starts_of stub/cells/3)" = 3
+check 'status gives the reason' says 0 '3: exit code 5, attempt 3: clip_hpc: device: always' "$clip_study" status --study stub
+check 'submit again leaves them' says 1 '2 failed' run_stub stub
+check 'and starts none' test "$(starts_of stub/cells/3)" = 3
+
+sed 's/run.seed = .*/run.seed = 5/' stub.cfg >signal.cfg
+CLIP_HPC_LEASE_S=4 run_stub signal >signal.log 2>&1 &
+submitter=$!
+for _ in $(seq 100); do [[ -e signal/cells/5/run/starts ]] && break; sleep 0.1; done
+check 'a second submit at the same time is refused' says 2 'is at work' run_stub signal
+check 'status while it runs' says 0 running "$clip_study" status --study signal
+check 'a second runner of the cell gives way' says 1 'runs elsewhere' env CLIP_HPC_LEASE_S=1 \
+  "$CLIP_HPC_ROOT/jobs/study_cell.sh" signal 5 train
+check 'cancel' says 0 'told to stop' "$clip_study" cancel --study signal
+status=0
+wait $submitter || status=$?
+check "stopped with exit code 75 (got $status)" test "$status" = 75
+check 'stopped, not failed' says 0 'train: 1 stopped' "$clip_study" status --study signal
+check 'and goes on' says 0 '1 cells done' run_stub signal
+
+# A runner that died: its lock is taken when its lease has run out.
+sed 's/run.seed = .*/run.seed = 6/' stub.cfg >dead.cfg
+"$clip_study" plan --grid dead.cfg --study dead >/dev/null
+mkdir dead/cells/6/lock
+echo 'local gone 1 3' >dead/cells/6/lock/owner
+touch dead/cells/6/lock/lease
+mkdir dead/cells/6/lock.door # of one that died while it took the lock over
+touch -d '1 hour ago' dead/cells/6/lock.door
+check 'a dead lock is taken over' says 0 '1 cells done' run_stub dead
+check 'and that is written down' grep -q 'took the lock of a dead runner: local gone 1 3' dead/cells/6/history.log
+check 'no lock is left' test ! -e dead/cells/6/lock -a ! -e dead/cells/6/lock.door
+finish

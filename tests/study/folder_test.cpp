@@ -1,0 +1,113 @@
+#include "clip_hpc/study/folder.hpp"
+
+#include <chrono>
+
+#include "study/study_fixtures.hpp"
+
+namespace clip_hpc {
+namespace {
+
+constexpr const char* kHalves = "[axis data]\nfull =\nhalf = study.count=500\n[eval]\nwords = --data x\n";
+
+struct Written : Project {
+  explicit Written(const std::string& text = kHalves) : study{scratch / "study"} { write_study(study, plan(text)); }
+  StageStatus status(const std::string& cell, std::int64_t now = 0) const {
+    return read_stage(study, {.name = cell, .size_class = "", .not_yet = "", .samples = 1000, .task = 1}, "train", now);
+  }
+  void say(const std::string& cell, const std::string& json) const {
+    write_file_atomic(study.state_file(cell, "train"), json);
+  }
+  StudyFolder study;
+};
+
+TEST(StudyFolder, HoldsWhatACellNeeds) {
+  const Written project;
+  EXPECT_EQ(read_text_file(project.study.cells_file()), "full\nhalf\n");
+  const std::string config = read_text_file(project.study.cell("half") / "config.cfg");
+  EXPECT_PRED2(contains, config, "name = half\n");
+  EXPECT_PRED2(contains, config, "subset = " + project.study.subset_file("500").native() + "\n");
+  EXPECT_FALSE(contains(read_text_file(project.study.cell("full") / "config.cfg"), "subset"));
+  EXPECT_EQ(read_text_file(project.study.path / "eval.words"), "--data x\n");
+  const std::string prepare = read_text_file(project.study.prepare_script());
+  EXPECT_PRED2(contains, prepare, "--count 500 --output " + project.study.subset_file("500").native() + ".part");
+  const PlannedStudy planned = read_study(project.study);
+  EXPECT_EQ(planned.stages, (std::vector<std::string>{"train", "eval"}));
+  ASSERT_EQ(planned.cells.size(), 2U);
+  EXPECT_EQ(planned.cells[1].task, 2);
+  EXPECT_THROW(read_study({project.scratch / "nowhere"}), Error);
+}
+
+TEST(StudyFolder, ALargerGridAddsLinesAndKeepsTheOthers) {
+  const Written project;
+  write_study(project.study, project.plan("[axis data]\nthird = study.count=300\nhalf = study.count=500\nfull =\n"));
+  EXPECT_EQ(read_text_file(project.study.cells_file()), "full\nhalf\nthird\n");
+  EXPECT_EQ(read_study(project.study).cells[0].task, 3);
+}
+
+TEST(StudyFolder, ACellThatHasBegunKeepsItsConfiguration) {
+  const Written project;
+  const Plan other = project.plan("[axis data]\nfull = optim.lr=5e-4\nhalf = study.count=500\n");
+  project.say("half", R"({"state": "done"})");
+  write_study(project.study, other);  // full has not begun
+  EXPECT_PRED2(contains, read_text_file(project.study.cell("full") / "config.cfg"), "lr = 5e-4\n");
+  project.say("full", R"({"state": "stopped"})");
+  try {
+    write_study(project.study, project.plan(kHalves));
+    write_study(project.study, project.plan("[axis data]\nfull = optim.lr=1e-4\n"));
+    FAIL() << "a cell that has begun was changed";
+  } catch (const Error& problem) {
+    EXPECT_EQ(problem.kind(), ErrorKind::input);
+    EXPECT_PRED2(contains, problem.what(), "full has begun with another configuration");
+  }
+}
+
+TEST(StageStatus, FollowsTheStateFile) {
+  const Written project;
+  EXPECT_EQ(project.status("full").state, StageState::missing);
+  project.say("full", R"({"state": "done", "exit_code": 0})");
+  EXPECT_EQ(project.status("full").state, StageState::done);
+  project.say("full", R"({"state": "stopped", "exit_code": 75})");
+  EXPECT_EQ(project.status("full").state, StageState::stopped);
+  write_file_atomic(project.study.cell("full") / "train.log",
+                    "x\nclip_hpc: bad input: first\nclip_hpc: storage: the disk is full\nsrun: error: n3: task 0: "
+                    "Exited with exit code 3\n");
+  project.say("full", R"({"state": "failed", "attempts": 1, "final": false, "exit_code": 3})");
+  EXPECT_EQ(project.status("full").state, StageState::failed);
+  EXPECT_EQ(project.status("full").reason, "clip_hpc: storage: the disk is full");
+  EXPECT_EQ(project.status("full").attempts, 1);
+  write_file_atomic(project.study.cell("full") / "train.log", "x\nsrun: error: n3: task 0: Out Of Memory\n");
+  EXPECT_EQ(project.status("full").reason, "srun: error: n3: task 0: Out Of Memory");
+  project.say("full", R"({"state": "failed", "attempts": 3, "final": true, "exit_code": 3})");
+  EXPECT_EQ(project.status("full").state, StageState::given_up);
+}
+
+TEST(StageStatus, ALeaseThatIsNotRenewedMeansLost) {
+  const Written project;
+  project.say("full", R"({"state": "running", "job": "7_1", "host": "n1"})");
+  EXPECT_EQ(project.status("full").state, StageState::lost);  // no lock at all
+  const std::filesystem::path lock = project.study.cell("full") / "lock";
+  std::filesystem::create_directories(lock);
+  write_file_atomic(lock / "owner", "7_1 n1 99 20\n");
+  write_file_atomic(lock / "lease", "");
+  const std::int64_t now = file_system_time(project.study);
+  EXPECT_EQ(project.status("full", now + 10).state, StageState::running);
+  EXPECT_EQ(project.status("full", now + 40).state, StageState::lost);
+}
+
+TEST(StageStatus, ProgressAndTimeLeftComeFromTheMetrics) {
+  const Written project;
+  project.say("full", R"({"state": "running"})");
+  const std::filesystem::path lock = project.study.cell("full") / "lock";
+  std::filesystem::create_directories(lock);
+  write_file_atomic(lock / "owner", "local here 99 120\n");
+  write_file_atomic(lock / "lease", "");
+  project.study.run("full").create();
+  write_file_atomic(project.study.run("full").metrics_file(),
+                    "{\"step\": 5, \"samples_seen\": 250, \"loss\": 1, \"samples_per_s\": 50}\n");
+  const StageStatus status = project.status("full", file_system_time(project.study));
+  EXPECT_DOUBLE_EQ(status.progress, 0.25);
+  EXPECT_DOUBLE_EQ(status.eta_s, 15);
+}
+
+}  // namespace
+}  // namespace clip_hpc
