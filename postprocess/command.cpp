@@ -18,14 +18,16 @@ namespace {
 constexpr const char* kIntroduction =
     "clip_report: draws a report from run folders of clip_hpc, and says what to train with a given budget.\n"
     "usage: clip_report --runs DIR --output FILE.html|DIR [--title TEXT] [--log-x]\n"
-    "       clip_report --study TABLE.json|--curves DIR --gpu-hours HOURS|--gmacs N --data PAIRS\n\n";
+    "       clip_report --study TABLE.json|--curves DIR [--gpu-hours HOURS|--gmacs N --data PAIRS] [--output "
+    "FILE.html]\n\n";
 constexpr const char* kExamples =
     "\nexamples:\n"
     "  clip_report --runs runs/vit_s --output vit_s.html\n"
     "  clip_report --runs runs --output report --title \"ViT-S, four strategies\"\n"
     "  clip_report --runs runs/flip runs/clip --log-x --output flip_and_clip.html\n"
     "  clip_report --curves postprocess/paper --gmacs 5e10 --data 3.4B\n"
-    "  clip_report --curves postprocess/paper --figures 8b 9a --gpu-hours 5000 --tflops 200 --data 400M\n\n"
+    "  clip_report --curves postprocess/paper --figures 8b 9a --gpu-hours 5000 --tflops 200 --data 400M\n"
+    "  clip_report --study studies/small/table.json --output studies/small/report.html\n\n"
     "The page is one file and needs no network. The data of its figures lie beside it as CSV, in <name>_data/.\n"
     "Figures are drawn by gnuplot (package gnuplot-nox), which must be on PATH.\n"
     "exit codes: 0 done, 2 bad input or no gnuplot, 3 a file cannot be written, or a file of a run cannot be read\n"
@@ -48,17 +50,16 @@ double parse_count(const std::string& name, const std::string& text) {
 struct BudgetWords {
   std::string study, curves, measure, gpu_hours, gmacs, tflops, data;
   std::vector<std::string> figures;
+  bool asks() const { return !(gpu_hours + gmacs + tflops + data + measure).empty(); }
   bool given() const { return !(study + curves + gpu_hours + gmacs + tflops + data + measure).empty(); }
 };
 
+std::vector<StudyMeasure> measured(const BudgetWords& words) {
+  return words.study.empty() ? read_curves(words.curves, words.figures) : measures_of(read_json_file(words.study));
+}
+
 // The recommendation, as text.
-std::string advice(const BudgetWords& words) {
-  if (words.study.empty() == words.curves.empty()) {
-    throw input_error(
-        "a recommendation is told from --study TABLE.json (clip_study collect) or --curves DIR, one of them");
-  }
-  const std::vector<StudyMeasure> measures =
-      words.study.empty() ? read_curves(words.curves, words.figures) : measures_of(read_json_file(words.study));
+std::string advice(const BudgetWords& words, const std::vector<StudyMeasure>& measures) {
   const auto measure = std::ranges::find_if(
       measures, [&](const StudyMeasure& one) { return words.measure.empty() || one.name == words.measure; });
   if (measure == measures.end()) {
@@ -123,10 +124,15 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
     return kExitDone;
   }
   if (budget.given()) {
-    out << advice(budget);
-    if (runs.empty() && output.empty()) return kExitDone;
+    if (budget.study.empty() == budget.curves.empty()) {
+      throw input_error("a study is read from --study TABLE.json (clip_study collect) or --curves DIR, one of them");
+    }
+    options.study = measured(budget);
+    if (budget.asks() || output.empty()) out << (options.advice = advice(budget, options.study));
+    if (output.empty()) return kExitDone;
   }
-  if (runs.empty()) throw input_error("--runs is missing: name a run folder; clip_report --help shows examples");
+  if (runs.empty() && options.study.empty())
+    throw input_error("--runs is missing: name a run folder; clip_report --help shows examples");
   if (output.empty()) throw input_error("--output is missing: name a file that ends in .html, or a folder");
   options.runs.assign(runs.begin(), runs.end());
   options.output = output;

@@ -150,7 +150,7 @@ std::string data_of(const Figure& figure, const Unit& unit) {
     for (const std::size_t i : drawn_points(series)) {
       if (figure.log_x && series.x[i] <= 0) continue;
       const double y = figure.percent ? 100 * series.y[i] : series.y[i];
-      if (std::isfinite(y)) {
+      if (std::isfinite(y) && (!figure.log_y || y > 0)) {
         text += fmt::format("{} {}\n", series.x[i] / unit.size, y);
       } else {
         text += "\n";  // one empty line breaks the line
@@ -176,7 +176,11 @@ std::string script_of(const Figure& figure, const Unit& unit, const fs::path& da
   } else {
     text += "set xrange [0:*]\n";
   }
-  if (figure.from_zero || figure.percent) text += "set yrange [0:*]\n";
+  if (figure.log_y) {
+    text += "set logscale y\n";
+  } else if (figure.from_zero || figure.percent) {
+    text += "set yrange [0:*]\n";
+  }
   text += "set offsets graph 0, graph 0.02, graph 0.05, 0\nplot ";
   std::size_t index = 0;
   for (const Series& series : figure.series) {

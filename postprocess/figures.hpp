@@ -28,6 +28,7 @@ struct Figure {
   std::string x_name = "samples seen";
   std::string y_name;
   bool log_x = false;
+  bool log_y = false;
   bool percent = false;  // y is a share 0..1, shown as 0..100 %
   bool from_zero = false;
   bool smooth = false;  // long lines are drawn as means of windows; else thinned so that every spike stays

@@ -13,6 +13,7 @@
 #include "pictures.hpp"
 #include "run_figures.hpp"
 #include "runs.hpp"
+#include "study_figures.hpp"
 #include "style.hpp"
 
 namespace fs = std::filesystem;
@@ -228,7 +229,8 @@ std::string figure_element(const Figure& figure, const fs::path& gnuplot, const 
 
 Report write_report(const ReportOptions& options) {
   const fs::path gnuplot = find_gnuplot();
-  const std::vector<RunRecord> runs = load_runs(options.runs);
+  std::vector<RunRecord> runs;
+  if (!options.runs.empty()) runs = load_runs(options.runs);
   const Place place = place_of(options.output);
   Report report{place.page, runs.size(), 0, {}, summary_of(runs)};
   for (const RunRecord& run : runs) {
@@ -236,7 +238,9 @@ Report write_report(const ReportOptions& options) {
   }
 
   std::string drawn;
-  for (const Figure& figure : figures_of(runs, options.log_x)) {
+  std::vector<Figure> figures = figures_of_study(options.study);
+  for (Figure& figure : figures_of(runs, options.log_x)) figures.push_back(std::move(figure));
+  for (const Figure& figure : figures) {
     const std::string element = figure_element(figure, gnuplot, place, report.broken);
     if (!element.empty()) ++report.figures;
     drawn += element;
@@ -255,20 +259,25 @@ Report write_report(const ReportOptions& options) {
       "data:\">\n<title>{0}</title>\n<style>{1}</style></head>\n<body><main>\n<h1>{0}</h1>\n<p class=\"sub\">{2} "
       "run{3}, written {4}</p>\n",
       title, page_style(), runs.size(), runs.size() == 1 ? "" : "s", utc_now());
-  text += "<h2>Result of each run</h2>\n<div class=\"cards\">\n";
-  for (const RunRecord& run : runs) text += headline_card(run);
-  text += "</div>\n<h2>Runs</h2>\n" + run_table(runs);
+  if (!options.advice.empty()) text += "<h2>What to train</h2>\n<pre>" + escape_html(options.advice) + "</pre>\n";
+  if (!runs.empty()) {
+    text += "<h2>Result of each run</h2>\n<div class=\"cards\">\n";
+    for (const RunRecord& run : runs) text += headline_card(run);
+    text += "</div>\n<h2>Runs</h2>\n" + run_table(runs);
+  }
   text += "<h2>Figures</h2>\n";
   text +=
       drawn.empty() ? "<p class=\"none\">nothing to draw yet</p>\n" : "<div class=\"figures\">\n" + drawn + "</div>\n";
   if (!confusions.empty()) text += "<h2>What is mistaken for what</h2>\n" + confusions;
-  text += "<h2>Unseen test pictures</h2>\n";
-  text += sheets.empty() ? "<p class=\"none\">no test pictures with predictions yet</p>\n" : sheets;
-  text += "<h2>Provenance and configuration</h2>\n";
-  for (const RunRecord& run : runs) text += provenance_of(run);
-  std::vector<std::string> problems = report.broken;
-  problems.insert(problems.end(), picture_problems.begin(), picture_problems.end());
-  text += "<h2>What is missing</h2>\n" + gap_list(runs, problems);
+  if (!runs.empty()) {
+    text += "<h2>Unseen test pictures</h2>\n";
+    text += sheets.empty() ? "<p class=\"none\">no test pictures with predictions yet</p>\n" : sheets;
+    text += "<h2>Provenance and configuration</h2>\n";
+    for (const RunRecord& run : runs) text += provenance_of(run);
+    std::vector<std::string> problems = report.broken;
+    problems.insert(problems.end(), picture_problems.begin(), picture_problems.end());
+    text += "<h2>What is missing</h2>\n" + gap_list(runs, problems);
+  }
   text += fmt::format("<footer>clip_report {}, commit {}</footer>\n</main></body></html>\n", program_version(),
                       git_commit());
   write_file_atomic(place.page, text);

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "study_points.hpp"
+
 namespace clip_hpc {
 
 struct ReportOptions {
@@ -12,6 +14,8 @@ struct ReportOptions {
   std::filesystem::path output;             // FILE.html, or a folder that gets report.html
   std::string title = "clip_hpc report";
   bool log_x = false;
+  std::vector<StudyMeasure> study;  // drawn with the runs, or without any
+  std::string advice;               // plain text, shown first
 };
 
 struct Report {

@@ -65,7 +65,8 @@ int command_embed(World& world, std::span<const std::string> arguments) {
       "data", po::value(&data), "packed set")("images", po::value(&images)->multitoken(), "JPEG, PNG or WebP files")(
       "texts", po::value(&texts), "file with one text a line")(
       "write", po::value(&parts), "of inputs, image, text, ids, joined by commas; default: all but inputs")(
-      "view", po::value(&view)->default_value(view), "how an image is resized: resize, eval, eval_longest")(
+      "view", po::value(&view)->default_value(view),
+      "how an image is resized: resize, eval, eval_longest, eval_squash")(
       "weights", po::value(&weights)->default_value(weights),
       "trained, ema (their average, of a run with optim.ema), or auto: the average where there is one")(
       "precision", po::value(&precision)->default_value(precision),
@@ -75,7 +76,7 @@ int command_embed(World& world, std::span<const std::string> arguments) {
   if (path.empty() || output.empty()) throw input_error("clip_hpc embed needs --model and --output");
   one_of({"auto", "fp32", "bf16"})("--precision", precision);
   one_of({"auto", "trained", "ema"})("--weights", weights);
-  one_of({"resize", "eval", "eval_longest"})("--view", view);
+  one_of({"resize", "eval", "eval_longest", "eval_squash"})("--view", view);
   if (std::filesystem::exists(output)) throw input_error("{} exists: remove it, or give another --output", output);
   const EmbedSource source = source_of(data, images, texts);
   const EmbedParts wanted = parse_embed_parts(parts, source);

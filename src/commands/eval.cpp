@@ -67,7 +67,7 @@ int command_eval(World& world, std::span<const std::string> arguments) {
       "train-data", po::value(&options.train_data), "packed set that fewshot and linear_probe learn from")(
       "probe", po::value(&options.probes)->multitoken(), "linear_probe: sgd, adamw, lbfgs [sgd]")(
       "set", po::value(&keys)->multitoken(), "eval.key=value: any other key of [eval] in docs/config.md")(
-      "view", po::value(&options.view)->default_value(options.view), "resize, eval, eval_longest")(
+      "view", po::value(&options.view)->default_value(options.view), "resize, eval, eval_longest, eval_squash")(
       "captions", po::value(&options.captions)->default_value(options.captions), "retrieval: all or first")(
       "pictures", po::value(&options.pictures)->default_value(options.pictures),
       "kept for the report; of a suite none")("precision", po::value(&precision)->default_value(precision),
@@ -123,6 +123,8 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   one_of({"auto", "trained", "ema"})("--weights", weights);
   if (follows) {
     if (searches) throw input_error("--task search looks at one model: leave --follow out");
+    if (weights == "trained" && output.empty())
+      throw input_error("--follow --weights trained needs an --output of its own");
     return follow(world,
                   {.run = RunFolder{path},
                    .output = output.empty() ? path : output,
@@ -130,12 +132,17 @@ int command_eval(World& world, std::span<const std::string> arguments) {
                    .settings = keys,
                    .feature_folder = features,
                    .precision = precision,
+                   .weights = weights,
                    .poll_s = poll_s,
                    .stop_after_s = stop_after_s},
                   device);
   }
   const LoadedModel loaded = load_model(path, precision, device.device, weights);
   if (loaded.averaged) log_info("{}: the averaged weights (--weights trained for the others)", path);
+  if (loaded.has_average && !loaded.averaged && output.empty()) {
+    throw input_error("--weights trained needs --output: results in {} are those of the average",
+                      loaded.folder.path.native());
+  }
   RunFolder folder = loaded.folder;
   if (!output.empty() && !searches) folder.path = output;
   if (world.rank() == 0) std::filesystem::create_directories(folder.path);

@@ -36,6 +36,17 @@ void write_planes(const Image& image, int channels, std::span<std::uint8_t> out)
   }
 }
 
+Image middle_of(const Image& image, int size) {
+  const int from = (image.width - size) / 2;
+  Image middle{size, size, image.channels, {}};
+  const std::ptrdiff_t row_bytes = std::ptrdiff_t{image.width} * image.channels;
+  for (int y = from; y < from + size; ++y) {
+    const auto row = image.pixels.begin() + y * row_bytes + std::ptrdiff_t{from} * image.channels;
+    middle.pixels.insert(middle.pixels.end(), row, row + std::ptrdiff_t{size} * image.channels);
+  }
+  return middle;
+}
+
 void flip_rows(Image& image) {
   const std::size_t channels = static_cast<std::size_t>(image.channels);
   const std::size_t width = static_cast<std::size_t>(image.width);
@@ -184,7 +195,8 @@ void drawing_view(const ImageView& original, const ViewSpec& spec, RandomStream&
 }  // namespace
 
 std::vector<std::string> view_names() {
-  return {"eval", "eval_longest", "resize", "crop", "crop_half", "crop_flip", "drawing", "drawing_strong"};
+  return {"eval",      "eval_longest", "eval_squash", "resize",        "crop",
+          "crop_half", "crop_flip",    "drawing",     "drawing_strong"};
 }
 
 ViewSpec parse_view(const std::string& name, int size) {
@@ -212,6 +224,9 @@ ViewSpec parse_view(const std::string& name, int size) {
     spec.mode = ResizeMode::shortest;
   } else if (name == "eval_longest") {
     spec.mode = ResizeMode::longest;
+  } else if (name == "eval_squash") {
+    spec.mode = ResizeMode::squash;
+    spec.kept_side = 0.875;
   } else if (name == "resize") {
     spec.mode = ResizeMode::squash;
   } else if (name == "crop") {
@@ -237,8 +252,12 @@ void apply_view(const ImageView& image, const ViewSpec& spec, RandomStream& rand
   if (out.size() != spec.bytes()) throw internal_error("a view of {} bytes into {} bytes", spec.bytes(), out.size());
   if (image.width < 1 || image.height < 1) throw input_error("cannot make a view of an empty image");
   switch (spec.kind) {
-    case ViewSpec::Kind::eval:
-      return write_planes(eval_transform(image, spec.size, spec.mode, spec.filter), spec.channels, out);
+    case ViewSpec::Kind::eval: {
+      const int side = static_cast<int>(std::lround(spec.size / spec.kept_side));
+      Image resized = eval_transform(image, side, spec.mode, spec.filter);
+      if (side > spec.size) resized = middle_of(resized, spec.size);
+      return write_planes(resized, spec.channels, out);
+    }
     case ViewSpec::Kind::crop: {
       Image cropped = resize(random_crop(image, spec, random), spec.size, spec.size, spec.filter);
       if (spec.flip_probability > 0 && random.chance(spec.flip_probability)) flip_rows(cropped);

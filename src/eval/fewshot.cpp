@@ -4,6 +4,7 @@
 #include <array>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/comm/agree.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -64,22 +65,24 @@ std::vector<FewshotOutcome> evaluate_fewshot(Communicator& comm, const Samples& 
   const auto shots = std::ssize(options.shots), strengths = std::ssize(options.l2), sets = std::ssize(tests);
   const auto kinds = std::ssize(kMetrics);
   at::Tensor all = at::zeros({options.seeds, shots, strengths, sets, kinds}, at::kDouble);
-  for (std::int64_t unit = comm.rank(); unit < options.seeds * shots; unit += comm.size()) {
-    const std::int64_t seed = unit / shots, s = unit % shots;
-    const auto rows =
-        fewshot_rows(train.y, classes, options.shots[static_cast<std::size_t>(s)], static_cast<std::uint64_t>(seed));
-    const std::vector<RidgeHead> heads = fit_ridge(take(train, rows), classes, options.l2);
-    for (std::int64_t l = 0; l < strengths; ++l) {
-      const RidgeHead& head = heads[static_cast<std::size_t>(l)];
-      for (std::int64_t t = 0; t < sets; ++t) {
-        const auto metrics = head_metrics(head.weight, head.bias, tests[static_cast<std::size_t>(t)]);
-        for (std::int64_t k = 0; k < kinds; ++k) {
-          const auto found = metrics.find(kMetrics[static_cast<std::size_t>(k)]);
-          if (found != metrics.end()) all[seed][s][l][t][k].fill_(found->second);
+  together(comm, [&] {
+    for (std::int64_t unit = comm.rank(); unit < options.seeds * shots; unit += comm.size()) {
+      const std::int64_t seed = unit / shots, s = unit % shots;
+      const auto rows =
+          fewshot_rows(train.y, classes, options.shots[static_cast<std::size_t>(s)], static_cast<std::uint64_t>(seed));
+      const std::vector<RidgeHead> heads = fit_ridge(take(train, rows), classes, options.l2);
+      for (std::int64_t l = 0; l < strengths; ++l) {
+        const RidgeHead& head = heads[static_cast<std::size_t>(l)];
+        for (std::int64_t t = 0; t < sets; ++t) {
+          const auto metrics = head_metrics(head.weight, head.bias, tests[static_cast<std::size_t>(t)]);
+          for (std::int64_t k = 0; k < kinds; ++k) {
+            const auto found = metrics.find(kMetrics[static_cast<std::size_t>(k)]);
+            if (found != metrics.end()) all[seed][s][l][t][k].fill_(found->second);
+          }
         }
       }
     }
-  }
+  });
   comm.all_reduce(all, ReduceOp::sum);  // the others' shares are zero, so the sum is exact
 
   std::vector<FewshotOutcome> outcomes;

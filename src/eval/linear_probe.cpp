@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/comm/agree.hpp"
 #include "clip_hpc/eval/lbfgs.hpp"
 
 namespace clip_hpc {
@@ -197,16 +198,18 @@ std::vector<double> log_grid(double low, double high) {  // exponents
 std::vector<double> validation_accuracies(Communicator& comm, const ProbeRecipe& recipe, const Samples& train,
                                           const TestSamples& validation, std::int64_t classes,
                                           std::span<const double> values) {
-  const std::int64_t members = std::ssize(values), together = members_together(classes);
+  const std::int64_t members = std::ssize(values), at_once = members_together(classes);
   at::Tensor accuracies = at::zeros({members}, at::kDouble);
-  for (std::int64_t group = comm.rank(); group * together < members; group += comm.size()) {
-    const std::int64_t begin = group * together, count = std::min(together, members - begin);
-    const ProbeHeads heads = train_heads(
-        recipe, train, classes, values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
-    for (std::int64_t m = 0; m < count; ++m) {
-      accuracies[begin + m].fill_(head_metrics(heads.weight[m], heads.bias[m], validation).at("acc1"));
+  together(comm, [&] {
+    for (std::int64_t group = comm.rank(); group * at_once < members; group += comm.size()) {
+      const std::int64_t begin = group * at_once, count = std::min(at_once, members - begin);
+      const ProbeHeads heads = train_heads(
+          recipe, train, classes, values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
+      for (std::int64_t m = 0; m < count; ++m) {
+        accuracies[begin + m].fill_(head_metrics(heads.weight[m], heads.bias[m], validation).at("acc1"));
+      }
     }
-  }
+  });
   comm.all_reduce(accuracies, ReduceOp::sum);  // the others' shares are zero, so the sum is exact
   return {accuracies.const_data_ptr<double>(), accuracies.const_data_ptr<double>() + members};
 }
@@ -331,11 +334,12 @@ ProbeHead fit_probe(Communicator& comm, const ProbeRecipe& recipe, const Samples
   const at::ScalarType type = recipe.method == "lbfgs" ? at::kDouble : at::kFloat;
   head.weight = at::empty({train.x.size(1), classes}, type);
   head.bias = at::empty({classes}, type);
-  if (comm.rank() == 0) {
+  together(comm, [&] {
+    if (comm.rank() != 0) return;
     const ProbeHeads last = train_heads(recipe, both, classes, std::span(&head.value, 1));
     head.weight.copy_(last.weight[0]);
     head.bias.copy_(last.bias[0]);
-  }
+  });
   comm.broadcast(head.weight);
   comm.broadcast(head.bias);
   return head;

@@ -43,8 +43,11 @@ void describe(OptionTable& table, EvalOptions& options) {
   table.add("eval.tasks", options.tasks,
             "`zeroshot` (sets with labels), `retrieval`, or with `train_data` `fewshot`, `linear_probe`",
             each_one_of({"zeroshot", "retrieval", "fewshot", "linear_probe"}));
-  table.add("eval.view", options.view, "test image to model input: `resize`, `eval` (short side, centre crop)",
-            one_of({"resize", "eval", "eval_longest"}));
+  table.add(
+      "eval.view", options.view,
+      "test image to model input: `resize`, `eval` (short side, centre crop), `eval_squash` (resized to 8/7 of the "
+      "size, centre crop; the paper's)",
+      one_of({"resize", "eval", "eval_longest", "eval_squash"}));
   table.add("eval.captions", options.captions, "retrieval: `all` captions of an image, or its `first`",
             one_of({"all", "first"}));
   table.add("eval.pictures", options.pictures, "test pictures that are kept with the three best names, for the report",

@@ -122,8 +122,10 @@ TrainClasses train_classes(const PackedSet& train, const std::string& label) {
 }
 
 TestSamples match_classes(const PackedSet& test, const std::string& label, const TrainClasses& train) {
-  std::map<std::string, std::int64_t> known;
-  for (std::size_t c = 0; c < train.names.size(); ++c) known.emplace(train.names[c], static_cast<std::int64_t>(c));
+  // Classes may share a name (two of ImageNet's are "missile"): then they are matched in their order.
+  std::map<std::string, std::vector<std::int64_t>> known;
+  for (std::size_t c = 0; c < train.names.size(); ++c) known[train.names[c]].push_back(static_cast<std::int64_t>(c));
+  std::map<std::string, std::size_t> times;
   const std::vector<std::string> names = test.classnames(label);
   TestSamples matched;
   matched.name = test.folder().native();
@@ -131,8 +133,10 @@ TestSamples match_classes(const PackedSet& test, const std::string& label, const
   for (std::size_t c = 0; c < names.size(); ++c) {
     const auto found = known.find(names[c]);
     if (found == known.end()) continue;
+    const std::size_t occurrence = times[names[c]]++;
+    if (occurrence >= found->second.size()) continue;
     place[c] = static_cast<std::int64_t>(matched.columns.size());
-    matched.columns.push_back(found->second);
+    matched.columns.push_back(found->second[occurrence]);
   }
   std::size_t answerable = 0;
   for (const std::int32_t one : test.all_labels(label)) {

@@ -183,6 +183,18 @@ ZeroshotTask zeroshot_task(const PackedSet& set, const std::string& label, const
     for (std::size_t i = 0; i < json.size(); ++i) {
       right_of.push_back(index.list(json[i], fmt::format("{}, sample {}", where, i)));
     }
+    // A list in another order than the set's would give numbers all the same.
+    std::size_t told = 0, own = 0;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      if (right_of[i].empty() || labels[i] < 0) continue;
+      ++told;
+      own += std::ranges::find(right_of[i], std::int64_t{labels[i]}) != right_of[i].end() ? 1 : 0;
+    }
+    if (told >= 1000 && own * 10 < told) {
+      throw input_error(
+          "{}: only {} of {} samples have their own class among the right ones: the list is in another order than {}",
+          where, own, told, set.folder().native());
+    }
   } else {
     for (std::size_t c = 0; c < names.size(); ++c) right_of.push_back({static_cast<std::int64_t>(c)});
     if (!files.classnames.empty()) {

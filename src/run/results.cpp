@@ -172,7 +172,7 @@ std::string clip_benchmark_json(const Result& result) {
 std::string clip_benchmark_file(const Result& result) {
   std::string dataset = result.dataset;
   if (!result.label.empty()) dataset += "_" + result.label;
-  if (!result.variant.empty() && !result.train_data.empty()) dataset += "_" + result.variant;
+  if (!result.variant.empty()) dataset += "_" + result.variant;
   std::string name =
       fmt::format("{}_{}_{}_{}_{}.json", dataset, result.pretrained, result.model, result.language, result.task);
   for (char& c : name) {

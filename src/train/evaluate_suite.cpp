@@ -20,11 +20,12 @@ constexpr std::uint64_t kArithmetic = 1;  // raised when the same inputs give ot
 // A row of the table, as suite_<suite>.json keeps it.
 struct Row {
   std::string section, dataset, task, metric;
-  std::string state;  // done, missing, or open: not come to
+  std::string state;  // done, missing, failed, or open: not come to
   std::optional<double> value;
   std::int64_t n = 0;
   std::string key;                 // what it was computed from
   std::vector<std::string> files;  // below clip_benchmark/
+  std::vector<std::string> sums;   // of their content: another suite may have written a file of that name
 };
 
 Json to_json(const Row& row) {
@@ -36,7 +37,8 @@ Json to_json(const Row& row) {
           {"value", row.value ? Json(*row.value) : Json(nullptr)},
           {"n", row.n},
           {"key", row.key},
-          {"files", row.files}};
+          {"files", row.files},
+          {"xxh64", row.sums}};
 }
 
 Row row_from(const Json& json) {
@@ -50,6 +52,7 @@ Row row_from(const Json& json) {
   row.n = json.at("n").get<std::int64_t>();
   row.key = json.at("key").get<std::string>();
   row.files = json.at("files").get<std::vector<std::string>>();
+  row.sums = json.at("xxh64").get<std::vector<std::string>>();
   return row;
 }
 
@@ -185,10 +188,12 @@ void take_results(const RunFolder& folder, const SuiteEntry& entry, std::int64_t
   fs::create_directories(files);
   const std::vector<Result> results = results_of(folder, entry, step);
   row.files.clear();
+  row.sums.clear();
   for (Result result : results) {
     if (const auto value = suite_metric(entry.metric, result.metrics)) result.metrics[entry.metric] = *value;
     row.files.push_back(clip_benchmark_file(result));
     write_file_atomic(files / row.files.back(), clip_benchmark_json(result));
+    row.sums.push_back(hex64(xxh64_of_file(files / row.files.back())));
   }
   row.value = suite_metric(entry.metric, results.front().metrics);
   row.n = results.front().n;
@@ -215,13 +220,21 @@ void say_table(const Suite& suite, const std::vector<Row>& rows, const std::stri
   }
 }
 
+bool are_there(const Row& row, const RunFolder& folder) {
+  for (std::size_t i = 0; i < row.files.size(); ++i) {
+    const fs::path file = folder.path / "clip_benchmark" / row.files[i];
+    if (!fs::exists(file) || i >= row.sums.size() || hex64(xxh64_of_file(file)) != row.sums[i]) return false;
+  }
+  return true;
+}
+
 // What each rank is told: rows as rank 0 found them on disk.
 std::vector<Row> plan(World& world, const EvalContext& context, const Suite& suite, const RunFolder& folder) {
   std::string told;
   if (world.rank() == 0) {
     Json json = Json::array();
     for (const SuiteEntry& entry : suite.entries) {
-      Row row{entry.section, entry.dataset, entry.task, entry.metric, "open", {}, 0, "", {}};
+      Row row{entry.section, entry.dataset, entry.task, entry.metric, "open", {}, 0, "", {}, {}};
       if (!missing_set(entry).empty()) row.state = "missing";
       json.push_back(to_json(row));
     }
@@ -253,9 +266,7 @@ std::vector<Row> plan(World& world, const EvalContext& context, const Suite& sui
         row.key = key_of(of_entry, suite.entries[i]);
         const auto old = std::ranges::find(before, row.section, &Row::section);
         if (old != before.end() && old->state == "done" && old->key == row.key && old->metric == row.metric &&
-            std::ranges::all_of(old->files, [&](const std::string& name) {
-              return fs::exists(folder.path / "clip_benchmark" / name);
-            })) {
+            are_there(*old, folder)) {
           row = *old;
         }
       }
@@ -303,7 +314,8 @@ bool evaluate_suite(World& world, const EvalContext& context, const Suite& suite
     }
   }
   std::size_t computed = 0;
-  FeatureMemo memo;  // variants of ImageNet share its prompts
+  std::optional<Error> failure;  // the first
+  FeatureMemo memo;              // variants of ImageNet share its prompts
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (rows[i].state != "open") continue;
     const std::vector<std::size_t> group = with_same_head(suite, rows, i);
@@ -320,8 +332,12 @@ bool evaluate_suite(World& world, const EvalContext& context, const Suite& suite
       of.names[without_slash(entry.options.data.front()).native()] = entry.dataset;
     }
     const Evaluated outcome = evaluate_all(world, of_entry, options, folder, progress, run_name, of);
-    if (!outcome.failures.empty()) {
-      throw Error(outcome.failures[0].kind, fmt::format("[{}]: {}", rows[i].section, outcome.failures[0].text));
+    if (!outcome.failures.empty()) {  // told already; the other sections go on
+      for (const std::size_t member : group) rows[member].state = "failed";
+      if (!failure) {
+        failure.emplace(outcome.failures[0].kind, fmt::format("[{}]: {}", rows[i].section, outcome.failures[0].text));
+      }
+      continue;
     }
     if (!outcome.finished) {
       log_info("suite {}: stopped after {} new sections on request; submit again to go on", suite.name, computed);
@@ -340,6 +356,7 @@ bool evaluate_suite(World& world, const EvalContext& context, const Suite& suite
     log_info("suite {}: {} of {} sections evaluated now in {:.1f} s; one file a result in {}", suite.name, computed,
              rows.size(), timer.seconds(), (folder.path / "clip_benchmark").native());
   }
+  if (failure) throw Error(*failure);
   return true;
 }
 

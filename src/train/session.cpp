@@ -488,7 +488,8 @@ LoadedModel load_model(const std::filesystem::path& named, const std::string& pr
   loaded.model = std::make_unique<ClipModel>(
       parse_model_config(about.at("model"), about.at("model_name").get<std::string>()),
       scalar_type_of(precision == "auto" ? about.value("precision", "fp32") : precision), device);
-  loaded.averaged = which != "trained" && keeps_average(checkpoint);
+  loaded.has_average = keeps_average(checkpoint);
+  loaded.averaged = which != "trained" && loaded.has_average;
   if (which == "ema" && !loaded.averaged) {
     throw input_error("{} holds no averaged weights: train with optim.ema, or ask for the trained ones",
                       checkpoint.native());

@@ -47,14 +47,14 @@ check 'export of it' says 0 'of step 0' "$clip_hpc" export --model back --output
 check 'the same weights' cmp $weights exported/c/open_clip_model.safetensors
 import() { says 2 "$1" on_ranks 2 "$clip_hpc" import --output no "${@:2}"; } # text, words
 check 'a file without its model' import 'with --config' --input $weights
-check 'without a tokenizer' import 'with --tokenizer' --input $weights --config tiny.json
-check 'a tokenizer that is not there' import 'check --tokenizer' --input $weights --config tiny.json --tokenizer none.model
+check 'without a tokenizer' import 'give --tokenizer' --input $weights --config tiny.json
+check 'a tokenizer that is not there' import 'does not exist: give a SentencePiece model' --input $weights --config tiny.json --tokenizer none.model
 sed 's/"layers": 1, "width"/"layers": 2, "width"/' tiny.json >deeper.json
 check 'missing tensors are named' import 'lacks tensors of the model: visual' --input exported/a --config deeper.json
 sed 's/"width": 32, "heads": 2/"width": 64, "heads": 2/' tiny.json >wider.json
 check 'another shape is named' import 'has the shape' --input exported/a --config wider.json
 sed 's/"pool_type": "eos"/"pool_type": "argmax"/' tiny.json >argmax.json
-check 'a model with a vocabulary of CLIP' import "byte-pair tokenizer" --input $weights --config argmax.json
+check 'a model with a vocabulary of CLIP' import 'use eos or last' --input exported/a --config argmax.json
 sed 's/"heads": 2/&, "eos_id": 5/' tiny.json >eos.json
 check 'a tokenizer with another end token' import 'end token is 5' --input exported/a --config eos.json
 sed 's/"embed_dim"/"custom_text": true, &/' tiny.json >custom.json

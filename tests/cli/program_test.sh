@@ -36,9 +36,9 @@ check 'unknown option' says 2 "'--from-where'" "$clip_hpc" pack --from-where emo
 check 'shortened option' says 2 "'--resum'" "$clip_hpc" --config "$config" --resum auto
 check 'option without its value' says 2 "'--config'" "$clip_hpc" --config
 check 'train: no configuration' says 2 'give --config' "$clip_hpc" train
-check 'pack: no output' says 2 'needs --from and --output' "$clip_hpc" pack --from emoji
+check 'pack: no output' says 2 'needs --from (or --to) and --output' "$clip_hpc" pack --from emoji
 check 'pack: unknown source' says 2 'must be one of' "$clip_hpc" pack --from emojis --output "$scratch/set"
-check 'eval: no model' says 2 'needs --model and --data' "$clip_hpc" eval
+check 'eval: no model' says 2 'needs --model, and --data or --suite' "$clip_hpc" eval
 check 'eval: unknown task' says 2 'zeroshot, retrieval' "$clip_hpc" eval --model "$scratch" --data "$scratch" --task retrival
 check 'embed: no output' says 2 'needs --model and --output' "$clip_hpc" embed --model "$scratch" --texts "$config"
 check 'embed: nothing to embed' says 2 'needs --data, or --images' "$clip_hpc" embed --model "$scratch" --output "$scratch/f.h5"
@@ -51,7 +51,7 @@ check 'embed: texts that are not there' says 2 'check --texts' "$clip_hpc" embed
 check 'embed: an unknown dataset' says 2 'inputs, image, text and ids' "$clip_hpc" embed --model "$scratch" --texts "$config" \
   --write pixels --output "$scratch/f.h5"
 check 'tokenize: no tokenizer' says 2 'needs --tokenizer' "$clip_hpc" tokenize
-check 'tokenize: not there' says 2 'packed set or a run folder' "$clip_hpc" tokenize --tokenizer "$scratch"
+check 'tokenize: not there' says 2 'a packed set, a run folder, or clip' "$clip_hpc" tokenize --tokenizer "$scratch"
 check 'tokenize: not a model' says 2 'not a SentencePiece model' "$clip_hpc" tokenize --tokenizer "$config"
 check 'export: no output' says 2 'needs --model and --output' "$clip_hpc" export --model "$scratch"
 check 'export: no model' says 2 'give a run folder' "$clip_hpc" export --model "$scratch" --output "$scratch/out"

@@ -48,6 +48,19 @@ TEST(Augment, EvalViewsArePlanesOfTheResizedImage) {
   EXPECT_EQ(view_of({1, 1, 3, {255, 0, 0}}, luma), Bytes(4, 76));  // Pillow's luma of red
 }
 
+// The paper's test images: squeezed to 256 x 256, the middle 224.
+TEST(Augment, EvalSquashIsTheMiddleOfTheSqueezedImage) {
+  Image image{300, 100, 1, Bytes(30000)};
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(i * i / 97 % 251);
+  const Image squeezed = resize(image, 256, 256, Filter::bicubic);
+  const Bytes out = view_of(image, parse_view("eval_squash", 224));
+  for (std::size_t y = 0; y < 224; y += 5) {
+    for (std::size_t x = 0; x < 224; ++x) {
+      ASSERT_EQ(out[y * 224 + x], squeezed.pixels[(y + 16) * 256 + x + 16]) << x << " " << y;
+    }
+  }
+}
+
 TEST(Augment, RandomViewsRepeatForTheSameAddressOnly) {
   const Image image = black_square(40, 3, 10, 28);
   for (const std::string& name : view_names()) {

@@ -11,6 +11,7 @@
 #include "command.hpp"
 #include "expect_error.hpp"
 #include "run/scratch.hpp"
+#include "study_figures.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -194,6 +195,44 @@ TEST(Recommend, BadCurvesAndWordsAreNamed) {
       report_command({"--curves", folder_of_curves, "--figures", "8b", "--gmacs", "6e10", "--data", "3.4B"}, out, err),
       0);
   EXPECT_NE(out.str().find("ViT-B/16, clip: 3.1"), std::string::npos) << out.str();
+}
+
+// A page of the paper's curves: everything that varies has its figure, and what was read off hidden markers is on it,
+// too.
+TEST(Recommend, AStudyIsDrawn) {
+  const auto of_paper = figures_of_study(read_curves(curves()), 1);
+  std::vector<std::string> kinds;
+  for (const Figure& figure : of_paper) kinds.push_back(figure.id.substr(figure.id.rfind('_') + 1));
+  EXPECT_EQ(kinds, (std::vector<std::string>{"compute", "data", "epochs", "share"}));
+  const auto line = [&](std::size_t figure, const std::string& name) {
+    for (const Series& series : of_paper[figure].series) {
+      if (series.name == name) return series;
+    }
+    ADD_FAILURE() << "no line " << name;
+    return Series{};
+  };
+  EXPECT_EQ(line(1, "ViT-L/16, clip, each once").y.back(), 0.285);  // 3.4 G pairs, fig. 8a
+  const std::vector<double> shares{0.352, 0.344, 0.354, 0.381, 0.397},
+      drawn = line(3, "ViT-B/32, clip, 3.4 G samples").y;
+  ASSERT_EQ(drawn.size(), shares.size());
+  for (std::size_t i = 0; i < shares.size(); ++i) EXPECT_NEAR(drawn[i], shares[i], 1e-12);
+  const Series front = of_paper[0].series.back();
+  EXPECT_EQ(front.name, "best for its compute");
+  EXPECT_TRUE(std::ranges::is_sorted(front.y, std::greater<>{}));
+  EXPECT_EQ(front.y.back(), 0.281);  // ViT-L/16 on 1 G pairs, fig. 9a
+
+  const Scratch folder;
+  std::ostringstream out, err;
+  EXPECT_EQ(report_command({"--curves", curves().string(), "--figures", "8b", "5b", "--gmacs", "1e10", "--data", "3.4B",
+                            "--output", (folder / "page.html").string()},
+                           out, err),
+            0)
+      << err.str();
+  const std::string page = read_text_file(folder / "page.html");
+  for (const char* words : {"What to train", "ViT-B/32, clip: 1.76 G pairs", "<svg", "error against distinct pairs"}) {
+    EXPECT_NE(page.find(words), std::string::npos) << words;
+  }
+  EXPECT_EQ(page.find("Unseen test pictures"), std::string::npos);
 }
 
 }  // namespace

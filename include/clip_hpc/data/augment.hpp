@@ -21,6 +21,7 @@ struct ViewSpec {
   int channels = 3;  // of the output: 3, or 1 (RGB becomes luma)
   ResizeMode mode = ResizeMode::squash;
   Filter filter = Filter::bicubic;
+  double kept_side = 1;  // eval: share of the resized side that the centre crop keeps
   // crop: share of the area, width / height, horizontal flip. affine: scale of the drawing, its width / height.
   double scale_min = 1, scale_max = 1, aspect_min = 1, aspect_max = 1, flip_probability = 0;
   // affine, on a white background
@@ -33,7 +34,8 @@ struct ViewSpec {
   }
 };
 
-// "eval" (short side, centre crop), "eval_longest", "resize" (both sides squashed; the paper's), "crop" (area .9-1),
+// "eval" (short side, centre crop), "eval_longest", "resize" (both sides squashed; the paper's in training),
+// "eval_squash" (both sides squashed to 8/7 of the size, centre crop; the paper's in tests), "crop" (area .9-1),
 // "crop_half" (.5-1, SLIP's), "crop_flip" (.08-1), "drawing", "drawing_strong". Throws input for another name.
 ViewSpec parse_view(const std::string& name, int size);
 std::vector<std::string> view_names();

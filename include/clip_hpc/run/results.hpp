@@ -65,7 +65,7 @@ std::vector<Result> read_run_results(const RunFolder& folder);
 // train_data.
 std::string clip_benchmark_json(const Result& result);
 // {dataset}_{pretrained}_{model}_{language}_{task}.json, its default. What is no letter, digit, dot or minus becomes _.
-// Label and variant of a result stand behind the data set, the variant of tasks that learn alone.
+// Label and variant of a result stand behind the data set.
 std::string clip_benchmark_file(const Result& result);
 
 // Reads, changes and writes atomically; an entry of the same (dataset, task, step, label, variant) is replaced in its

@@ -82,7 +82,7 @@ struct LoadedModel {
   std::unique_ptr<Tokenizer> tokenizer;
   RunFolder folder;
   Progress progress;
-  bool averaged = false;
+  bool averaged = false, has_average = false;
 };
 LoadedModel load_model(const std::filesystem::path& path, const std::string& precision = "auto",
                        const at::Device& device = at::kCPU, const std::string& weights = "auto");
