@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <system_error>
 
 #include "clip_hpc/base/error.hpp"
@@ -161,23 +162,52 @@ std::string data_of(const Figure& figure, const Unit& unit) {
   return text;
 }
 
+// A logarithmic axis of errors spans about one decade: its marks are named one by one.
+std::string log_y_of(const Figure& figure) {
+  double least = std::numeric_limits<double>::infinity(), most = 0;
+  for (const Series& series : figure.series) {
+    for (const double y : series.y) {
+      if (!std::isfinite(y) || y <= 0) continue;
+      least = std::min(least, y);
+      most = std::max(most, y);
+    }
+  }
+  if (most <= 0) return "";
+  const double factor = figure.percent ? 100 : 1;
+  std::string text =
+      fmt::format("set logscale y\nset yrange [{}:{}]\nset ytics (", 0.95 * factor * least, 1.05 * factor * most);
+  const char* comma = "";
+  for (double decade = 1e-6; decade < 1e6; decade *= 10) {
+    for (const double mark : {1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0}) {
+      const double at = mark * decade;
+      if (at < 0.95 * factor * least || at > 1.05 * factor * most) continue;
+      text += fmt::format("{}{:.6g}", comma, at);
+      comma = ", ";
+    }
+  }
+  return text + ")\n";
+}
+
 std::string script_of(const Figure& figure, const Unit& unit, const fs::path& data, const fs::path& svg) {
+  const bool crowded = figure.series.size() > 8;  // then its key stands beside it
   std::string text = fmt::format(
-      "set terminal svg size 620,420 dynamic noenhanced font 'sans-serif,16' name '{}'\n"
+      "set terminal svg size 620,{} dynamic noenhanced font 'sans-serif,16' name '{}'\n"
       "set output {}\nset encoding utf8\n"
       "set border 3 lw 1 lc rgb '#64748b'\nset grid lt 1 lw 0.6 lc rgb '#c3cad4'\n"
       "set tics nomirror scale 0.5 textcolor rgb '#334155'\n"
       "set xlabel {} textcolor rgb '#334155'\nset ylabel {} textcolor rgb '#334155'\n"
-      "set key above left Left reverse samplen 2 textcolor rgb '#1e293b' width 2 maxrows 8\n",
-      figure.id, quoted(svg), quoted(*unit.word == '\0' ? figure.x_name : figure.x_name + " (" + unit.word + ")"),
-      quoted(figure.percent ? figure.y_name + " (%)" : figure.y_name));
+      "set key {} Left reverse samplen 2 textcolor rgb '#1e293b' width 2{}\n",
+      crowded ? 480 : 420, figure.id, quoted(svg),
+      quoted(*unit.word == '\0' ? figure.x_name : figure.x_name + " (" + unit.word + ")"),
+      quoted(figure.percent ? figure.y_name + " (%)" : figure.y_name),
+      crowded ? "outside right top vertical font ',11'" : "above left", crowded ? "" : " maxrows 8");
   if (figure.log_x) {
     text += "set logscale x\n";
   } else {
     text += "set xrange [0:*]\n";
   }
   if (figure.log_y) {
-    text += "set logscale y\n";
+    text += log_y_of(figure);
   } else if (figure.from_zero || figure.percent) {
     text += "set yrange [0:*]\n";
   }

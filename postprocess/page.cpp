@@ -259,7 +259,8 @@ Report write_report(const ReportOptions& options) {
       "data:\">\n<title>{0}</title>\n<style>{1}</style></head>\n<body><main>\n<h1>{0}</h1>\n<p class=\"sub\">{2} "
       "run{3}, written {4}</p>\n",
       title, page_style(), runs.size(), runs.size() == 1 ? "" : "s", utc_now());
-  if (!options.advice.empty()) text += "<h2>What to train</h2>\n<pre>" + escape_html(options.advice) + "</pre>\n";
+  if (!options.advice.empty())
+    text += "<h2>What to train</h2>\n<pre class=\"advice\">" + escape_html(options.advice) + "</pre>\n";
   if (!runs.empty()) {
     text += "<h2>Result of each run</h2>\n<div class=\"cards\">\n";
     for (const RunRecord& run : runs) text += headline_card(run);

@@ -29,11 +29,11 @@ std::string count_of(double count) {
   return text;
 }
 
-// A line needs two different x; without any there is no figure.
+// A line needs three points; without any there is no figure.
 void add(std::vector<Figure>& figures, Figure figure, const Lines& lines, int& colour) {
   for (auto [name, points] : lines) {
     std::ranges::sort(points);
-    if (points.front().first == points.back().first) continue;
+    if (points.size() < 3 || points.front().first == points.back().first) continue;
     Series series;
     series.name = name;
     series.colour = colour++;
@@ -86,10 +86,12 @@ std::vector<Figure> figures_of_study(std::span<const StudyMeasure> measures, std
     };
     // Lines hold all points of a series, except where points differ by something else than x.
     Lines compute, data, repeats, share;
+    const bool has_once = std::ranges::any_of(measure.points, [](const StudyPoint& p) { return p.epochs() < 1.05; });
     for (const StudyPoint& p : measure.points) {
       const bool once = p.epochs() < 1.05;
-      compute[series_of(p) + (once ? "" : fmt::format(", {} pairs", count_of(p.set)))].emplace_back(p.total_gmacs(),
-                                                                                                    p.error);
+      if (once || !has_once)
+        compute[series_of(p) + (once ? "" : fmt::format(", {} pairs", count_of(p.set)))].emplace_back(p.total_gmacs(),
+                                                                                                      p.error);
       data[series_of(p) + (once ? ", each once" : fmt::format(", {} samples", count_of(p.samples)))].emplace_back(
           p.set, p.error);
       repeats[series_of(p) + fmt::format(", {} pairs", count_of(p.set))].emplace_back(p.epochs(), p.error);

@@ -74,6 +74,7 @@ figure svg { display: block; width: 100%; height: auto; background: var(--figure
 details { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 10px 16px;
   margin-bottom: 10px; }
 summary { cursor: pointer; font-weight: 600; overflow-wrap: anywhere; }
+pre.advice { white-space: pre-wrap; }
 pre { overflow-x: auto; font: .82rem/1.45 ui-monospace, "DejaVu Sans Mono", monospace; background: var(--page);
   padding: 12px; border-radius: 8px; }
 ul.gaps { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; margin: 0;
