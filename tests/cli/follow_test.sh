@@ -51,6 +51,10 @@ PYTHON
 check "with the numbers of a run that evaluates itself" python3 "$scratch/both.py" "$run/results.json" "$beside/results_follow.json"
 check 'nothing is evaluated twice' says 0 'step 2 is evaluated already' "${follow[@]}"
 
+check 'weights that the run does not keep' says 0 'holds no averaged weights' "$clip_hpc" eval --model "$run" --follow --weights ema \
+  --output "$scratch/averaged"
+check 'the trained weights, elsewhere' says 2 'needs an --output of its own' "$clip_hpc" eval --model "$run" --follow --weights trained
+
 # --- stopped, and on again -------------------------------------------------------------------------------------------
 rm "$run/results.json"
 check 'time is over' says 75 'submit again to go on' "$clip_hpc" eval --model "$run" --follow --stop-after-s 0.001
