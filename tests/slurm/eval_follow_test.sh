@@ -41,6 +41,22 @@ if [[ ${1:-} == inside ]]; then
   job=$(cd "$CLIP_HPC_SOURCE_DIR" && RUN_DIR='' sbatch --parsable --cpus-per-task=1 --time=10 --output="$SCRATCH/no_run.log" jobs/eval_follow.slurm)
   log=$SCRATCH/no_run.log
   expect 'no run: says so' wait_for says 'which run?'
+
+  # The scripts of single commands, with the programs themselves.
+  submit() { # log, script and words
+    log=$SCRATCH/$1.log
+    job=$(cd "$CLIP_HPC_SOURCE_DIR" && sbatch --parsable --ntasks-per-node=1 --cpus-per-task=1 --time=10 --output="$log" "${@:2}")
+    wait_for is_over
+  }
+  submit doctor --ntasks-per-node=2 jobs/doctor.slurm --mib 1
+  expect 'doctor: two ranks' wait_for says 'mpi, 2 ranks'
+  expect 'doctor: ready' test "$(field ExitCode)" = 0:0
+  submit pack --ntasks-per-node=2 jobs/pack.slurm --from emoji --size 16 --output "$SCRATCH/emoji"
+  expect 'pack: done' test "$(field JobState)" = COMPLETED
+  expect 'pack: a set' test -s "$SCRATCH/emoji/test/dataset.json"
+  submit eval jobs/eval.slurm --model "$SCRATCH/none" --data "$SCRATCH/emoji/test"
+  expect 'eval: the exit code of the program' test "$(field ExitCode)" = 2:0
+  expect 'eval: its words' says 'holds no complete checkpoint'
   exit 0
 fi
 
