@@ -4,7 +4,7 @@
 #   clip_hpc_launch 8 clip_hpc --config configs/vit_s_flip.cfg
 # In:  CLIP_HPC_SITE (a file configs/sites/<name>.env), CLIP_HPC_BUILD (a build folder other than build/release),
 #      LIBTORCH (a LibTorch other than the one that clip_hpc was built with)
-# Out: CLIP_HPC_ROOT, PATH with clip_hpc on it, the CLIP_HPC_* values of the site, clip_hpc_launch
+# Out: CLIP_HPC_ROOT, PATH with clip_hpc on it, the CLIP_HPC_* values of the site, clip_hpc_launch, clip_hpc_job
 set -euo pipefail
 
 CLIP_HPC_ROOT=${CLIP_HPC_ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
@@ -174,4 +174,39 @@ clip_hpc_launch() {
       return 2
       ;;
   esac
+}
+
+# clip_hpc_job NAME COMMAND...   the rest of a job that may be requeued: runs COMMAND, queues the job again when it ends
+# with 75 (stopped cleanly, more to do), at most MAX_RESTARTS times (100), and exits.
+clip_hpc_job() {
+  local name=$1 restarts=${SLURM_RESTART_COUNT:-0} child signalled="" status
+  shift
+  # COMMAND runs beside this script, so that a signal to the script alone (mpirun on a site without PMIx:
+  # `sbatch --signal=B:USR1@180`, or `scancel -b -s USR1`) reaches the ranks too: srun and mpirun both pass USR1 on.
+  # TERM (preemption, time limit) comes to the ranks from Slurm; this script only waits for them.
+  (
+    trap : USR1 TERM
+    "$@"
+  ) &
+  child=$!
+  trap 'signalled=USR1; pkill -USR1 -P "$child" || true' USR1
+  trap 'signalled=TERM' TERM
+  while :; do
+    status=0
+    wait "$child" || status=$?
+    if [ -z "$signalled" ]; then break; fi
+    echo "$(date '+%F %T') job $SLURM_JOB_ID restart $restarts: got $signalled, waiting for the ranks"
+    signalled=""
+  done
+  echo "$(date '+%F %T') job $SLURM_JOB_ID restart $restarts: exit code $status"
+  if [ "$status" = 75 ] && [ "$restarts" -ge "${MAX_RESTARTS:-100}" ]; then
+    echo "$name: $restarts restarts are enough, not requeued; 'scontrol requeue $SLURM_JOB_ID' goes on" >&2
+    exit 1
+  fi
+  # slurm.conf may requeue that code by itself (RequeueExit=75).
+  if [ "$status" = 75 ] && [ "${CLIP_HPC_REQUEUE_EXIT:-0}" != 1 ]; then
+    # Slurm ends this script as soon as the request is in; the wait keeps another exit code from being recorded first.
+    if scontrol requeue "$SLURM_JOB_ID"; then sleep 60; fi
+  fi
+  exit "$status"
 }

@@ -1,28 +1,12 @@
 #!/usr/bin/env bash
 # jobs/eval_follow.slurm on a real Slurm, with a stand-in for the program: its words, USR1 -> exit code 75 -> requeue -> end.
 # What clip_hpc eval --follow does itself is tested in tests/cli/follow_test.sh.
-# shellcheck source=tests/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
-here=$CLIP_HPC_SOURCE_DIR/tests/slurm
+# shellcheck source=tests/slurm/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # --- inside the cluster ----------------------------------------------------------------------------------------------
-outcome() { echo "$1 $2" >>"$OUTCOME"; } # ok|failed, what
-expect() {                               # what, command...
-  local what=$1
-  shift
-  if "$@"; then outcome ok "$what"; else outcome failed "$what"; fi
-}
-field() { scontrol show job "$job" -o 2>/dev/null | grep -oE "(^| )$1=[^ ]*" | head -n1 | cut -d= -f2; }
-wait_for() { # command...
-  local deadline=$((SECONDS + 150))
-  until "$@" 2>/dev/null; do
-    ((SECONDS < deadline)) || return 1
-    sleep 0.2
-  done
-}
 says() { grep -q -- "$1" "$log"; }
 has_evaluated() { [[ $(wc -l <"$RUN_DIR/evaluated") -ge $1 ]]; }
-is_over() { [[ $(field JobState) =~ ^(COMPLETED|FAILED|CANCELLED|TIMEOUT)$ ]]; }
 if [[ ${1:-} == inside ]]; then
   log=$SCRATCH/job.log
   job=$(cd "$CLIP_HPC_SOURCE_DIR" && sbatch --parsable --ntasks-per-node=2 --cpus-per-task=1 --time=10 --output="$log" \
@@ -61,18 +45,8 @@ if [[ ${1:-} == inside ]]; then
 fi
 
 # --- outside ---------------------------------------------------------------------------------------------------------
-[[ $(id -u) == 0 ]] || skip_all 'needs root: a cluster of namespaces cannot be made by this user'
-for tool in slurmctld slurmd sbatch munged ip unshare; do
-  command -v "$tool" >/dev/null || skip_all "needs $tool: jobs/setup.sh --tests installs it"
-done
-case $CLIP_HPC_SOURCE_DIR/ in
-  /tmp/*) skip_all 'the source tree lies in /tmp, of which every node of the virtual cluster has its own: clone it elsewhere' ;;
-esac
-unshare --net --mount --pid --fork true 2>/dev/null || skip_all 'this machine does not allow namespaces'
-SCRATCH=$(mktemp -d /var/tmp/chXXXXXX) # short: sockets lie in it; outside /tmp, which every node has of its own
-chmod 755 "$SCRATCH"
-trap 'rm -rf "$SCRATCH"' EXIT
-export SCRATCH OUTCOME=$SCRATCH/outcome CLIP_HPC_SITE=virtual CLIP_HPC_RUN_ROOT=$SCRATCH RUN_DIR=$SCRATCH/run POLL_S=5
+make_scratch
+export SCRATCH OUTCOME=$SCRATCH/outcome CLIP_HPC_RUN_ROOT=$SCRATCH RUN_DIR=$SCRATCH/run POLL_S=5
 export CLIP_HPC_REQUEUE_EXIT=0 CLIP_HPC_VCLUSTER_REQUEUE_EXIT='' PROGRAM=$SCRATCH/stand_in
 mkdir -p "$RUN_DIR"
 cat >"$PROGRAM" <<'STAND_IN'
@@ -89,10 +63,6 @@ for ((step = 1; step <= 30; step++)); do
 done
 STAND_IN
 chmod +x "$PROGRAM"
-timeout -s KILL 300 "$here/vcluster.sh" "$SCRATCH/c" 1 bash "$0" inside >"$SCRATCH/out" 2>&1
-if ! [[ -s $OUTCOME ]] || grep -q '^failed' "$OUTCOME"; then
-  cat "$SCRATCH/out" "$SCRATCH"/*.log
-fi
-[[ -s $OUTCOME ]] || echo 'failed the cluster did not start' >"$OUTCOME"
-while read -r verdict name; do check "$name" test "$verdict" = ok; done <"$OUTCOME"
+on_cluster "$SCRATCH/c" 1 "$SCRATCH/out"
+judge_cluster "$OUTCOME" "$SCRATCH/out"
 finish

@@ -3,26 +3,10 @@
 # job and with Slurm (RequeueExit) as the one who requeues; preemption by a job of higher priority; power loss of a node.
 # With a stand-in that keeps time and nothing else, which tests the job script, and with clip_hpc itself, whose final
 # weights must be those of a run that nobody disturbed. Every scenario has a cluster of its own; they run side by side.
-# shellcheck source=tests/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
-here=$CLIP_HPC_SOURCE_DIR/tests/slurm
+# shellcheck source=tests/slurm/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # --- inside a cluster ------------------------------------------------------------------------------------------------
-patience=150 # seconds that any one event may take: the scenarios share one machine
-outcome() { echo "$1 $2" >>"$OUTCOME"; } # ok|failed, what
-expect() {                               # what, command...
-  local what=$1
-  shift
-  if "$@"; then outcome ok "$what"; else outcome failed "$what"; fi
-}
-field() { scontrol show job "$job" -o 2>/dev/null | grep -oE "(^| )$1=[^ ]*" | head -n1 | cut -d= -f2; }
-wait_for() { # command...
-  local deadline=$((SECONDS + patience))
-  until "$@" 2>/dev/null; do
-    ((SECONDS < deadline)) || return 1
-    sleep 0.2
-  done
-}
 is() { [[ $(field "$1") == "$2" ]]; }
 last_step() { sed -nE 's/.*"step": ?([0-9]+).*/\1/p' "$run/metrics.jsonl" 2>/dev/null | tail -n1; }
 step_is_past() { [[ $(last_step) -gt $1 ]]; }
@@ -31,7 +15,6 @@ says() { grep -qi -- "$1" "$log"; }
 # After the pause (here 7 s) that Slurm keeps until the credential of the first launch has expired. Moving StartTime
 # forward instead ends in "Job credential revoked" when both launches fall into one second.
 runs_again() { is Restarts 1 && is JobState RUNNING; }
-is_over() { [[ $(field JobState) =~ ^(COMPLETED|FAILED|CANCELLED|TIMEOUT|OUT_OF_MEMORY|NODE_FAIL)$ ]]; }
 
 has_resumed() { grep -qis 'resumed from' "$log" "$run/log.txt"; }
 has_every_step() { # steps of metrics.jsonl after a resume repeat what the lost part had counted; none may be missing
@@ -95,20 +78,7 @@ if [[ ${1:-} == inside ]]; then
 fi
 
 # --- outside ---------------------------------------------------------------------------------------------------------
-[[ $(id -u) == 0 ]] || skip_all 'needs root: a cluster of namespaces cannot be made by this user'
-for tool in slurmctld slurmd sbatch munged ip unshare; do
-  command -v "$tool" >/dev/null || skip_all "needs $tool: jobs/setup.sh --tests installs it"
-done
-case $CLIP_HPC_SOURCE_DIR/ in
-  /tmp/*) skip_all 'the source tree lies in /tmp, of which every node of the virtual cluster has its own: clone it elsewhere' ;;
-esac
-unshare --net --mount --pid --fork true 2>/dev/null || skip_all 'this machine does not allow namespaces'
-
-# Sockets lie in the folder of a cluster: a short path. Outside /tmp, which every node has of its own.
-SCRATCH=$(mktemp -d /var/tmp/chXXXXXX)
-export SCRATCH CLIP_HPC_SITE=virtual
-chmod 755 "$SCRATCH"
-trap 'rm -rf "$SCRATCH"' EXIT
+make_scratch
 
 scenarios=()
 in_cluster() { # scenario, name, nodes, who requeues: slurm|job
@@ -117,17 +87,12 @@ in_cluster() { # scenario, name, nodes, who requeues: slurm|job
   scenarios+=("$2")
   # All clusters have the same name and number their jobs alike: each gets a run root of its own.
   OUTCOME=$SCRATCH/$2.outcome CLIP_HPC_RUN_ROOT=$SCRATCH/root_$2 CLIP_HPC_VCLUSTER_REQUEUE_EXIT=$by_slurm CLIP_HPC_REQUEUE_EXIT=$by_job \
-    timeout -s KILL 400 "$here/vcluster.sh" "$SCRATCH/c${#scenarios[@]}" "$3" bash "$0" inside "$1" "$2" \
-    >"$SCRATCH/$2.out" 2>&1 &
+    on_cluster "$SCRATCH/c${#scenarios[@]}" "$3" "$SCRATCH/$2.out" "$1" "$2" &
 }
 judge() { # waits for all scenarios
-  local scenario name verdict
+  local scenario
   wait
-  for scenario in "${scenarios[@]}"; do
-    [[ -s $SCRATCH/$scenario.outcome ]] || echo "failed $scenario: the cluster did not start" >"$SCRATCH/$scenario.outcome"
-    if grep -q '^failed' "$SCRATCH/$scenario.outcome"; then cat "$SCRATCH/$scenario.out"; fi
-    while read -r verdict name; do check "$name" test "$verdict" = ok; done <"$SCRATCH/$scenario.outcome"
-  done
+  for scenario in "${scenarios[@]}"; do judge_cluster "$SCRATCH/$scenario.outcome" "$SCRATCH/$scenario.out" "$scenario"; done
 }
 
 # The stand-in: 40 steps of 0.2 s, a checkpoint every 5, the words and exit codes of clip_hpc. Ranks end one after the

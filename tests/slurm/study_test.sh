@@ -3,25 +3,12 @@
 # another loses power, one cell is bad input for good, one fails once. All else completes, nothing runs twice, and a second
 # submit leaves alone what is queued. The program of these cells is a stand-in that keeps time and nothing else; two more
 # cells run clip_hpc itself.
-# shellcheck source=tests/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
-here=$CLIP_HPC_SOURCE_DIR/tests/slurm
+# shellcheck source=tests/slurm/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+patience=240
 study_program=$CLIP_HPC_BINARY_DIR/bin/clip_study
 
 # --- inside the cluster ----------------------------------------------------------------------------------------------
-outcome() { echo "$1 $2" >>"$OUTCOME"; } # ok|failed, what
-expect() {                               # what, command...
-  local what=$1
-  shift
-  if "$@"; then outcome ok "$what"; else outcome failed "$what"; fi
-}
-wait_for() { # command...
-  local deadline=$((SECONDS + 240))
-  until "$@" 2>/dev/null; do
-    ((SECONDS < deadline)) || return 1
-    sleep 0.3
-  done
-}
 submit() { "$study_program" submit --grid "$SCRATCH/grid.cfg" --study "$study"; }
 status() { "$study_program" status --study "$study"; }
 cell_of() { sed -n "$1p" "$study/cells.txt"; }
@@ -130,18 +117,7 @@ if [[ ${1:-} == inside ]]; then
 fi
 
 # --- outside ---------------------------------------------------------------------------------------------------------
-[[ $(id -u) == 0 ]] || skip_all 'needs root: a cluster of namespaces cannot be made by this user'
-for tool in slurmctld slurmd sbatch munged ip unshare; do
-  command -v "$tool" >/dev/null || skip_all "needs $tool: jobs/setup.sh --tests installs it"
-done
-case $CLIP_HPC_SOURCE_DIR/ in
-  /tmp/*) skip_all 'the source tree lies in /tmp, of which every node of the virtual cluster has its own: clone it elsewhere' ;;
-esac
-unshare --net --mount --pid --fork true 2>/dev/null || skip_all 'this machine does not allow namespaces'
-
-SCRATCH=$(mktemp -d /var/tmp/chXXXXXX)
-chmod 755 "$SCRATCH"
-trap 'rm -rf "$SCRATCH"' EXIT
+make_scratch
 mkdir -p "$SCRATCH/set" "$SCRATCH/bin"
 echo '{"count": 1000}' >"$SCRATCH/set/dataset.json"
 cat >"$SCRATCH/grid.cfg" <<GRID
@@ -221,10 +197,8 @@ while (($(wc -l <"$run/beats") < 25)); do
 done
 STAND_IN
 chmod +x "$SCRATCH/bin/stand_in"
-export SCRATCH OUTCOME=$SCRATCH/outcome PROGRAM=$SCRATCH/bin/stand_in CLIP_HPC_SITE=virtual CLIP_HPC_RUN_ROOT=$SCRATCH \
+export SCRATCH OUTCOME=$SCRATCH/outcome PROGRAM=$SCRATCH/bin/stand_in CLIP_HPC_RUN_ROOT=$SCRATCH \
   CLIP_HPC_LEASE_S=8 CLIP_HPC_VCLUSTER_REQUEUE_EXIT=75 CLIP_HPC_REQUEUE_EXIT=1 CLIP_HPC_BUILD=$CLIP_HPC_BINARY_DIR OMP_NUM_THREADS=1
-timeout -s KILL 600 "$here/vcluster.sh" "$SCRATCH/c" 4 bash "$0" inside >"$SCRATCH/out" 2>&1
-[[ -s $OUTCOME ]] || echo 'failed the cluster did not start' >"$OUTCOME"
-if grep -q '^failed' "$OUTCOME" || [[ ${KEEP:-} ]]; then cat "$SCRATCH/out"; fi
-while read -r verdict name; do check "$name" test "$verdict" = ok; done <"$OUTCOME"
+on_cluster "$SCRATCH/c" 4 "$SCRATCH/out"
+judge_cluster "$OUTCOME" "$SCRATCH/out"
 finish
