@@ -10,6 +10,7 @@
 #include "clip_hpc/eval/search.hpp"
 #include "clip_hpc/eval/suite.hpp"
 #include "clip_hpc/train/evaluate_suite.hpp"
+#include "clip_hpc/train/evaluation.hpp"
 #include "clip_hpc/train/follow.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "clip_hpc/train/shutdown.hpp"

@@ -8,6 +8,7 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/timer.hpp"
+#include "clip_hpc/train/evaluation.hpp"
 #include "clip_hpc/train/learned_tasks.hpp"
 
 namespace fs = std::filesystem;

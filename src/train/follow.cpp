@@ -13,6 +13,7 @@
 #include "clip_hpc/checkpoint/checkpoint.hpp"
 #include "clip_hpc/comm/agree.hpp"
 #include "clip_hpc/comm/communicator.hpp"
+#include "clip_hpc/train/evaluation.hpp"
 #include "clip_hpc/train/learned_tasks.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "clip_hpc/train/shutdown.hpp"

@@ -22,6 +22,7 @@
 #include "clip_hpc/run/metrics.hpp"
 #include "clip_hpc/run/provenance.hpp"
 #include "clip_hpc/train/batch_feed.hpp"
+#include "clip_hpc/train/evaluation.hpp"
 #include "clip_hpc/train/grad_reducer.hpp"
 #include "clip_hpc/train/graphed_step.hpp"
 #include "clip_hpc/train/micro_batches.hpp"

@@ -11,6 +11,7 @@
 #include "clip_hpc/checkpoint/state_file.hpp"
 #include "clip_hpc/run/metrics.hpp"
 #include "clip_hpc/run/results.hpp"
+#include "clip_hpc/train/evaluation.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "clip_hpc/train/shutdown.hpp"
 #include "eval/eval_fixtures.hpp"

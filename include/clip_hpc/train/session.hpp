@@ -10,9 +10,7 @@
 #include "clip_hpc/data/packed_set.hpp"
 #include "clip_hpc/eval/evaluate.hpp"
 #include "clip_hpc/optim/adamw.hpp"
-#include "clip_hpc/train/attempt.hpp"
 #include "clip_hpc/train/config.hpp"
-#include "clip_hpc/train/learned_tasks.hpp"
 #include "clip_hpc/train/loop.hpp"
 
 namespace clip_hpc {
@@ -56,23 +54,6 @@ Progress resume(World& world, const RunFolder& folder, const std::string& which,
 // Collective. Exchanges the weights that the model computes with for their average, and back again at the next call.
 // Does nothing where none is kept.
 void exchange_for_average(ClipModel& model, AdamWState& optimizer, Communicator& comm);
-
-// Throws input or storage where evaluation would fail for lack of labels or class names: asked before a run starts.
-void check_evaluable(const PackedSet& set, const EvalOptions& options);
-
-struct EvaluationOf {
-  SetNames names = {};          // what results call the sets
-  std::string pretrained = {};  // empty: the run folder
-};
-
-// Collective. Evaluates on every set and task of [eval], prints one line each and writes folder.results_file() with
-// pictures (rank 0). A task that fails is told and left out, the others go on. When a rank is asked to shut down before
-// the last task, what is done stands in the file.
-Evaluated evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
-                       const Progress& progress, const std::string& run_name, const EvaluationOf& of = {});
-
-// Collective. Whether the folder's results hold everything that evaluate_all would write for this step.
-bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& folder, std::int64_t step);
 
 // A model of which only the weights are wanted. `path`: a run folder (its newest complete checkpoint) or a checkpoint.
 // `precision`: fp32, bf16, or auto: the one that the run computes in, so that the numbers are those of the run.
