@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <functional>
 #include <set>
 #include <sstream>
 
@@ -73,13 +72,6 @@ std::vector<Line> read_lines(const std::filesystem::path& file) {
     lines.push_back({section, trimmed(text.substr(0, equals)), trimmed(text.substr(equals + 1)), number, section_line});
   }
   return lines;
-}
-
-// The length of a run is said in one way: epochs on top of samples, or the other way round, replaces it.
-void lay_over(const Settings& layer, Settings& settings) {
-  if (layer.contains("train.epochs") && !layer.contains("train.samples")) settings.erase("train.samples");
-  if (layer.contains("train.samples")) settings.erase("train.epochs");
-  for (const auto& [key, values] : layer) settings[key] = values;
 }
 
 class Reader {
@@ -471,26 +463,13 @@ class Reader {
   std::map<std::ptrdiff_t, std::vector<int>> pair_lines_;
 };
 
-bool matches(const Rule& rule, const std::map<std::string, std::string>& labels) {
-  return std::ranges::all_of(rule.when, [&](const Term& term) {
-    const bool is_named = std::ranges::find(term.labels, labels.at(term.axis)) != term.labels.end();
-    return is_named != term.is_negated;
-  });
-}
-
-// Groups of axes that advance together; every axis is in exactly one.
-std::vector<std::vector<std::string>> groups_of(const Block& block) {
-  std::vector<std::vector<std::string>> groups = block.pairs;
-  for (const auto& pick : block.picks) {
-    const std::string& name = pick.first;
-    const bool is_paired =
-        std::ranges::any_of(block.pairs, [&](const auto& pair) { return std::ranges::find(pair, name) != pair.end(); });
-    if (!is_paired) groups.push_back({name});
-  }
-  return groups;
-}
-
 }  // namespace
+
+void lay_over(const Settings& layer, Settings& settings) {
+  if (layer.contains("train.epochs") && !layer.contains("train.samples")) settings.erase("train.samples");
+  if (layer.contains("train.samples")) settings.erase("train.epochs");
+  for (const auto& [key, values] : layer) settings[key] = values;
+}
 
 Error at_line(const std::filesystem::path& file, int line, const std::string& what) {
   return input_error("{}:{}: {}", file.native(), line, what);
@@ -527,75 +506,5 @@ std::int64_t parse_count(const std::string& text) {
 }
 
 Grid read_grid(const std::filesystem::path& file) { return Reader(file).read(); }
-
-std::vector<Point> expand(const Grid& grid) {
-  std::vector<Point> points;
-  std::set<int> used_rules;
-  for (const Block& block : grid.blocks) {
-    const std::vector<std::vector<std::string>> groups = groups_of(block);
-    const auto labels_of = [&](const std::string& name) -> const std::vector<std::string>& {
-      return std::ranges::find_if(block.picks, [&](const auto& pick) { return pick.first == name; })->second;
-    };
-    std::map<std::string, std::string> chosen;
-    for (const Axis& axis : grid.axes) chosen[axis.name] = axis.values.front().label;
-    const std::size_t before = points.size();
-
-    const auto add_point = [&] {
-      std::vector<const Rule*> overrides;
-      bool is_skipped = false;
-      for (const auto* rules : {&grid.rules, &block.rules}) {
-        for (const Rule& rule : *rules) {
-          if (!matches(rule, chosen)) continue;
-          used_rules.insert(rule.line);
-          if (rule.skips) is_skipped = true;
-          if (!rule.skips) overrides.push_back(&rule);
-        }
-      }
-      if (is_skipped) return;
-      Point point{.block = block.name, .labels = {}, .settings = grid.settings, .line = block.line};
-      std::map<std::string, std::string> set_by;
-      for (const Axis& axis : grid.axes) {
-        const std::string& label = chosen[axis.name];
-        point.labels.push_back(label);
-        const AxisValue& value = *std::ranges::find(axis.values, label, &AxisValue::label);
-        for (const auto& setting : value.settings) {
-          const std::string& key = setting.first;
-          const bool is_decided =
-              std::ranges::any_of(overrides, [&](const auto* r) { return r->settings.contains(key); });
-          if (const auto [other, is_new] = set_by.emplace(key, axis.name); !is_new && !is_decided) {
-            throw at_line(grid.file, value.line,
-                          fmt::format("axes {} and {} both set {}: which one holds is for an override rule to say",
-                                      other->second, axis.name, key));
-          }
-        }
-        lay_over(value.settings, point.settings);
-      }
-      for (const Rule* rule : overrides) lay_over(rule->settings, point.settings);
-      points.push_back(std::move(point));
-    };
-    const std::function<void(std::size_t)> choose = [&](std::size_t group) {
-      if (group == groups.size()) return add_point();
-      for (std::size_t i = 0; i < labels_of(groups[group].front()).size(); ++i) {
-        for (const std::string& name : groups[group]) chosen[name] = labels_of(name)[i];
-        choose(group + 1);
-      }
-    };
-    choose(0);
-    if (points.size() == before) {
-      throw at_line(grid.file, block.line, fmt::format("[grid {}] has no cell left after its rules", block.name));
-    }
-  }
-  for (const auto* rules : {&grid.rules}) {
-    for (const Rule& rule : *rules) {
-      if (!used_rules.contains(rule.line)) throw at_line(grid.file, rule.line, "this rule applies to no cell");
-    }
-  }
-  for (const Block& block : grid.blocks) {
-    for (const Rule& rule : block.rules) {
-      if (!used_rules.contains(rule.line)) throw at_line(grid.file, rule.line, "this rule applies to no cell");
-    }
-  }
-  return points;
-}
 
 }  // namespace clip_hpc

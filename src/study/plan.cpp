@@ -1,4 +1,5 @@
 #include "clip_hpc/study/plan.hpp"
+#include "clip_hpc/study/points.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -96,15 +96,8 @@ struct Grid {
 
 Grid read_grid(const std::filesystem::path& file);
 
-// One combination of axis values, before anything is computed.
-struct Point {
-  std::string block;
-  std::vector<std::string> labels;  // one an axis, in the order of the axes
-  Settings settings;
-  int line = 0;
-};
-
-std::vector<Point> expand(const Grid& grid);
+// The length of a run is said in one way: epochs on top of samples, or the other way round, replaces it.
+void lay_over(const Settings& layer, Settings& settings);
 
 Error at_line(const std::filesystem::path& file, int line, const std::string& what);
 std::int64_t parse_count(const std::string& text);  // 25M, 3.4B, 10k, 128; -1 when it is none
