@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <boost/program_options.hpp>
 #include <cmath>
-#include <cstdlib>
+#include <utility>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/version.hpp"
+#include "clip_hpc/config/words.hpp"
+#include "clip_hpc/study/grid.hpp"
 #include "page.hpp"
 #include "recommend.hpp"
 
@@ -19,7 +21,7 @@ constexpr const char* kIntroduction =
     "clip_report: draws a report from run folders of clip_hpc, and says what to train with a given budget.\n"
     "usage: clip_report --runs DIR --output FILE.html|DIR [--title TEXT] [--log-x]\n"
     "       clip_report --study TABLE.json|--curves DIR [--gpu-hours HOURS|--gmacs N --data PAIRS] [--output "
-    "FILE.html]\n\n";
+    "FILE.html]\n";
 constexpr const char* kExamples =
     "\nexamples:\n"
     "  clip_report --runs runs/vit_s --output vit_s.html\n"
@@ -33,25 +35,14 @@ constexpr const char* kExamples =
     "exit codes: 0 done, 2 bad input or no gnuplot, 3 a file cannot be written, or a file of a run cannot be read\n"
     "(the report is then written without it and says so).\n";
 
-double parse_count(const std::string& name, const std::string& text) {
-  char* end = nullptr;
-  double value = std::strtod(text.c_str(), &end);
-  const std::string unit(end);
-  if (unit == "k") value *= 1e3;
-  if (unit == "M") value *= 1e6;
-  if (unit == "B" || unit == "G") value *= 1e9;
-  if (end == text.c_str() || (!unit.empty() && unit != "k" && unit != "M" && unit != "B" && unit != "G") ||
-      !(value > 0) || !std::isfinite(value)) {
-    throw input_error("{} takes a number above 0, 250k, 400M or 3.4B, got \"{}\"", name, text);
-  }
-  return value;
-}
-
 struct BudgetWords {
-  std::string study, curves, measure, gpu_hours, gmacs, tflops, data;
+  std::string study, curves, measure, data;
+  Budget budget;
   std::vector<std::string> figures;
-  bool asks() const { return !(gpu_hours + gmacs + tflops + data + measure).empty(); }
-  bool given() const { return !(study + curves + gpu_hours + gmacs + tflops + data + measure).empty(); }
+  bool asks() const {
+    return budget.gpu_hours != 0 || budget.gmacs != 0 || budget.tflops != 0 || !(data + measure).empty();
+  }
+  bool given() const { return asks() || !(study + curves).empty(); }
 };
 
 std::vector<StudyMeasure> measured(const BudgetWords& words) {
@@ -69,11 +60,16 @@ std::string advice(const BudgetWords& words, const std::vector<StudyMeasure>& me
                       words.measure.empty() ? "these names" : "\"" + words.measure + "\"",
                       names.empty() ? "the study has no results yet" : "there is " + names);
   }
-  Budget budget;
-  if (!words.gpu_hours.empty()) budget.gpu_hours = parse_count("--gpu-hours", words.gpu_hours);
-  if (!words.gmacs.empty()) budget.gmacs = parse_count("--gmacs", words.gmacs);
-  if (!words.tflops.empty()) budget.tflops = parse_count("--tflops", words.tflops);
-  if (!words.data.empty()) budget.data = parse_count("--data", words.data);
+  Budget budget = words.budget;
+  for (const auto& [name, value] :
+       {std::pair{"--gpu-hours", budget.gpu_hours}, {"--gmacs", budget.gmacs}, {"--tflops", budget.tflops}}) {
+    if (!(value >= 0) || !std::isfinite(value)) throw input_error("{} must be above 0, got {}", name, value);
+  }
+  if (!words.data.empty()) {
+    const std::int64_t pairs = parse_count(words.data);
+    if (pairs <= 0) throw input_error("--data takes a number of pairs, 250k, 400M or 3.4B, got \"{}\"", words.data);
+    budget.data = static_cast<double>(pairs);
+  }
   const std::vector<SeriesFit> series = fit_series(*measure);
   Recommendation found = recommend(series, budget);
   found.pays = what_pays(*measure);
@@ -96,30 +92,18 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
       "folder of curves as CSV, such as postprocess/paper: those of Scaling (Down) CLIP");
   add("figures", po::value(&budget.figures)->multitoken(), "of --curves: these figures alone, 8b 9a");
   add("measure", po::value(&budget.measure), "what to go by; default: what most runs were measured by");
-  add("gpu-hours", po::value(&budget.gpu_hours), "budget: GPU hours, at the speed of the study's runs");
-  add("gmacs", po::value(&budget.gmacs),
+  add("gpu-hours", po::value(&budget.budget.gpu_hours), "budget: GPU hours, at the speed of the study's runs");
+  add("gmacs", po::value(&budget.budget.gmacs),
       "budget: forward multiply-adds of both towers, in 1e9 (the paper's total compute)");
-  add("tflops", po::value(&budget.tflops), "of a GPU in training, where the runs do not say how fast they were");
+  add("tflops", po::value(&budget.budget.tflops), "of a GPU in training, where the runs do not say how fast they were");
   add("data", po::value(&budget.data), "distinct pairs that are at hand: 400M");
-  add("help", "this text");
-  add("version", "version of the program");
-  po::variables_map map;
-  try {
-    po::store(po::command_line_parser(arguments)
-                  .options(description)
-                  .positional({})
-                  .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
-                  .run(),
-              map);
-    po::notify(map);
-  } catch (const po::error& problem) {
-    throw input_error("{}; clip_report --help shows examples", problem.what());
-  }
-  if (map.contains("help")) {
-    out << kIntroduction << description << kExamples;
+  bool asks_version = false;
+  add("version", po::bool_switch(&asks_version), "version of the program");
+  if (!parse_words(arguments, description)) {
+    out << help_text(kIntroduction, description) << kExamples;
     return kExitDone;
   }
-  if (map.contains("version")) {
+  if (asks_version) {
     out << fmt::format("clip_report {} (commit {})\n", program_version(), git_commit());
     return kExitDone;
   }

@@ -21,6 +21,7 @@
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/version.hpp"
 #include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/config/words.hpp"
 #include "clip_hpc/run/provenance.hpp"
 #include "clip_hpc/study/collect.hpp"
 #include "clip_hpc/study/local.hpp"
@@ -99,23 +100,8 @@ Examples:
 
 // Reads the words after a command. False: --help was asked for, and printed.
 bool read_words(const std::vector<std::string>& arguments, po::options_description options, const char* help) {
-  options.add_options()("help,h", "this text");
-  po::variables_map map;
-  try {
-    po::store(po::command_line_parser(arguments)
-                  .options(options)
-                  .positional({})
-                  .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
-                  .run(),
-              map);
-    po::notify(map);
-  } catch (const po::error& problem) {
-    throw input_error("{}; --help lists the options", problem.what());
-  }
-  if (!map.contains("help")) return true;
-  std::ostringstream text;
-  text << options;
-  fmt::print("{}\n{}", help, text.str());
+  if (parse_words(arguments, options)) return true;
+  fmt::print("{}", help_text(help, options));
   return false;
 }
 

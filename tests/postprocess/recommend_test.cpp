@@ -188,7 +188,7 @@ TEST(Recommend, BadCurvesAndWordsAreNamed) {
   const std::string folder_of_curves = curves().string();
   says({"--gmacs", "1e9"}, "--study TABLE.json");
   says({"--curves", folder_of_curves, "--data", "3B"}, "takes a budget");
-  says({"--curves", folder_of_curves, "--data", "lots", "--gmacs", "1e9"}, "--data takes a number above 0");
+  says({"--curves", folder_of_curves, "--data", "lots", "--gmacs", "1e9"}, "--data takes a number of pairs");
   says({"--curves", folder_of_curves, "--measure", "wit", "--gmacs", "1e9"}, "there is ");
   std::ostringstream out, err;
   EXPECT_EQ(
