@@ -81,6 +81,9 @@ check 'again: all is there' says 0 '0 of 7 sections evaluated now' fresh one "${
 rm one/clip_benchmark/greek_pairs_*classification.json
 check 'a file is gone' says 0 '1 of 7 sections evaluated now' fresh one "${suite[@]}"
 check 'it is the same again' diff -r one/clip_benchmark on2/clip_benchmark
+cp one/clip_benchmark/{letters,greek_pairs}_run_step_8_tiny_en_zeroshot_classification.json
+check 'a file is of another suite' says 0 '1 of 7 sections evaluated now' fresh one "${suite[@]}"
+check 'it is the same once more' diff -r one/clip_benchmark on2/clip_benchmark
 sed -i 's/^shots = 5/shots = 1/' some.cfg
 check 'an option changed' says 0 '1 of 7 sections evaluated now' fresh one "${suite[@]}"
 check 'another view' says 0 '6 of 7 sections evaluated now' fresh one "${suite[@]}" --view eval_longest
@@ -93,6 +96,27 @@ check 'its prompts changed' says 0 '1 of 7 sections evaluated now' fresh one "${
 echo '{"rows": [' >one/suite_some.json
 check 'a damaged table' says 0 'everything is evaluated again' fresh one "${suite[@]}"
 check 'into the run folder, where nothing else is said' says 0 'one file a result in run/clip_benchmark' "${suite[@]}"
+
+# --- a section that fails ----------------------------------------------------------------------------------------------
+cp -r greek/test_faces greek/test_damaged
+python3 - greek/test_damaged/shard_00000.h5 <<'PYTHON'
+import sys
+with open(sys.argv[1], "r+b") as file:
+    data = bytearray(file.read())
+    middle = len(data) // 2
+    data[middle] ^= 0x55
+    file.seek(0)
+    file.write(data)
+PYTHON
+printf '[%s]\npath = %s\nlabels = label\n' damaged test_damaged pairs test_pairs letters test_letters >failing.cfg
+failing=("$clip_hpc" eval --model run --suite failing.cfg --data-root greek --output failing --feature-dir failing/features)
+for ranks in 2 1; do
+  check "$ranks ranks: the exit code is the failure's" says 3 'does not match its checksum' on_ranks $ranks "${failing[@]}"
+  check 'the others are done' test "$(grep -c '"state": *"done"' failing/suite_failing.json)" = 2
+  check 'and it is not' test "$(grep -c '"state": *"failed"' failing/suite_failing.json)" = 1
+done
+cp greek/test_faces/shard_00000.h5 greek/test_damaged/
+check 'mended: it alone is evaluated' says 0 '1 of 3 sections evaluated now' "${failing[@]}"
 
 # --- stopped in the middle ---------------------------------------------------------------------------------------------
 for i in $(seq 200); do printf '[set %s]\npath = test_letters\nlabels = label\n' "$i"; done >many.cfg
