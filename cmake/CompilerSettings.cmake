@@ -24,7 +24,7 @@ target_compile_options(clip_hpc_settings INTERFACE -Wall -Wextra -Wpedantic -Wsh
                        $<$<BOOL:${CCACHE_PROGRAM}>:-fpch-preprocess>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC 12 sees overflows in inlined std::string that are not there (GCC bugs 105329, 105651).
-  target_compile_options(clip_hpc_settings INTERFACE -Wno-restrict -Wno-stringop-overflow)
+  target_compile_options(clip_hpc_settings INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds)
 endif()
 if(CLIP_HPC_SANITIZE)
   target_compile_options(clip_hpc_settings INTERFACE -fsanitize=${CLIP_HPC_SANITIZE} -fno-omit-frame-pointer)

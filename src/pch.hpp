@@ -3,6 +3,8 @@
 #pragma GCC system_header
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/csrc/autograd/function_hook.h>
@@ -11,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/program_options.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
