@@ -14,6 +14,7 @@ int run_command(std::span<const std::string> arguments);
 int command_train(World& world, std::span<const std::string> arguments);   // one training run
 int command_eval(World& world, std::span<const std::string> arguments);    // metrics of a trained model
 int command_pack(World& world, std::span<const std::string> arguments);    // raw data into HDF5 shards
+int command_score(World& world, std::span<const std::string> arguments);   // similarity of image and text
 int command_filter(World& world, std::span<const std::string> arguments);  // a subset as a list of sample ids
 int command_bench(World& world, std::span<const std::string> arguments);   // rates of this machine
 int command_doctor(World& world, std::span<const std::string> arguments);  // is this allocation fit to run?

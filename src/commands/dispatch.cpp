@@ -25,6 +25,7 @@ constexpr const char* kHelp = R"(clip_hpc: train and study CLIP on HPC clusters
 
   clip_hpc [train] --config FILE   train one model
   clip_hpc pack                    pictures and captions into HDF5 shards
+  clip_hpc score                   similarity of image and caption of each sample, by a trained model
   clip_hpc filter                  a subset of a packed set, as a list of sample ids
   clip_hpc eval                    zero-shot accuracy and retrieval of a trained model
   clip_hpc embed                   features, model inputs and token ids as HDF5
@@ -125,6 +126,7 @@ int dispatch(std::span<const std::string> arguments) {
   if (word == "train") return run_on_world(command_train, rest);
   if (word == "eval") return run_on_world(command_eval, rest);
   if (word == "pack") return run_on_world(command_pack, rest);
+  if (word == "score") return run_on_world(command_score, rest);
   if (word == "filter") return run_on_world(command_filter, rest);
   if (word == "bench") return run_on_world(command_bench, rest);
   if (word == "doctor") return run_on_world(command_doctor, rest);
@@ -134,8 +136,8 @@ int dispatch(std::span<const std::string> arguments) {
   if (word == "tokenize") return command_tokenize(rest);
   if (word == "model") return command_model(rest);
   throw input_error("unknown command \"{}\"; did you mean \"{}\"? clip_hpc --help lists them", word,
-                    nearest_word(word, {"train", "eval", "pack", "filter", "embed", "tokenize", "export", "import",
-                                        "bench", "doctor", "model"}));
+                    nearest_word(word, {"train", "eval", "pack", "score", "filter", "embed", "tokenize", "export",
+                                        "import", "bench", "doctor", "model"}));
 }
 
 }  // namespace

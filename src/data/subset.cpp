@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -27,13 +28,22 @@ std::vector<std::uint64_t> read_u64(const Hid& file, const char* name, const std
 }  // namespace
 
 std::vector<std::uint64_t> draw_subset(const PackedSet& set, std::uint64_t count, std::uint64_t seed) {
-  if (count == 0 || count > set.count()) {
-    throw input_error("cannot draw {} samples of {}: it holds {}", count, set.folder().native(), set.count());
+  std::vector<std::uint64_t> all(set.count());
+  std::iota(all.begin(), all.end(), std::uint64_t{0});
+  return draw_subset(set, all, count, seed);
+}
+
+std::vector<std::uint64_t> draw_subset(const PackedSet& set, std::span<const std::uint64_t> of, std::uint64_t count,
+                                       std::uint64_t seed) {
+  if (count == 0 || count > of.size()) {
+    throw input_error("cannot draw {} samples of {}: {} {}", count, set.folder().native(),
+                      of.size() == set.count() ? "it holds" : "what is kept of it are", of.size());
   }
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> order(set.count());
-  for (std::uint64_t id = 0; id < set.count(); ++id) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> order;
+  order.reserve(of.size());
+  for (const std::uint64_t id : of) {
     const auto uid = set.uid(id);
-    order[id] = {keyed_hash(seed, Purpose::subset, uid[0], uid[1]), id};
+    order.emplace_back(keyed_hash(seed, Purpose::subset, uid[0], uid[1]), id);
   }
   std::ranges::nth_element(order, order.begin() + static_cast<std::ptrdiff_t>(count - 1));
   std::vector<std::uint64_t> ids(count);

@@ -1,8 +1,10 @@
 #include "clip_hpc/eval/features.hpp"
 
+#include <ATen/Parallel.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
 #include <span>
 
@@ -138,21 +140,30 @@ void write_view(const ImageView& image, const ViewSpec& view, const at::Tensor& 
   apply_view(image, view, unused, std::span(into.data_ptr<std::uint8_t>(), view.bytes()));
 }
 
-at::Tensor image_pixels(const PackedSet& set, const ViewSpec& view, std::int64_t begin, std::int64_t end) {
-  const at::Tensor pixels = at::empty({end - begin, 3, view.size, view.size}, at::kByte);
-  RawSample raw;
-  for (std::int64_t i = begin; i < end; ++i) {
-    try {
-      set.read_into(static_cast<std::uint64_t>(i), raw);
-      const Image image = set.is_raw()
-                              ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels)
-                              : decode_image(raw.image);
-      write_view(image, view, pixels.select(0, i - begin));
-    } catch (const Error& problem) {
-      throw Error(problem.kind(),
-                  fmt::format("{}: picture {} cannot be used: {}", set.folder().native(), i, problem.what()));
+at::Tensor image_pixels(const PackedSet& set, const ViewSpec& view, std::int64_t begin, std::int64_t end,
+                        std::vector<std::int64_t>* broken) {
+  const at::Tensor pixels = at::zeros({end - begin, 3, view.size, view.size}, at::kByte);
+  std::mutex guard;
+  // Pictures of a block are decoded by all threads: one alone feeds no GPU.
+  at::parallel_for(begin, end, 1, [&](std::int64_t from, std::int64_t to) {
+    RawSample raw;
+    for (std::int64_t i = from; i < to; ++i) {
+      try {
+        set.read_into(static_cast<std::uint64_t>(i), raw);
+        const Image image = set.is_raw()
+                                ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels)
+                                : decode_image(raw.image);
+        write_view(image, view, pixels.select(0, i - begin));
+      } catch (const Error& problem) {
+        if (broken == nullptr) {
+          throw Error(problem.kind(),
+                      fmt::format("{}: picture {} cannot be used: {}", set.folder().native(), i, problem.what()));
+        }
+        const std::scoped_lock lock(guard);
+        broken->push_back(i);
+      }
     }
-  }
+  });
   return pixels;
 }
 

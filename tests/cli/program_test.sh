@@ -62,7 +62,7 @@ check 'import: no folder of open_clip' says 2 'open_clip_config.json does not ex
   --output "$scratch/imported"
 check 'import: nothing there' says 2 'nowhere does not exist' on_ranks 2 "$clip_hpc" import --input "$scratch/nowhere" \
   --output "$scratch/imported"
-check 'filter: no count' says 2 '--count must be at least 1' "$clip_hpc" filter --data "$scratch" --output "$scratch/s.h5"
+check 'filter: no count' says 2 'needs --data, --output, and --count, --scores or --uids' "$clip_hpc" filter --data "$scratch" --output "$scratch/s.h5"
 
 # --- wrong configurations --------------------------------------------------------------------------------------------
 sets() { says 2 "$2" "$clip_hpc" --config "$config" --set "$1" --run-dir "$scratch/run"; } # section.key=value, what is said

@@ -43,6 +43,20 @@ check 'train on a subset' says 0 '25 pairs an epoch' "$clip_hpc" --config "$conf
   --set train.samples=0 --set train.epochs=1 --set train.global_batch=5 --run-dir "$scratch/subset"
 check 'a subset of another set' says 3 'draw it again' "$clip_hpc" --config "$config" --set data.subset="$scratch/25.h5" \
   --set data.train="$sets/test_faces" --run-dir "$scratch/wrong"
+# By quality: scores of the model, on one rank and on two the same bytes.
+check 'score a set' says 0 'scores' "$clip_hpc" score --model "$run" --data "$sets/train" --output "$scratch/scores.h5"
+check 'score on two ranks' says 0 'scores' on_ranks 2 "$clip_hpc" score --model "$run" --data "$sets/train" --output "$scratch/scores2.h5"
+check 'the same scores' cmp "$scratch/scores.h5" "$scratch/scores2.h5"
+check 'keep the best tenth' says 0 'samples' "$clip_hpc" filter --data "$sets/train" --scores "$scratch/scores.h5" \
+  --keep 0.1 --output "$scratch/best.h5"
+check 'train on the best' says 0 'training done' "$clip_hpc" --config "$config" --set data.subset="$scratch/best.h5" \
+  --set train.samples=128 --run-dir "$scratch/best"
+check 'scores of another set' says 3 'clip_hpc score' "$clip_hpc" filter --data "$sets/test_pairs" \
+  --scores "$scratch/scores.h5" --keep 0.5 --output "$scratch/none.h5"
+check 'scores without a share' says 2 'one of --keep and --at-least' "$clip_hpc" filter --data "$sets/train" \
+  --scores "$scratch/scores.h5" --output "$scratch/none.h5"
+check 'score into a file that exists' says 2 'give another --output' "$clip_hpc" score --model "$run" \
+  --data "$sets/train" --output "$scratch/scores.h5"
 sed 's/"vocab_size": 300/"vocab_size": 100/' "$scratch/tiny.json" >"$scratch/small.json"
 check 'a vocabulary larger than the model' says 2 'vocab_size' "$clip_hpc" --config "$config" \
   --set model.config="$scratch/small.json" --run-dir "$scratch/vocab"

@@ -18,10 +18,11 @@ else
   files=("$@")
 fi
 
-# clang cannot read g++'s precompiled header: it gets the text that it was made of.
+# clang cannot read g++'s precompiled headers: it gets the text that they were made of.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-sed -E "s|-include [^ ]*cmake_pch\.hxx|-include $CLIP_HPC_SOURCE_DIR/src/pch.hpp|"'; s/-fpch-preprocess//; s/-Winvalid-pch//' "$commands" >"$work/compile_commands.json"
+sed -E "s|-include [^ ]*clip_hpc_light\.dir/cmake_pch\.hxx|-include $CLIP_HPC_SOURCE_DIR/src/pch_light.hpp|
+        s|-include [^ ]*cmake_pch\.hxx|-include $CLIP_HPC_SOURCE_DIR/src/pch.hpp|"'; s/-fpch-preprocess//; s/-Winvalid-pch//' "$commands" >"$work/compile_commands.json"
 
 stamps=$CLIP_HPC_BINARY_DIR/tidy
 mkdir -p "$stamps"

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <vector>
 
 #include "clip_hpc/data/packed_set.hpp"
@@ -11,6 +12,9 @@
 namespace clip_hpc {
 
 std::vector<std::uint64_t> draw_subset(const PackedSet& set, std::uint64_t count, std::uint64_t seed);  // ascending
+// Of these samples only. Throws input when there are fewer.
+std::vector<std::uint64_t> draw_subset(const PackedSet& set, std::span<const std::uint64_t> of, std::uint64_t count,
+                                       std::uint64_t seed);
 
 // subset.h5: ids u64[n] ascending, uid u64[n][2], and the name and checksum of the set that they belong to.
 void write_subset(const std::filesystem::path& path, const PackedSet& set, const std::vector<std::uint64_t>& ids);

@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "clip_hpc/comm/communicator.hpp"
 #include "clip_hpc/data/augment.hpp"
@@ -48,8 +49,10 @@ at::Tensor encode_blocks(Communicator& comm, std::int64_t rows, std::int64_t wid
 
 // Evaluation views draw nothing. into: uint8 [3, size, size].
 void write_view(const ImageView& image, const ViewSpec& view, const at::Tensor& into);
-// Images [begin, end) of the set: uint8 [end - begin, 3, size, size]. A picture that cannot be decoded is named.
-at::Tensor image_pixels(const PackedSet& set, const ViewSpec& view, std::int64_t begin, std::int64_t end);
+// Images [begin, end) of the set: uint8 [end - begin, 3, size, size]. A picture that cannot be decoded is named in an
+// error or, where `broken` is given, black and listed there.
+at::Tensor image_pixels(const PackedSet& set, const ViewSpec& view, std::int64_t begin, std::int64_t end,
+                        std::vector<std::int64_t>* broken = nullptr);
 
 // Collective. fp32 [n, vision width or embed_dim], the same on all ranks.
 at::Tensor image_features(const EvalContext& context, const PackedSet& set, FeatureKind kind);

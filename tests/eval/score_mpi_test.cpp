@@ -1,0 +1,70 @@
+// Scores are the cosines of what embed writes, on any number of ranks.
+#include "clip_hpc/eval/score.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "checkpoint/shared_folder.hpp"
+#include "clip_hpc/eval/evaluate.hpp"
+#include "eval_fixtures.hpp"
+#include "mpi_test.hpp"
+
+namespace clip_hpc {
+namespace {
+
+class Score : public testing::Test {
+ protected:
+  Score()
+      : set_((test::on_rank_0([&] { test::write_noise_set(folder_ / "set"); }), folder_ / "set")),
+        tokenizer_(Tokenizer::load(folder_ / "set" / kTokenizerFileName)),
+        model_(parse_model_config(Json::parse(test::kTinyModel), "tiny"), at::kFloat),
+        all_(make_mpi_communicator(test_world())) {
+    model_.initialise("clip_hpc", 3);
+  }
+  EvalContext context() const { return {*all_, model_, tokenizer_}; }
+
+  test::SharedFolder folder_;
+  PackedSet set_;
+  Tokenizer tokenizer_;
+  ClipModel model_;
+  std::unique_ptr<Communicator> all_;
+};
+
+TEST_F(Score, IsTheMeanCosineOfTheCaptions) {
+  const at::NoGradGuard no_grad;
+  const std::vector<float> scores = score(context(), set_);
+  ASSERT_EQ(scores.size(), set_.count());
+  const at::Tensor images = image_features(context(), set_, FeatureKind::projected);
+  for (std::uint64_t i = 0; i < set_.count(); i += 7) {
+    const std::vector<std::string> captions = split_captions(set_.captions(i));
+    const at::Tensor texts =
+        normalise_features(model_.encode_text(token_ids(tokenizer_, model_.config().text, captions)));
+    const auto expected = at::matmul(texts, images[static_cast<std::int64_t>(i)]).mean().item<float>();
+    EXPECT_NEAR(scores[i], expected, 1e-5) << i;
+  }
+}
+
+// One rank alone has the same bits as all together.
+TEST_F(Score, DoesNotDependOnTheNumberOfRanks) {
+  const auto alone = make_self_communicator();
+  EXPECT_EQ(score({*alone, model_, tokenizer_}, set_), score(context(), set_));
+}
+
+TEST_F(Score, APictureThatCannotBeDecodedHasNone) {
+  const std::filesystem::path folder = folder_ / "jpeg";
+  test::on_rank_0([&] {
+    test::make_set(folder, 70, 100, "mixed", [](std::uint64_t i) {
+      PackedSample sample = test::grey_sample(i);
+      sample.image.assign(100, 7);  // no JPEG
+      return sample;
+    });
+  });
+  const PackedSet broken(folder);
+  const std::vector<float> scores = score(context(), broken);
+  ASSERT_EQ(scores.size(), 70U);
+  for (const float one : scores) EXPECT_TRUE(std::isnan(one));
+}
+
+}  // namespace
+}  // namespace clip_hpc
