@@ -16,6 +16,7 @@
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/model/linear.hpp"
 #include "clip_hpc/train/shutdown.hpp"
 
 namespace clip_hpc {
@@ -104,8 +105,9 @@ void print_versions() {
   std::string reason;
   const auto device = open_device_library(&reason);
   const auto cuda = [](int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); };
-  fmt::print("clip_hpc {} ({})\nLibTorch {}\nMPI {}\nHDF5 {}.{}.{}\nCUDA {}\n", program_version(), git_commit(),
-             TORCH_VERSION, World::mpi_version(), major, minor, release,
+  fmt::print("clip_hpc {} ({})\nLibTorch {}\nMPI {}\nHDF5 {}.{}.{}\noneDNN {}\nCUDA {}\n", program_version(),
+             git_commit(), TORCH_VERSION, World::mpi_version(), major, minor, release,
+             onednn_version().empty() ? "none: products of fp32 on a CPU are left to LibTorch" : onednn_version(),
              device ? fmt::format("{} (driver {}), {}", cuda(device->runtime_version()), cuda(device->driver_version()),
                                   device_library_versions(*device))
                     : "none: " + reason);

@@ -6,6 +6,7 @@
 #include "clip_hpc/base/vector_clones.hpp"
 #include "clip_hpc/comm/device_kernels.hpp"
 #include "clip_hpc/model/init.hpp"
+#include "clip_hpc/model/linear.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -87,7 +88,7 @@ at::Tensor ClipModel::pooled_image(const at::Tensor& pixels, const std::optional
     patches = patches.gather(1, kept->unsqueeze(-1).expand({batch, n, patches.size(2)}));
     patch_positions = at::embedding(positions.slice(0, 1), *kept);  // [batch, n, width]
   }
-  at::Tensor x = at::linear(patches, arena_.parameter(patch_weight_).view({v.width, -1})) + patch_positions;
+  at::Tensor x = linear_layer(patches, arena_.parameter(patch_weight_).view({v.width, -1})) + patch_positions;
   const at::Tensor first = (arena_.parameter(class_embedding_) + positions.select(0, 0)).expand({batch, 1, v.width});
   x = at::cat({first, x}, 1);  // [batch, 1 + kept, width]
   if (ln_pre_) x = (*ln_pre_)(arena_, x);

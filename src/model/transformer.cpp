@@ -4,7 +4,9 @@
 #include <limits>
 #include <utility>
 
+#include "attention_cpu.hpp"
 #include "clip_hpc/model/fused_ops.hpp"
+#include "clip_hpc/model/linear.hpp"
 #include "clip_hpc/model/recompute.hpp"
 
 namespace clip_hpc {
@@ -40,6 +42,11 @@ Transformer declare_transformer(ParameterArena& arena, const std::string& prefix
 }
 
 at::Tensor self_attention(const at::Tensor& qkv, std::int64_t heads, bool causal) {
+  if (can_attend_on_cpu(qkv)) return attention_cpu(qkv, heads, causal);
+  return attention_reference(qkv, heads, causal);
+}
+
+at::Tensor attention_reference(const at::Tensor& qkv, std::int64_t heads, bool causal) {
   const std::int64_t batch = qkv.size(0);
   const std::int64_t tokens = qkv.size(1);
   const std::int64_t width = qkv.size(2) / 3;
@@ -89,17 +96,17 @@ struct AttentionForm {
 // residual stream adds that too. normed [batch, tokens, width] -> the same shape.
 at::Tensor attention_branch(const ParameterArena& arena, const Block& block, const at::Tensor& normed,
                             const AttentionForm& form) {
-  const at::Tensor qkv = at::linear(normed, arena.parameter(block.in_proj_weight),
-                                    arena.parameter(block.in_proj_bias));  // [batch, tokens, 3 * width]
+  const at::Tensor qkv = linear_layer(normed, arena.parameter(block.in_proj_weight),
+                                      arena.parameter(block.in_proj_bias));  // [batch, tokens, 3 * width]
   const at::Tensor mixed = form.groups.empty() ? self_attention(qkv, form.heads, form.causal)
                                                : grouped_attention(qkv, form.heads, form.causal, form.groups);
-  return at::linear(mixed, arena.parameter(block.out_proj_weight));
+  return linear_layer(mixed, arena.parameter(block.out_proj_weight));
 }
 
 at::Tensor mlp_branch(const ParameterArena& arena, const Block& block, const at::Tensor& normed, bool quick_gelu) {
-  const at::Tensor hidden = bias_gelu(at::linear(normed, arena.parameter(block.c_fc_weight)),
+  const at::Tensor hidden = bias_gelu(linear_layer(normed, arena.parameter(block.c_fc_weight)),
                                       arena.parameter(block.c_fc_bias), quick_gelu);  // [batch, tokens, mlp_width]
-  return at::linear(hidden, arena.parameter(block.c_proj_weight));
+  return linear_layer(hidden, arena.parameter(block.c_proj_weight));
 }
 
 // x + branch + bias, and what the next branch reads: the sum normalised by `next`.

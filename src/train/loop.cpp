@@ -19,6 +19,7 @@
 #include "clip_hpc/data/loader.hpp"
 #include "clip_hpc/loss/contrastive.hpp"
 #include "clip_hpc/model/attention_choice.hpp"
+#include "clip_hpc/model/linear.hpp"
 #include "clip_hpc/run/metrics.hpp"
 #include "clip_hpc/run/provenance.hpp"
 #include "clip_hpc/train/batch_feed.hpp"
@@ -61,7 +62,10 @@ LoaderOptions loader_options(const RunConfig& config, const TrainingData& data, 
 
 std::map<std::string, std::string> library_versions(const ComputeDevice& device) {
   std::map<std::string, std::string> versions{{"LibTorch", TORCH_VERSION}, {"MPI", World::mpi_version()}};
-  if (device.is_cpu()) return versions;
+  if (device.is_cpu()) {
+    if (!onednn_version().empty()) versions["oneDNN"] = onednn_version();
+    return versions;
+  }
   versions["device"] = device.description;
   versions["NCCL"] = device_plane()->nccl_version();
   versions["cuDNN"] = device_plane()->cudnn_version();

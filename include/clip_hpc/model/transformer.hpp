@@ -46,6 +46,7 @@ Transformer declare_transformer(ParameterArena& arena, const std::string& prefix
 
 // Scaled dot-product attention on packed projections qkv [batch, tokens, 3 * width] -> [batch, tokens, width].
 at::Tensor self_attention(const at::Tensor& qkv, std::int64_t heads, bool causal);
+at::Tensor attention_reference(const at::Tensor& qkv, std::int64_t heads, bool causal);  // of LibTorch's operators
 
 // The same on sequences in groups: qkv [total, 3 * width] -> [total, width].
 at::Tensor grouped_attention(const at::Tensor& qkv, std::int64_t heads, bool causal,
