@@ -145,7 +145,7 @@ TEST(ContrastiveLoss, GradientsOfAModelDoNotDependOnTheNumberOfRanks) {
   const at::Tensor sum =
       sum_over_ranks(*comm, gradients(*comm, first, rows[static_cast<std::size_t>(world.rank())], rows));
   EXPECT_GT(expected.abs().max().item<double>(), 1e-3);
-  EXPECT_LT((sum - expected).abs().max().item<double>(), 2e-6);
+  EXPECT_LT((sum - expected).abs().max().item<double>(), 4e-6);
 }
 
 }  // namespace
