@@ -60,6 +60,27 @@ check 'no stage has run again' test "$(starts)" = "$before"
 check 'collect' says 0 'real/table.csv' "$clip_study" collect --study real
 check 'a line of the table' grep -q '^half_one_0,good,half,one,0,done,300,1,300,' real/table.csv
 check 'retrieval came from the stage eval' grep -q 'half_one_0,.*image_retrieval_recall@1' real/table.csv
+
+# Quality: the scores come from a model of the study before.
+cat >quality.cfg <<GRID
+[study]
+base = tiny.cfg
+scores = scores.h5
+[prepare]
+scores.h5 = clip_hpc score --model real/cells/full_one_0/run --data $scratch/greek/train --output {}
+[set]
+eval.pictures = 0
+train.epochs = 1
+[axis quality]
+all =
+top40 = study.fraction=0.4
+GRID
+check 'a share of the best' says 0 '2 cells done, 0 failed, 0 left' \
+  "$clip_study" submit --grid quality.cfg --study quality --local 1 --ranks 2
+check 'the scores were made' test -r scores.h5
+check 'collect tells the share' says 0 'table.csv' "$clip_study" collect --study quality
+check 'a line of the share' grep -qE '^top40,[^,]*,top40,done,[0-9]+,0.4,' quality/table.csv
+
 sed -i 's/seed = 0/seed = 0\n[rules]\noverride = data=half : optim.lr=1e-4/' real.cfg
 check 'a cell that has begun is not changed' says 2 'half_one_0 has begun with another configuration' run_real
 
