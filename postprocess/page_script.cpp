@@ -93,7 +93,7 @@ const char* page_script() {
       apply();
     });
     tools.append(clear, count);
-    tools.addEventListener('input', apply);
+    for (const name of ['input', 'change']) tools.addEventListener(name, apply);
     table.parentElement.before(tools);
     apply();
   };
@@ -220,7 +220,7 @@ const char* page_script() {
       note.textContent = a === b ? 'the same run' : differing.length + (differing.length === 1 ? ' key differs' : ' keys differ');
     };
     const tools = make('div', { className: 'tools' }, left, make('span', { textContent: 'against' }), right, note);
-    tools.addEventListener('input', compare);
+    for (const name of ['input', 'change']) tools.addEventListener(name, compare);
     target.append(make('h3', { textContent: 'Any two runs' }), tools, frame);
     compare();
   }

@@ -145,6 +145,9 @@ std::vector<RunRecord> load_runs(const std::vector<NamedRun>& named, const std::
   }
   std::set<fs::path> others;
   for (const fs::path& root : roots) {
+    if (std::error_code none; fs::exists(root / "plan.json", none)) {
+      throw input_error("{} is the folder of a study: give --study in place of --runs", root.native());
+    }
     const auto found = find_run_folders(root);
     if (found.empty()) {
       throw input_error(
