@@ -41,7 +41,13 @@ std::string to_html(const HtmlTable& table) {
     const auto has_it = [&](const std::vector<Field>& row) { return i < row.size() && !is_empty(row[i]); };
     if (i == 0 || std::ranges::any_of(table.rows, has_it)) kept.push_back(i);
   }
-  std::string text = fmt::format(
+  std::string text;
+  const auto is_detail = [&](std::size_t i) { return table.columns[i].is_detail; };
+  if (const auto detail = std::ranges::find_if(kept, is_detail); detail != kept.end()) {
+    text = fmt::format("<style>@media print {{ #{} tr > :nth-child(n+{}) {{ display: none; }} }}</style>\n",
+                       escape_html(table.id), detail - kept.begin() + 1);
+  }
+  text += fmt::format(
       "<div class=\"scroll{}\"><table id=\"{}\"{}><thead><tr>", table.rows.size() > kLong ? " long" : "",
       escape_html(table.id),
       table.is_sortable ? fmt::format(" class=\"sortable\" data-word=\"{}\"", escape_html(table.row_word)) : "");

@@ -22,7 +22,8 @@ Field hours_field(double hours);
 struct Column {
   std::string name;
   bool is_text = false;
-  bool has_menu = false;  // a menu of its values above the table
+  bool has_menu = false;   // a menu of its values above the table
+  bool is_detail = false;  // left out on paper, with all columns behind it
 };
 
 struct HtmlTable {

@@ -125,7 +125,7 @@ std::string run_table(std::span<const Entry> entries, const StudyView& study) {
        {"last loss", "samples seen", "steps", hours_word(entries), "planned GPU hours", "forward MACs", "samples/s",
         "data wait", "comm wait", "computing", "TFLOP/s a rank", "of GEMM peak", "memory a rank", "ranks", "starts",
         "training time", "skipped steps", "checkpoints"}) {
-    table.columns.push_back({name});
+    table.columns.push_back({.name = name, .is_detail = std::string_view(name) == "samples/s"});
   }
   for (const Entry& entry : entries) table.rows.push_back(row_of(entry, study, measures));
   return to_html(table) +

@@ -147,9 +147,9 @@ footer { margin-top: 40px; color: var(--soft); font-size: .85rem; }
   nav, .tools, .enlarge, #compare, dialog { display: none !important; }
   main { max-width: none; padding: 0; }
   .scroll, .scroll.long { overflow: visible; max-height: none; border: 0; border-radius: 0; }
-  table { font-size: 6.5pt; } th, td { padding: 2px 3px; white-space: normal; }
+  table { font-size: 6.5pt; } th, td { padding: 2px; white-space: normal; }
   th:first-child, td:first-child, .long thead th { position: static; max-width: none; }
-  th button { white-space: normal; } th button::after { content: ""; } thead { display: table-header-group; }
+  td.text, tbody th { overflow-wrap: anywhere; } .message { min-width: 0; } th button { white-space: normal; } th button::after { content: ""; } thead { display: table-header-group; }
   .figures { grid-template-columns: 1fr 1fr; } pre { white-space: pre-wrap; overflow-wrap: anywhere; } }
 )css";
 }

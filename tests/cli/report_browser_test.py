@@ -232,6 +232,9 @@ def main():
     equal("print: on white", background(), "rgb(255, 255, 255)")
     equal("print: no tools", run("return [...document.querySelectorAll('.tools, nav, .enlarge, dialog')].filter((e) => e.checkVisibility()).length"), 0)
     equal("print: tables are whole", run("return getComputedStyle(document.querySelector('#runs').parentElement).overflowX"), "visible")
+    show(718, 1000, dark=True, media="print")  # a sheet of A4 with its margins
+    check("print: nothing sticks out", overflow() == 0, run("return [...document.querySelectorAll('main *')].filter((e) => "
+          "e.getBoundingClientRect().right > innerWidth).map((e) => e.tagName + '#' + e.closest('[id]').id + ' ' + e.textContent.slice(0, 20))"))
     least, where = run(CONTRAST)
     check("print: text stands out", least >= 4.5, [least, where])
     show(1280, 900)

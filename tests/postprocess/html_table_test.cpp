@@ -44,5 +44,12 @@ TEST(HtmlTable, ColumnsWithoutAnythingAreLeftOut) {
   EXPECT_TRUE(has(text, "<tfoot><tr><th scope=\"row\">all</th><td>2</td>"));
 }
 
+TEST(HtmlTable, DetailsAreNotPrinted) {
+  HtmlTable table{.id = "t", .columns = {{"run", true}, {"empty"}, {"a"}}, .rows = {}, .foot = {}, .row_word = "runs"};
+  table.columns.push_back({.name = "b", .is_detail = true});
+  table.rows = {{text_field("x"), {}, text_field("1"), text_field("2")}};
+  EXPECT_TRUE(has(to_html(table), "@media print { #t tr > :nth-child(n+3) { display: none; } }"));
+}
+
 }  // namespace
 }  // namespace clip_hpc

@@ -8,6 +8,7 @@
 #include "command.hpp"
 #include "expect_error.hpp"
 #include "postprocess/synthetic_study.hpp"
+#include "runs.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -119,6 +120,12 @@ TEST(StudyCells, AStudyOfWhichNothingRanGivesAReport) {
   const std::string page = read_text_file(project.scratch / "out/index.html");
   EXPECT_PRED2(contains, page, "the study has no results");
   EXPECT_PRED2(contains, page, "<b>missing</b> (8): B_full_0, B_full_1");
+}
+
+TEST(StudyCells, AStudyIsNotTakenForRuns) {
+  const Project project;
+  const StudyFolder study = make_study(project);
+  test::expect_error(ErrorKind::input, {"is the folder of a study: give --study"}, [&] { load_runs({study.path}); });
 }
 
 TEST(StudyCells, WhatIsNoStudyIsNamed) {
