@@ -142,8 +142,9 @@ std::string gaps_of_runs(const std::vector<RunRecord>& runs) {
       for (const std::string& gap : run.missing) by_gap[gap].push_back(run.name);
     }
     for (const auto& [gap, names] : by_gap) {
-      text += fmt::format("<li>{} ({} run{}): {}</li>\n", escape_html(gap), names.size(), names.size() == 1 ? "" : "s",
-                          list_of(names));
+      const bool is_all = names.size() == runs.size();
+      text += fmt::format("<li>{} ({}{} run{}){}</li>\n", escape_html(gap), is_all ? "all " : "", names.size(),
+                          names.size() == 1 ? "" : "s", is_all ? "" : ": " + list_of(names));
     }
   }
   if (text.empty()) return "<p>Nothing: every run has its curve, evaluations, provenance and checkpoints.</p>\n";

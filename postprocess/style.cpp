@@ -88,6 +88,7 @@ nav a { padding: 3px 0; }
 .spark polyline { fill: none; stroke: var(--accent); stroke-width: 1.5; }
 details.more { display: inline; background: none; border: 0; padding: 0; }
 details.more summary { display: inline; color: var(--accent); font-weight: 400; }
+#cost thead th { white-space: normal; vertical-align: bottom; }
 #lacks td:last-child { white-space: normal; min-width: 24ch; overflow-wrap: anywhere; }
 .figures { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 430px), 1fr)); }
 figure { margin: 0; background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 12px;

@@ -73,7 +73,7 @@ def write_run(study, cell, state, lines, keys):
     share = {"running": 0.4, "lost": 0.3, "stopped": 0.6, "failed": 0.2, "given_up": 0.1}.get(state, 1)
     error = error_of(cell)
     noise = random.Random(cell["name"])
-    rate = 4e13 / cell["macs"]
+    rate = 8 * 165e12 / (6 * cell["macs"])  # eight GPUs at 165 TFLOP/s
     text = []
     for i in range(1, lines + 1):
         seen = int(cell["samples"] * share * i / lines)

@@ -64,11 +64,13 @@ TEST(Missing, WhatManyRunsLackStandsOnce) {
   std::vector<RunRecord> runs(20);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     runs[i].name = fmt::format("r{}<", i);
-    runs[i].missing = {"no checkpoint yet"};
+    runs[i].missing = {"no evaluation yet"};
+    if (i != 19) runs[i].missing.push_back("no checkpoint yet");
   }
   const std::string text = missing_section({}, runs);
-  EXPECT_PRED2(contains, text, "<li>no checkpoint yet (20 runs): r0&lt;, r1&lt;");
-  EXPECT_PRED2(contains, text, "and 8 more");
+  EXPECT_PRED2(contains, text, "<li>no checkpoint yet (19 runs): r0&lt;, r1&lt;");
+  EXPECT_PRED2(contains, text, "and 7 more");
+  EXPECT_PRED2(contains, text, "<li>no evaluation yet (all 20 runs)</li>");
 }
 
 }  // namespace
