@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <boost/program_options.hpp>
 #include <cmath>
-#include <numeric>
 #include <set>
 #include <sstream>
 #include <system_error>
 
 #include "clip_hpc/base/error.hpp"
-
-namespace fs = std::filesystem;
 
 namespace clip_hpc {
 namespace {
@@ -33,7 +30,7 @@ void fill(Entry& entry, std::vector<std::string>& broken) {
     entry.tower = entry.cell->tower;
     entry.strategy = entry.cell->strategy;
   } else {
-    entry.tower = fs::path(value_or(entry.config, "model.config", "")).stem();
+    entry.tower = std::filesystem::path(value_or(entry.config, "model.config", "")).stem();
     entry.strategy = value_or(entry.config, "strategy.name", "");
   }
 }
@@ -68,14 +65,15 @@ Config read_config(const std::string& text) {
 
 std::vector<Entry> entries_of(const std::vector<RunRecord>& runs, const StudyView& study,
                               std::vector<std::string>& broken) {
-  std::map<fs::path, const RunRecord*> by_folder;
+  std::map<std::filesystem::path, const RunRecord*> by_folder;
   for (const RunRecord& run : runs) by_folder[run.folder.path] = &run;
   std::vector<Entry> entries;
   for (const StudyCell& cell : study.cells) {
     Entry entry{
         .name = cell.name, .cell = &cell, .run = nullptr, .config = {}, .tower = {}, .strategy = {}, .tracks = {}};
     std::error_code none;
-    if (const auto found = by_folder.find(fs::weakly_canonical(cell.run, none)); found != by_folder.end()) {
+    if (const auto found = by_folder.find(std::filesystem::weakly_canonical(cell.run, none));
+        found != by_folder.end()) {
       entry.run = found->second;
       by_folder.erase(found);
     }

@@ -29,6 +29,7 @@ namespace fs = std::filesystem;
 namespace clip_hpc {
 namespace {
 
+constexpr std::size_t kFewCards = 4;  // of a study's runs, whose results stand in the table; else kFewRuns
 constexpr const char* kAllCurves = "training_curves.csv";
 
 struct Place {
@@ -167,7 +168,8 @@ Report write_report(const ReportOptions& options) {
     add("advice", "What to train", "<pre class=\"advice\">" + escape_html(options.advice) + "</pre>\n");
   }
   if (!options.study.empty()) add("figures", "Figures", figure_grid(drawn));
-  if (!runs.empty() && runs.size() <= kFewRuns) add("results", "Result of each run", cards_of(runs));
+  if (!runs.empty() && runs.size() <= (study.empty() ? kFewRuns : kFewCards))
+    add("results", "Result of each run", cards_of(runs));
   if (!entries.empty()) add("table", "Runs", run_table(entries, study));
   if (!runs.empty()) add("curves", "Training curves", choice + figure_grid(curves));
   add("configuration", "Configurations", config_section(diff_configs(entries)));

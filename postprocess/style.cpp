@@ -23,7 +23,7 @@ h3 { font-size: 1.02rem; margin: 20px 0 4px; overflow-wrap: anywhere; }
 .card { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 16px 18px; min-width: 0; }
 .card h3 { margin-top: 0; }
 .big { font-size: 2.5rem; font-weight: 650; line-height: 1.1; font-variant-numeric: tabular-nums; }
-.big small { font-size: .95rem; font-weight: 400; color: var(--soft); }
+.big small { display: block; font-size: .95rem; font-weight: 400; line-height: 1.35; color: var(--soft); }
 .bar { position: relative; height: 12px; border-radius: 6px; background: var(--track); margin: 12px 0 8px; }
 .bar i { position: absolute; left: 0; top: 0; bottom: 0; border-radius: 6px; background: var(--accent); }
 .bar u { position: absolute; top: -4px; bottom: -4px; width: 3px; margin-left: -1px; background: var(--ink);

@@ -135,7 +135,7 @@ std::vector<std::string> summary_lines(const std::vector<RunRecord>& runs, std::
     }
     lines.push_back(fmt::format("  {} {} in training", show_hours(cost.whole.measured_hours), hours_word(entries)));
   }
-  if (runs.size() > kFewRuns) return lines;
+  if (!study.empty() || runs.size() > kFewRuns) return lines;
   for (const RunRecord& run : runs) {
     lines.push_back(run.name);
     for (const Track& track : tracks_of(run)) {
