@@ -126,21 +126,21 @@ std::string page_of(const std::string& title, std::size_t runs, const StudyView&
 
 Report write_report(const ReportOptions& options) {
   const fs::path gnuplot = find_gnuplot();
-  const StudyView& study = options.study_view;
+  const StudyView& view = options.study_view;
   std::vector<NamedRun> of_cells;
-  for (const StudyCell& cell : study.cells) {
+  for (const StudyCell& cell : view.cells) {
     if (!cell.run.empty()) of_cells.push_back({cell.name, cell.run});
   }
   const std::vector<RunRecord> runs = load_runs(of_cells, options.runs);
   const Place place = place_of(options.output);
-  Report report{place.page, runs.size(), 0, study.broken, {}};
+  Report report{place.page, runs.size(), 0, view.broken, {}};
   for (const RunRecord& run : runs) {
     report.broken.insert(report.broken.end(), run.broken.begin(), run.broken.end());
   }
-  const std::vector<Entry> entries = entries_of(runs, study, report.broken);
+  const std::vector<Entry> entries = entries_of(runs, view, report.broken);
   drop_repeated(report.broken);
-  const Cost cost = cost_of(entries, study);
-  report.summary = summary_lines(runs, entries, study, cost);
+  const Cost cost = cost_of(entries, view);
+  report.summary = summary_lines(runs, entries, view, cost);
   const std::vector<RunRecord> shown = drawn_runs(runs, entries);
 
   std::string drawn, curves;
@@ -163,29 +163,29 @@ Report write_report(const ReportOptions& options) {
   const auto add = [&](const char* id, const char* title, std::string html) {
     if (!html.empty()) sections.push_back({id, title, std::move(html)});
   };
-  add("summary", "Summary", summary_section(entries, study, cost));
+  add("summary", "Summary", summary_section(entries, view, cost));
   if (!options.advice.empty()) {
     add("advice", "What to train", "<pre class=\"advice\">" + escape_html(options.advice) + "</pre>\n");
   }
   if (!options.study.empty()) add("figures", "Figures", figure_grid(drawn));
-  if (!runs.empty() && runs.size() <= (study.empty() ? kFewRuns : kFewCards))
+  if (!runs.empty() && runs.size() <= (view.empty() ? kFewRuns : kFewCards))
     add("results", "Result of each run", cards_of(runs));
-  if (!entries.empty()) add("table", "Runs", run_table(entries, study));
+  if (!entries.empty()) add("table", "Runs", run_table(entries, view));
   if (!runs.empty()) add("curves", "Training curves", choice + figure_grid(curves));
   add("configuration", "Configurations", config_section(diff_configs(entries)));
   if (!entries.empty()) {
     add("failures", "Failures", failure_section(entries, problems));
-    add("missing", "What is missing", missing_section(study, runs));
+    add("missing", "What is missing", missing_section(view, runs));
     add("cost", "Cost", cost_section(cost, hours_word(entries)));
   }
   if (!runs.empty()) {
     add("provenance", "Provenance", provenance_section(runs));
-    if (study.empty() || !sheets.empty())
+    if (view.empty() || !sheets.empty())
       add("pictures", "Unseen test pictures",
           sheets.empty() ? "<p class=\"none\">no test pictures with predictions yet</p>\n" : choice + sheets);
   }
   add("confusion", "What is mistaken for what", confusions);
-  write_file_atomic(place.page, page_of(options.title, runs.size(), study, sections));
+  write_file_atomic(place.page, page_of(options.title, runs.size(), view, sections));
   return report;
 }
 

@@ -137,7 +137,7 @@ StudyView read_folder(const StudyFolder& study) {
     cell.kind = kind_of(cell.state);
   }
   std::ranges::sort(view.broken);  // collect and the stages name the same file
-  view.broken.erase(std::ranges::unique(view.broken).begin(), view.broken.end());
+  view.broken.erase(std::unique(view.broken.begin(), view.broken.end()), view.broken.end());
   return view;
 }
 

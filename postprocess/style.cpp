@@ -95,7 +95,8 @@ figure { margin: 0; background: var(--card); border: 1px solid var(--rule); bord
   min-width: 0; }
 figcaption { font-weight: 600; margin-bottom: 8px; font-size: .95rem; display: flex; justify-content: space-between;
   gap: 12px; overflow-wrap: anywhere; }
-figcaption a { font-weight: 400; font-size: .85rem; white-space: nowrap; margin-left: auto; }
+figcaption a { font-weight: 400; font-size: .85rem; white-space: nowrap; }
+figcaption > :is(a, span) { margin-left: auto; }
 .enlarge { font: inherit; line-height: 1; color: var(--accent); background: none; border: 0; cursor: pointer; padding: 0 4px;
   align-self: flex-start; min-width: 28px; min-height: 28px; margin: -4px; }
 .js figure svg { cursor: zoom-in; }
