@@ -31,7 +31,7 @@ Field value_field(const ConfigDiff::Key& key, std::size_t run) {
 // The value that most runs have.
 int usual(const ConfigDiff::Key& key) {
   std::vector<int> counts(key.values.size() + 1);
-  for (const int place : key.of_run) ++counts[static_cast<std::size_t>(place + 1)];
+  for (const int place : key.of_run) ++counts[static_cast<std::size_t>(std::int64_t{place} + 1)];
   return static_cast<int>(std::ranges::max_element(counts) - counts.begin()) - 1;
 }
 
