@@ -5,17 +5,19 @@
 #include <string>
 #include <vector>
 
+#include "study_cells.hpp"
 #include "study_points.hpp"
 
 namespace clip_hpc {
 
 struct ReportOptions {
   std::vector<std::filesystem::path> runs;  // run folders, or folders of them
-  std::filesystem::path output;             // FILE.html, or a folder that gets report.html
+  std::filesystem::path output;             // FILE.html, or a folder that gets index.html
   std::string title = "clip_hpc report";
   bool log_x = false;
   std::vector<StudyMeasure> study;  // drawn with the runs, or without any
   std::string advice;               // plain text, shown first
+  StudyView study_view;             // its cells, and the runs of those that have begun
 };
 
 struct Report {

@@ -86,19 +86,27 @@ const Result* newest_with_predictions(const RunRecord& run) {
 
 std::string picture_sheets(const std::vector<RunRecord>& runs, std::vector<std::string>& problems) {
   std::string text;
+  const auto with_pictures =
+      std::ranges::count_if(runs, [](const RunRecord& run) { return newest_with_predictions(run) != nullptr; });
+  const bool folds = with_pictures > 2;  // sheets of many runs would bury what stands below
   for (const RunRecord& run : runs) {
     const Result* result = newest_with_predictions(run);
     if (result == nullptr) continue;
+    if (folds) {
+      text += fmt::format("<details{}><summary>{}</summary>", text.empty() ? " open" : "", escape_html(run.name));
+    } else {
+      text += fmt::format("<h3>{}</h3>", escape_html(run.name));
+    }
     const auto& all = result->predictions;
     const std::size_t shown = std::min(all.size(), kMostPictures);
     const auto right = std::count_if(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(shown), is_right);
     text += fmt::format(
-        "<h3>{}</h3><p class=\"note\">{}, step {}: {} of these {} pictures named right. Under each picture: its true "
+        "<p class=\"note\">{}, step {}: {} of these {} pictures named right. Under each picture: its true "
         "name, then the three best names of the model.{}</p>\n<ul class=\"sheet\">\n",
-        escape_html(run.name), escape_html(result->dataset), result->step, right, shown,
+        escape_html(result->dataset), result->step, right, shown,
         shown < all.size() ? fmt::format(" {} more are in results.json.", all.size() - shown) : "");
     for (std::size_t i = 0; i < shown; ++i) text += picture_card(run, all[i], problems);
-    text += "</ul>\n";
+    text += folds ? "</ul></details>\n" : "</ul>\n";
   }
   return text;
 }
