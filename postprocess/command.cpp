@@ -97,6 +97,12 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
       "budget: forward multiply-adds of both towers, in 1e9 (the paper's total compute)");
   add("tflops", po::value(&budget.budget.tflops), "of a GPU in training, where the runs do not say how fast they were");
   add("data", po::value(&budget.data), "distinct pairs that are at hand: 400M");
+  std::vector<std::string> formats;
+  std::string overlay, robustness = "logit";
+  add("formats", po::value(&formats)->multitoken(), "figures beside the page, too: svg png pdf");
+  add("overlay", po::value(&overlay), "curves to lay over those of the study: postprocess/paper, the paper's own");
+  add("robustness", po::value(&robustness)->default_value(robustness),
+      "axes on which a line is fitted through accuracies on two sets: logit or linear");
   bool asks_version = false;
   add("version", po::bool_switch(&asks_version), "version of the program");
   if (!parse_words(arguments, description)) {
@@ -120,6 +126,9 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   if (output.empty()) throw input_error("--output is missing: name a file that ends in .html, or a folder");
   options.runs.assign(runs.begin(), runs.end());
   options.output = output;
+  for (const std::string& word : formats) options.formats.push_back(format_of(word));
+  options.catalogue.scale = scale_of(robustness);
+  if (!overlay.empty()) options.catalogue.overlay = read_panels(overlay);
   const Report report = write_report(options);
   for (const std::string& text : report.broken) err << "clip_report: warning: " << text << "\n";
   for (const std::string& line : report.summary) out << line << "\n";

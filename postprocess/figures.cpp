@@ -420,7 +420,8 @@ std::string plot_of(const Figure& figure, std::size_t number) {
     if (is_bar) ++bar;
     const Blocks blocks = blocks_of(figure, series, unit, name, shift);
     text += blocks.text + labels_of(figure, series, unit);
-    const std::string title = series.in_key ? "title " + quoted(series.name) : "notitle";
+    const std::string title =
+        series.in_key ? "title " + quoted(series.key.empty() ? series.name : series.key) : "notitle";
     if (is_bar) {
       items += fmt::format("{} using 1:2 with boxes lw 1 lc rgb '{}' fillstyle solid {} border {}, \\\n", name,
                            colour_of(series), bar % 2 == 1 ? "0.9" : "0.45", title);

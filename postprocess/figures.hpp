@@ -21,6 +21,7 @@ struct Series {
   bool hollow = false;                   // marks of another source, drawn in outline
   bool band = false;                     // a broad pale line behind the others
   bool in_key = true;                    // false: it shares the entry of another
+  std::string key = {};                  // its entry in the key, where that is not the name
   int shape = -1;                        // of the marks; -1: goes with the colour
   std::vector<double> spread = {};       // half the length of the error bar in y, 0: none; empty: none at all
   std::vector<double> x_spread = {};     // the same in x

@@ -1,6 +1,7 @@
 #include "page.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 #include <system_error>
@@ -210,25 +211,53 @@ Place place_of(const fs::path& output) {
   return place;
 }
 
-// Draws a figure and writes its CSV. One that fails costs that figure, not the report.
-std::string figure_element(const Figure& figure, const fs::path& gnuplot, const Place& place,
-                           std::vector<std::string>& problems) {
-  const fs::path csv = place.data / (figure.id + ".csv");
-  write_file_atomic(csv, csv_of(figure));
-  try {
-    return fmt::format("<figure><figcaption>{} <a href=\"{}\">CSV</a></figcaption>\n{}</figure>\n",
-                       escape_html(figure.title), escape_html((place.data.filename() / csv.filename()).string()),
-                       draw_svg(figure, gnuplot));
-  } catch (const Error& problem) {
-    problems.push_back(fmt::format("figure \"{}\" could not be drawn: {}", figure.title, problem.what()));
-    return "";
+std::string link_to(const fs::path& file, const char* words) {
+  return fmt::format(" <a href=\"{}\">{}</a>", escape_html((file.parent_path().filename() / file.filename()).string()),
+                     words);
+}
+
+// Draws the figures and writes their data. One that fails costs that figure, not the report.
+std::vector<std::string> figure_elements(const std::vector<Figure>& figures, const fs::path& gnuplot,
+                                         const Place& place, const std::vector<Format>& formats,
+                                         std::vector<std::string>& problems) {
+  std::vector<std::string> elements;
+  const std::vector<Drawing> drawings = draw_figures(figures, gnuplot, formats, place.data);
+  for (std::size_t i = 0; i < figures.size(); ++i) {
+    const Figure& figure = figures[i];
+    const fs::path csv = place.data / (figure.id + ".csv");
+    write_file_atomic(csv, csv_of(figure));
+    if (!drawings[i].problem.empty()) {
+      problems.push_back(fmt::format("figure \"{}\" could not be drawn: {}", figure.title, drawings[i].problem));
+      continue;
+    }
+    std::string links = link_to(csv, "CSV");
+    for (const Format format : formats) {
+      constexpr std::array kWords{"SVG", "PNG", "PDF"};
+      links += link_to(place.data / (figure.id + suffix_of(format)), kWords[static_cast<std::size_t>(format)]);
+    }
+    elements.push_back(fmt::format(
+        "<figure><figcaption>{}<span>{}</span></figcaption>\n{}{}</figure>\n", escape_html(figure.title), links,
+        drawings[i].svg, figure.note.empty() ? "" : "<p class=\"note\">" + escape_html(figure.note) + "</p>\n"));
   }
+  return elements;
+}
+
+// The figures of the paper that the study does not allow, and why.
+std::string not_drawn_section(const std::vector<NotDrawn>& not_drawn) {
+  if (not_drawn.empty()) return "";
+  std::string text = fmt::format(
+      "<details><summary>{} panels of the paper that this study does not allow</summary>\n<ul>\n", not_drawn.size());
+  for (const NotDrawn& one : grouped(not_drawn)) {
+    text += fmt::format("<li>{}: {}</li>\n", escape_html(one.id), escape_html(one.reason));
+  }
+  return text + "</ul></details>\n";
 }
 
 }  // namespace
 
 Report write_report(const ReportOptions& options) {
   const fs::path gnuplot = find_gnuplot();
+  check_formats(gnuplot, options.formats);
   std::vector<RunRecord> runs;
   if (!options.runs.empty()) runs = load_runs(options.runs);
   const Place place = place_of(options.output);
@@ -237,13 +266,14 @@ Report write_report(const ReportOptions& options) {
     report.broken.insert(report.broken.end(), run.broken.begin(), run.broken.end());
   }
 
-  std::string drawn;
-  std::vector<Figure> figures = figures_of_study(options.study);
+  const PaperFigures paper = paper_figures(roles_of(options.study), options.catalogue);
+  std::vector<Figure> figures = paper.figures;
+  if (figures.empty()) figures = figures_of_study(options.study);
   for (Figure& figure : figures_of(runs, options.log_x)) figures.push_back(std::move(figure));
-  for (const Figure& figure : figures) {
-    const std::string element = figure_element(figure, gnuplot, place, report.broken);
-    if (!element.empty()) ++report.figures;
+  std::string drawn;
+  for (const std::string& element : figure_elements(figures, gnuplot, place, options.formats, report.broken)) {
     drawn += element;
+    ++report.figures;
   }
   std::vector<std::string> picture_problems;
   const std::string sheets = picture_sheets(runs, picture_problems);
@@ -269,6 +299,7 @@ Report write_report(const ReportOptions& options) {
   text += "<h2>Figures</h2>\n";
   text +=
       drawn.empty() ? "<p class=\"none\">nothing to draw yet</p>\n" : "<div class=\"figures\">\n" + drawn + "</div>\n";
+  if (!options.study.empty()) text += not_drawn_section(paper.not_drawn);
   if (!confusions.empty()) text += "<h2>What is mistaken for what</h2>\n" + confusions;
   if (!runs.empty()) {
     text += "<h2>Unseen test pictures</h2>\n";
