@@ -215,7 +215,11 @@ class Drawer {
         most_runs_ = std::max(most_runs_, point.runs);
       }
     }
-    for (const auto& [gmacs, tower] : towers) number(tower_colours_, tower);
+    for (const bool others : {false, true}) {
+      for (const auto& [gmacs, tower] : towers) {
+        if (is_other_family(tower) == others) number(tower_colours_, tower);
+      }
+    }
     for (const auto& [role, measure] : roles.measures) {
       for (const StudyPoint& point : measure.points) number(tower_colours_, point.tower);
     }
@@ -381,19 +385,23 @@ class Drawer {
         break;
       }
       case Pick::several_epochs: {
-        // Numbers of epochs that several sets have been trained for; where there is none, whatever there is.
-        const auto shared = [&](const StudyPoint& p) {
-          return std::ranges::any_of(
-              points, [&](const StudyPoint* q) { return q->set != p.set && near(q->epochs(), p.epochs()); });
-        };
+        // Numbers of epochs that most sets have been trained for; where none is shared, whatever there is.
+        std::map<int, std::set<double>> sets;  // by the number of epochs, a twentieth of an e-fold wide
+        const auto key = [](const StudyPoint& p) { return static_cast<int>(std::lround(20 * std::log(p.epochs()))); };
+        for (const StudyPoint* p : points) sets[key(*p)].insert(p->set);
+        const auto shared = [&](const StudyPoint& p) { return sets.at(key(p)).size() >= 2; };
         std::set<int> beyond_one, all;
+        for (std::size_t count = points.size(); count >= 2 && beyond_one.size() < 3; --count) {
+          beyond_one.clear();
+          for (const StudyPoint* p : points) {
+            if (!once(*p) && sets.at(key(*p)).size() >= count) beyond_one.insert(key(*p));
+          }
+        }
         for (const StudyPoint* p : points) {
-          if (!shared(*p)) continue;
-          all.insert(static_cast<int>(std::lround(20 * std::log(p->epochs()))));
-          if (!once(*p)) beyond_one.insert(static_cast<int>(std::lround(20 * std::log(p->epochs()))));
+          if (shared(*p)) all.insert(key(*p));
         }
         if (beyond_one.size() >= 3) {
-          take_where([&](const StudyPoint& p) { return shared(p) && !once(p); });
+          take_where([&](const StudyPoint& p) { return beyond_one.contains(key(p)); });
         } else if (all.size() >= 2) {
           take_where(shared);
         } else {
@@ -467,13 +475,17 @@ class Drawer {
         std::ranges::none_of(lines, [](const Line& line) { return is_other_family(line.name); })) {
       return "no tower of another family than ViT";
     }
+    const bool compares = panel.split == Split::families || panel.split == Split::strategies;
+    if (compares && std::ranges::count_if(lines, [](const Line& line) { return line.points.size() >= 2; }) < 2) {
+      const std::string what =
+          panel.split == Split::families ? "towers of different families" : "strategies on one tower";
+      return panel.pick == Pick::one_epoch      ? "no two " + what + " with several sizes of data in one epoch"
+             : panel.pick == Pick::same_samples ? "no two " + what + " with several sizes of data and as many samples"
+                                                : "no two " + what + " with several runs";
+    }
     if (panel.split == Split::towers && lines.empty() && towers > 0 && panel.x != XAxis::quality &&
         std::ranges::all_of(tower_colours_, [](const auto& tower) { return is_other_family(tower.first); })) {
       return "no ViT";
-    }
-    if (panel.split == Split::strategies && lines.size() < 2) {
-      return panel.pick == Pick::one_epoch ? "no two strategies in one epoch on one tower"
-                                           : "no two strategies with as many samples on one tower";
     }
     if (panel.split == Split::augmentations && lines.size() < 2) {
       return "no two augmentations with equally many epochs, more than one";
@@ -587,7 +599,7 @@ class Drawer {
     for (const Line& line : lines) order.insert(order.end(), line.points.begin(), line.points.end());
     std::ranges::stable_sort(order, {}, [](const StudyPoint* p) { return p->total_gmacs(); });
     Series front;
-    front.name = "best for its compute";
+    front.name = "Pareto front";
     front.colour = kGrey;
     front.band = true;
     double least = 2;

@@ -24,8 +24,8 @@ namespace clip_hpc {
 namespace {
 
 // Each has a contrast of 3:1 or more on the figure card of both the light and the dark page.
-constexpr std::array<const char*, 8> kPalette{"#0b62a4", "#c2410c", "#15803d", "#7e22ce",
-                                              "#be185d", "#0f766e", "#854d0e", "#475569"};
+constexpr std::array<const char*, 10> kPalette{"#0b62a4", "#c2410c", "#15803d", "#7e22ce", "#be185d",
+                                               "#0f766e", "#854d0e", "#475569", "#0e7fa8", "#4d7c0f"};
 constexpr std::size_t kBuckets = 300;  // a drawn line has at most twice as many points
 constexpr std::size_t kWindows = 60;   // of a smooth line
 constexpr std::size_t kFiguresAProcess = 64;
@@ -291,7 +291,6 @@ std::string fitted_range(const char* axis, const Range& range) {
 struct Blocks {
   std::string text;
   bool has_bars = false;
-  bool has_x_bars = false;
 };
 
 Blocks blocks_of(const Figure& figure, const Series& whole, const Unit& unit, const std::string& name, double shift) {
@@ -310,11 +309,11 @@ Blocks blocks_of(const Figure& figure, const Series& whole, const Unit& unit, co
     }
     blocks.text += fmt::format("{} {}\n", x, y);
     const double dy = factor * at_or_zero(series.spread, i), dx = x_factor * at_or_zero(series.x_spread, i);
-    if (dy <= 0 && dx <= 0) continue;
-    blocks.has_bars = true;
-    blocks.has_x_bars = blocks.has_x_bars || dx > 0;
-    bars += fmt::format("{} {} {} {}\n", x, y, dx, figure.log_y ? std::min(dy, 0.999 * y) : dy);
+    const double low = figure.log_y ? std::max(y - dy, 0.001 * y) : y - dy;
+    if (dy > 0) bars += fmt::format("{0} {1}\n{0} {2}\n\n", x, low, y + dy);
+    if (dx > 0) bars += fmt::format("{1} {0}\n{2} {0}\n\n", y, x - dx, x + dx);
   }
+  blocks.has_bars = !bars.empty();
   blocks.text += "EOD\n";
   if (blocks.has_bars) blocks.text += fmt::format("{}_bars << EOD\n{}EOD\n", name, bars);
   return blocks;
@@ -376,28 +375,32 @@ std::string axes_of(const Figure& figure, const Unit& unit, std::size_t bars) {
   return text;
 }
 
+std::size_t named_series(const Figure& figure) {
+  return static_cast<std::size_t>(std::ranges::count_if(figure.series, [](const Series& s) { return s.in_key; }));
+}
+
+bool is_crowded(const Figure& figure) { return named_series(figure) > 8; }  // then its key stands beside it
+
 // What is drawn, terminal and output apart.
 std::string plot_of(const Figure& figure, std::size_t number) {
   const bool units = figure.categories.empty() && figure.ticks == Ticks::units && !figure.percent_x;
   const Unit unit = units ? unit_of(largest_x(figure)) : Unit{1, ""};
-  const auto named =
-      static_cast<std::size_t>(std::ranges::count_if(figure.series, [](const Series& s) { return s.in_key; }));
-  const bool crowded = named > 8;  // then its key stands beside it
-  std::string text = "reset\nset encoding utf8\n", items;
+  const bool crowded = is_crowded(figure);
+  std::string text, items;
   const auto bars =
       static_cast<std::size_t>(std::ranges::count_if(figure.series, [](const Series& s) { return s.line; }));
   text += fmt::format(
-      "set border 3 lw 1 lc rgb '#64748b'\nset grid lt 1 lw 0.6 lc rgb '#c3cad4'\nset errorbars small\n"
+      "set border 3 lw 1 lc rgb '#64748b'\nset grid lt 1 lw 0.6 lc rgb '#c3cad4'\n"
       "set tics nomirror scale 0.5 textcolor rgb '#334155'\n"
       "set xlabel {} textcolor rgb '#334155' noenhanced\nset ylabel {} textcolor rgb '#334155' noenhanced\n",
       quoted((*unit.word == '\0' ? figure.x_name : figure.x_name + " (" + unit.word + ")") +
              (figure.percent_x ? " (%)" : "")),
       quoted(figure.percent ? figure.y_name + " (%)" : figure.y_name));
-  if (named > kMostNamed) {
+  if (named_series(figure) > kMostNamed) {
     text += "unset key\n";
   } else {
-    text += fmt::format("set key {} Left reverse samplen 2 noenhanced textcolor rgb '#1e293b' width 2{}\n",
-                        crowded ? "outside right top vertical font ',11'" : "above left", crowded ? "" : " maxrows 8");
+    text += fmt::format("set key {} Left reverse samplen 1.6 noenhanced textcolor rgb '#1e293b' width 1{}\n",
+                        crowded ? "outside right top vertical" : "above left", crowded ? "" : " maxrows 8");
   }
   text += axes_of(figure, unit, bars);
   if (!figure.fitted && figure.categories.empty()) text += "set offsets graph 0, graph 0.02, graph 0.05, 0\n";
@@ -436,8 +439,7 @@ std::string plot_of(const Figure& figure, std::size_t number) {
                            series.points || !series.line ? fmt::format("pt {} ps 0.75", shape_of(series)) : "", title);
     }
     if (blocks.has_bars) {
-      items += fmt::format("{}_bars using {} lw 1.2 dt 1 lc rgb '{}' pt 0 ps 0 notitle, \\\n", name,
-                           blocks.has_x_bars ? "1:2:3:4 with xyerrorbars" : "1:2:4 with yerrorbars",
+      items += fmt::format("{}_bars using 1:2 with lines lw 1.5 dt 1 lc rgb '{}' notitle, \\\n", name,
                            is_bar ? "#1e293b" : colour_of(series));
     }
   }
@@ -449,36 +451,49 @@ std::string plot_of(const Figure& figure, std::size_t number) {
   return text + "plot " + items + "\n";
 }
 
+// Rows of the key above the plot, about; the picture grows by those that are more than two.
+int key_rows(const Figure& figure) {
+  if (named_series(figure) > kMostNamed) return 0;
+  std::size_t longest = 1;
+  for (const Series& series : figure.series) {
+    if (series.in_key) longest = std::max(longest, (series.key.empty() ? series.name : series.key).size());
+  }
+  const std::size_t columns = std::max<std::size_t>(1, 58 / (longest + 6));
+  return static_cast<int>((named_series(figure) + columns - 1) / columns);
+}
+
 // The same picture in each format: PNG at 300 dots an inch and PDF, both for a column of 3.3 inches.
 std::string terminal_of(Format format, const Figure& figure) {
-  const bool tall = figure.series.size() > 8;
+  const double height = is_crowded(figure) ? 480 : 420 + 22 * std::clamp(key_rows(figure) - 2, 0, 6);
   switch (format) {
     case Format::svg:
-      return fmt::format("set terminal svg size 620,{} dynamic noenhanced font 'sans-serif,16' name '{}'\n",
-                         tall ? 480 : 420, figure.id);
+      return fmt::format("set terminal svg size 620,{} dynamic noenhanced font 'sans-serif,16' name '{}'\n", height,
+                         figure.id);
     case Format::png:
       return fmt::format(
-          "set terminal pngcairo size 1000,{} noenhanced font 'sans,8' fontscale 3.3 linewidth 1.6 "
+          "set terminal pngcairo size 1000,{:.0f} noenhanced font 'sans,8' fontscale 2.7 linewidth 1.6 "
           "pointscale 1.6\n",
-          tall ? 774 : 677);
+          height * 1000 / 620);
     case Format::pdf:
       return fmt::format(
-          "set terminal pdfcairo size 3.33in,{}in noenhanced font 'sans,8' linewidth 0.7 "
-          "pointscale 0.45\n",
-          tall ? 2.58 : 2.26);
+          "set terminal pdfcairo size 3.33in,{:.2f}in noenhanced font 'sans,8' linewidth 0.7 pointscale 0.45\n",
+          height * 3.33 / 620);
   }
   return "";
 }
 
 std::string script_of(const Figure& figure, std::size_t number, const fs::path& svg, std::span<const Format> formats,
                       const fs::path& folder) {
-  std::string text = "set terminal unknown\n";  // so that a plot that fails leaves no half of a file
+  std::string text = "reset\nset encoding utf8\n";
   const std::string plot = plot_of(figure, number);
-  text += terminal_of(Format::svg, figure) + "set output " + quoted(svg) + "\n" + plot + "set output\n";
+  const auto key_font = [&](double size) {  // a crowded key is set smaller
+    return fmt::format("set key font ',{}'\n", is_crowded(figure) ? 0.7 * size : size);
+  };
+  text += terminal_of(Format::svg, figure) + "set output " + quoted(svg) + "\n" + key_font(16) + plot + "set output\n";
   for (const Format format : formats) {
     if (format == Format::svg) continue;  // is there already
-    text += terminal_of(format, figure) + "set output " + quoted(folder / (figure.id + suffix_of(format))) +
-            "\nreplot\nset output\n";
+    text += terminal_of(format, figure) + "set output " + quoted(folder / (figure.id + suffix_of(format))) + "\n" +
+            key_font(8) + "replot\nset output\n";
   }
   return text;
 }
