@@ -278,7 +278,7 @@ class Drawer {
     const bool families = panel.split == Split::families;
     const std::string vit = families ? vit_among(points) : "";
     for (const StudyPoint& p : points) {
-      if (p.quality < 1) continue;
+      if (p.quality < 1 || (panel.x == XAxis::compute && !(p.gmacs > 0))) continue;
       const bool base = p.strategy == base_;
       bool fits = false;
       switch (panel.split) {
@@ -500,6 +500,7 @@ class Drawer {
       return distinct_x(panel, lines) * lines.size() < 2 ? "a single bar" : "";
     }
     if (most_in_a_line(lines) >= 2 && distinct_x(panel, lines) >= 2) return "";
+    if (panel.x == XAxis::compute && lines.empty()) return "no run of one epoch whose compute is known";
     switch (panel.pick) {
       case Pick::several_epochs:
         return "no set that was seen for several numbers of epochs";

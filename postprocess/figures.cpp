@@ -435,7 +435,11 @@ std::string plot_of(const Figure& figure, std::size_t number) {
                                                                : series.hollow ? 1.0
                                                                                : 2.0)
                                        : "",
-                           series.line ? series.dashed ? "dt 2" : "dt 1" : "lw 1.4", colour_of(series),
+                           series.line ? series.dashed   ? "dt 2"
+                                         : series.hollow ? "dt 3"
+                                                         : "dt 1"
+                                       : "lw 1.4",
+                           colour_of(series),
                            series.points || !series.line ? fmt::format("pt {} ps 0.75", shape_of(series)) : "", title);
     }
     if (blocks.has_bars) {

@@ -13,6 +13,7 @@
 #include "html.hpp"
 #include "pictures.hpp"
 #include "run_figures.hpp"
+#include "run_points.hpp"
 #include "runs.hpp"
 #include "study_figures.hpp"
 #include "style.hpp"
@@ -266,9 +267,10 @@ Report write_report(const ReportOptions& options) {
     report.broken.insert(report.broken.end(), run.broken.begin(), run.broken.end());
   }
 
-  const PaperFigures paper = paper_figures(roles_of(options.study), options.catalogue);
+  const std::vector<StudyMeasure> study = options.study.empty() ? measures_of_runs(runs) : options.study;
+  const PaperFigures paper = paper_figures(roles_of(study), options.catalogue);
   std::vector<Figure> figures = paper.figures;
-  if (figures.empty()) figures = figures_of_study(options.study);
+  if (figures.empty()) figures = figures_of_study(study);
   for (Figure& figure : figures_of(runs, options.log_x)) figures.push_back(std::move(figure));
   std::string drawn;
   for (const std::string& element : figure_elements(figures, gnuplot, place, options.formats, report.broken)) {
@@ -299,7 +301,7 @@ Report write_report(const ReportOptions& options) {
   text += "<h2>Figures</h2>\n";
   text +=
       drawn.empty() ? "<p class=\"none\">nothing to draw yet</p>\n" : "<div class=\"figures\">\n" + drawn + "</div>\n";
-  if (!options.study.empty()) text += not_drawn_section(paper.not_drawn);
+  if (!paper.figures.empty()) text += not_drawn_section(paper.not_drawn);
   if (!confusions.empty()) text += "<h2>What is mistaken for what</h2>\n" + confusions;
   if (!runs.empty()) {
     text += "<h2>Unseen test pictures</h2>\n";

@@ -105,6 +105,26 @@ void read_rows(const std::filesystem::path& folder, const Take& take) {
 
 }  // namespace
 
+void add_scores(std::map<std::string, StudyMeasure>& runs_by_measure, StudyPoint run, const std::string& run_name,
+                const Scored& scored) {
+  if (run.samples <= 0 || run.set <= 0) return;
+  const std::string variant =
+      scored.variant + (scored.variant.empty() || scored.label.empty() ? "" : " ") + scored.label;
+  for (const auto& [metric, value] : scored.metrics) {
+    StudyMeasure& measure = runs_by_measure[fmt::format("{} {}{} {}", scored.dataset, scored.task,
+                                                        variant.empty() ? "" : " " + variant, metric)];
+    if (measure.metric.empty()) measure.order = static_cast<int>(runs_by_measure.size());
+    measure.dataset = scored.dataset;
+    measure.task = scored.task;
+    measure.variant = variant;
+    measure.metric = metric;
+    if (scored.chance && metric == "acc1") measure.chance_error = 1 - *scored.chance;
+    run.error = 1 - value;
+    run.errors = {{run_name, run.error}};
+    measure.points.push_back(run);
+  }
+}
+
 std::vector<StudyMeasure> over_seeds(std::map<std::string, StudyMeasure> runs_by_measure) {
   std::vector<StudyMeasure> measures;
   for (auto& [name, measure] : runs_by_measure) {
@@ -159,23 +179,14 @@ std::vector<StudyMeasure> measures_of(const Json& table) {
         if (result.at("step").get<std::int64_t>() != last) continue;  // of the finished run
         run.samples = result.at("samples_seen").get<double>();
         if (run.samples < 0.95 * cell.value("samples", 0.0)) continue;  // in the middle of its schedule
-        const auto words = [&](const char* key) { return result.value(key, std::string()); };
-        for (const auto& [metric, value] : result.at("metrics").items()) {
-          const std::string variant = words("variant") + (words("label").empty() ? "" : " " + words("label"));
-          StudyMeasure& measure = by_name[fmt::format("{} {}{} {}", words("dataset"), words("task"),
-                                                      variant.empty() ? "" : " " + variant, metric)];
-          if (measure.metric.empty()) measure.order = static_cast<int>(by_name.size());
-          measure.dataset = words("dataset");
-          measure.task = words("task");
-          measure.variant = variant;
-          measure.metric = metric;
-          run.error = 1 - value.get<double>();
-          run.errors = {{run_name, run.error}};
-          if (result.contains("chance") && metric == "acc1") {
-            measure.chance_error = 1 - result["chance"].get<double>();
-          }
-          if (run.samples > 0 && run.set > 0) measure.points.push_back(run);
-        }
+        Scored scored{result.at("dataset").get<std::string>(),
+                      result.at("task").get<std::string>(),
+                      result.value("variant", ""),
+                      result.value("label", ""),
+                      result.at("metrics"),
+                      {}};
+        if (result.contains("chance")) scored.chance = result["chance"].get<double>();
+        add_scores(by_name, run, run_name, scored);
       }
     }
   } catch (const Json::exception& problem) {

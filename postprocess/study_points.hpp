@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,6 +38,15 @@ struct StudyMeasure {                          // one thing that is measured on 
   double chance_error = 1;
   std::vector<StudyPoint> points;
 };
+
+// What one evaluation of a run says.
+struct Scored {
+  std::string dataset, task, variant, label;
+  std::map<std::string, double> metrics;
+  std::optional<double> chance;
+};
+void add_scores(std::map<std::string, StudyMeasure>& runs_by_measure, StudyPoint run, const std::string& run_name,
+                const Scored& scored);
 
 // Runs that differ by nothing but the seed become one point each; most frequent measure first.
 std::vector<StudyMeasure> over_seeds(std::map<std::string, StudyMeasure> runs_by_measure);
