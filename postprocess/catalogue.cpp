@@ -731,7 +731,7 @@ class Drawer {
     figure.note = capital(drawn.which.empty() ? "" : drawn.which + ". ");
     if (robust.fit && most > least) {
       Series fit;
-      fit.name = fmt::format("line through {}", robust.baseline);
+      fit.name = robust.baseline == "all runs" ? "fit: all runs" : "fit: " + base_;
       fit.colour = kGrey;
       fit.dashed = true;
       for (int i = 0; i <= 40; ++i) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 #include <system_error>
+#include <tuple>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
@@ -17,6 +18,7 @@
 #include "runs.hpp"
 #include "study_figures.hpp"
 #include "style.hpp"
+#include "tables.hpp"
 
 namespace fs = std::filesystem;
 
@@ -243,6 +245,24 @@ std::vector<std::string> figure_elements(const std::vector<Figure>& figures, con
   return elements;
 }
 
+// The tables of the study, and their files.
+std::string table_section(const std::vector<Table>& tables, const Place& place) {
+  std::string text;
+  for (const Table& table : tables) {
+    std::string links;
+    for (const auto& [suffix, words, content] : {std::tuple{".csv", "CSV", csv_of(table)},
+                                                 {".md", "Markdown", markdown_of(table)},
+                                                 {".tex", "LaTeX", latex_of(table)}}) {
+      const fs::path file = place.data / ("table_" + table.id + suffix);
+      write_file_atomic(file, content);
+      links += link_to(file, words);
+    }
+    text += fmt::format("<details><summary>{} ({} rows)</summary>\n<p class=\"note\">{}</p>\n{}</details>\n",
+                        escape_html(table.title), table.rows.size(), links, html_of(table));
+  }
+  return text;
+}
+
 // The figures of the paper that the study does not allow, and why.
 std::string not_drawn_section(const std::vector<NotDrawn>& not_drawn) {
   if (not_drawn.empty()) return "";
@@ -268,7 +288,8 @@ Report write_report(const ReportOptions& options) {
   }
 
   const std::vector<StudyMeasure> study = options.study.empty() ? measures_of_runs(runs) : options.study;
-  const PaperFigures paper = paper_figures(roles_of(study), options.catalogue);
+  const Roles roles = roles_of(study);
+  const PaperFigures paper = paper_figures(roles, options.catalogue);
   std::vector<Figure> figures = paper.figures;
   if (figures.empty()) figures = figures_of_study(study);
   for (Figure& figure : figures_of(runs, options.log_x)) figures.push_back(std::move(figure));
@@ -301,7 +322,10 @@ Report write_report(const ReportOptions& options) {
   text += "<h2>Figures</h2>\n";
   text +=
       drawn.empty() ? "<p class=\"none\">nothing to draw yet</p>\n" : "<div class=\"figures\">\n" + drawn + "</div>\n";
-  if (!paper.figures.empty()) text += not_drawn_section(paper.not_drawn);
+  if (!paper.figures.empty()) {
+    text += not_drawn_section(paper.not_drawn);
+    text += "<h2>Tables</h2>\n" + table_section(tables_of(roles, options.catalogue.scale), place);
+  }
   if (!confusions.empty()) text += "<h2>What is mistaken for what</h2>\n" + confusions;
   if (!runs.empty()) {
     text += "<h2>Unseen test pictures</h2>\n";
