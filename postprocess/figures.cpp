@@ -254,7 +254,8 @@ std::string log_x_of(const Figure& figure, double unit) {
 std::string log_y_of(const Figure& figure) {
   const Range range = y_range(figure);
   if (range.empty()) return "";
-  const double low = 0.95 * range.least, high = 1.05 * range.most;
+  const double margin = std::clamp(std::pow(range.most / range.least, 0.06), 1.004, 1.05);
+  const double low = range.least / margin, high = range.most * margin;
   std::string text = fmt::format("set logscale y\nset yrange [{}:{}]\n", low, high);
   std::string marks;
   int count = 0;
@@ -543,7 +544,7 @@ std::string csv_cell(const std::string& text) {
   return cell + "\"";
 }
 
-std::string csv_number(double value) { return std::isfinite(value) ? fmt::format("{}", value) : ""; }
+std::string csv_number(double value) { return std::isfinite(value) ? fmt::format("{:.12g}", value) : ""; }
 
 }  // namespace
 
