@@ -322,6 +322,7 @@ Blocks blocks_of(const Figure& figure, const Series& whole, const Unit& unit, co
 
 std::string colour_of(const Series& series) {
   if (series.band) return "#b6c2d1";
+  if (series.hollow && !series.line) return "#111827";  // over bars
   if (series.colour < 0) return "#64748b";
   return kPalette[static_cast<std::size_t>(series.colour) % kPalette.size()];
 }
@@ -477,11 +478,12 @@ std::string terminal_of(Format format, const Figure& figure) {
     case Format::png:
       return fmt::format(
           "set terminal pngcairo size 1000,{:.0f} noenhanced font 'sans,8' fontscale 2.7 linewidth 1.6 "
-          "pointscale 1.6\n",
+          "pointscale 2.8\n",
           height * 1000 / 620);
     case Format::pdf:
       return fmt::format(
-          "set terminal pdfcairo size 3.33in,{:.2f}in noenhanced font 'sans,8' linewidth 0.7 pointscale 0.45\n",
+          "set terminal pdfcairo size 3.33in,{:.2f}in noenhanced font 'sans,8' fontscale 0.68 linewidth 0.7 pointscale "
+          "0.65\n",
           height * 3.33 / 620);
   }
   return "";

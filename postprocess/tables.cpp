@@ -26,15 +26,23 @@ Key key_of(const StudyPoint& p) { return {p.gmacs, p.tower, p.strategy, -p.quali
 
 TableWord count_word(double count) { return {short_count(count), fmt::format("{:.0f}", count)}; }
 
+std::string number(const Table& table, double value) {
+  const std::string text = fmt::format("{:.{}f}", value, table.decimals);
+  return text.find_first_not_of("-0.") == std::string::npos ? fmt::format("{:.{}f}", 0.0, table.decimals) : text;
+}
+
+// The greatest of each column, and those that cannot be told from it as they are printed.
 void mark_best(Table& table) {
   if (table.rows.size() < 2) return;
   for (std::size_t column = 0; column < table.metrics.size(); ++column) {
-    const auto value = [&](const Table::Row& row) {
-      const double v = row.values[column].value;
-      return std::isfinite(v) ? v : -std::numeric_limits<double>::infinity();
-    };
-    const auto best = std::ranges::max_element(table.rows, {}, value);
-    if (std::isfinite(value(*best))) best->values[column].best = true;
+    double best = -std::numeric_limits<double>::infinity();
+    for (const Table::Row& row : table.rows) {
+      if (std::isfinite(row.values[column].value)) best = std::max(best, row.values[column].value);
+    }
+    for (Table::Row& row : table.rows) {
+      TableValue& one = row.values[column];
+      one.best = std::isfinite(one.value) && number(table, one.value) == number(table, best);
+    }
   }
 }
 
@@ -153,8 +161,6 @@ void add_robustness(std::vector<Table>& tables, const std::string& id, const std
   tables.push_back(std::move(beyond));
   tables.push_back(std::move(lines));
 }
-
-std::string number(const Table& table, double value) { return fmt::format("{:.{}f}", value, table.decimals); }
 
 std::string latex_text(const std::string& text) {
   std::string safe;
