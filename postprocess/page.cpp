@@ -1,16 +1,15 @@
 #include "page.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <optional>
 #include <system_error>
-#include <tuple>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/version.hpp"
 #include "confusion.hpp"
+#include "figure_section.hpp"
 #include "html.hpp"
 #include "pictures.hpp"
 #include "run_figures.hpp"
@@ -18,7 +17,6 @@
 #include "runs.hpp"
 #include "study_figures.hpp"
 #include "style.hpp"
-#include "tables.hpp"
 
 namespace fs = std::filesystem;
 
@@ -214,66 +212,6 @@ Place place_of(const fs::path& output) {
   return place;
 }
 
-std::string link_to(const fs::path& file, const char* words) {
-  return fmt::format(" <a href=\"{}\">{}</a>", escape_html((file.parent_path().filename() / file.filename()).string()),
-                     words);
-}
-
-// Draws the figures and writes their data. One that fails costs that figure, not the report.
-std::vector<std::string> figure_elements(const std::vector<Figure>& figures, const fs::path& gnuplot,
-                                         const Place& place, const std::vector<Format>& formats,
-                                         std::vector<std::string>& problems) {
-  std::vector<std::string> elements;
-  const std::vector<Drawing> drawings = draw_figures(figures, gnuplot, formats, place.data);
-  for (std::size_t i = 0; i < figures.size(); ++i) {
-    const Figure& figure = figures[i];
-    const fs::path csv = place.data / (figure.id + ".csv");
-    write_file_atomic(csv, csv_of(figure));
-    if (!drawings[i].problem.empty()) {
-      problems.push_back(fmt::format("figure \"{}\" could not be drawn: {}", figure.title, drawings[i].problem));
-      continue;
-    }
-    std::string links = link_to(csv, "CSV");
-    for (const Format format : formats) {
-      constexpr std::array kWords{"SVG", "PNG", "PDF"};
-      links += link_to(place.data / (figure.id + suffix_of(format)), kWords[static_cast<std::size_t>(format)]);
-    }
-    elements.push_back(fmt::format(
-        "<figure><figcaption>{}<span>{}</span></figcaption>\n{}{}</figure>\n", escape_html(figure.title), links,
-        drawings[i].svg, figure.note.empty() ? "" : "<p class=\"note\">" + escape_html(figure.note) + "</p>\n"));
-  }
-  return elements;
-}
-
-// The tables of the study, and their files.
-std::string table_section(const std::vector<Table>& tables, const Place& place) {
-  std::string text;
-  for (const Table& table : tables) {
-    std::string links;
-    for (const auto& [suffix, words, content] : {std::tuple{".csv", "CSV", csv_of(table)},
-                                                 {".md", "Markdown", markdown_of(table)},
-                                                 {".tex", "LaTeX", latex_of(table)}}) {
-      const fs::path file = place.data / ("table_" + table.id + suffix);
-      write_file_atomic(file, content);
-      links += link_to(file, words);
-    }
-    text += fmt::format("<details><summary>{} ({} rows)</summary>\n<p class=\"note\">{}</p>\n{}</details>\n",
-                        escape_html(table.title), table.rows.size(), links, html_of(table));
-  }
-  return text;
-}
-
-// The figures of the paper that the study does not allow, and why.
-std::string not_drawn_section(const std::vector<NotDrawn>& not_drawn) {
-  if (not_drawn.empty()) return "";
-  std::string text = fmt::format(
-      "<details><summary>{} panels of the paper that this study does not allow</summary>\n<ul>\n", not_drawn.size());
-  for (const NotDrawn& one : grouped(not_drawn)) {
-    text += fmt::format("<li>{}: {}</li>\n", escape_html(one.id), escape_html(one.reason));
-  }
-  return text + "</ul></details>\n";
-}
-
 }  // namespace
 
 Report write_report(const ReportOptions& options) {
@@ -294,9 +232,9 @@ Report write_report(const ReportOptions& options) {
   if (figures.empty()) figures = figures_of_study(study);
   for (Figure& figure : figures_of(runs, options.log_x)) figures.push_back(std::move(figure));
   std::string drawn;
-  for (const std::string& element : figure_elements(figures, gnuplot, place, options.formats, report.broken)) {
+  for (const std::string& element : figure_elements(figures, gnuplot, place.data, options.formats, report.broken)) {
+    if (!element.empty()) ++report.figures;
     drawn += element;
-    ++report.figures;
   }
   std::vector<std::string> picture_problems;
   const std::string sheets = picture_sheets(runs, picture_problems);
@@ -324,7 +262,7 @@ Report write_report(const ReportOptions& options) {
       drawn.empty() ? "<p class=\"none\">nothing to draw yet</p>\n" : "<div class=\"figures\">\n" + drawn + "</div>\n";
   if (!paper.figures.empty()) {
     text += not_drawn_section(paper.not_drawn);
-    text += "<h2>Tables</h2>\n" + table_section(tables_of(roles, options.catalogue.scale), place);
+    text += "<h2>Tables</h2>\n" + table_section(tables_of(roles, options.catalogue.scale), place.data);
   }
   if (!confusions.empty()) text += "<h2>What is mistaken for what</h2>\n" + confusions;
   if (!runs.empty()) {

@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <set>
 
+#include "paper_study.hpp"
 #include "run/scratch.hpp"
 #include "run_points.hpp"
-#include "synthetic_study.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "expect_error.hpp"
-#include "synthetic_study.hpp"
+#include "paper_study.hpp"
 
 namespace clip_hpc {
 namespace {

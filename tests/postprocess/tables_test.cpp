@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "synthetic_study.hpp"
+#include "paper_study.hpp"
 
 namespace clip_hpc {
 namespace {
