@@ -13,7 +13,7 @@ pack_glyphs() { clip_hpc pack --from glyphs --output "$1" --train-tokenizer 1000
 pack_emoji()  { clip_hpc pack --from emoji --output "$1" --train-tokenizer 4000; }
 train()       { clip_hpc_launch "$ranks" clip_hpc --config "configs/$1" --run-dir "$run/$2" --resume auto; }
 evaluate()    { clip_hpc_launch "$ranks" clip_hpc eval --model "$run/letters" --data packed/glyphs/test_letters --task zeroshot; }
-report()      { clip_report --runs "$run" --output "$run/report.html"; }
+report()      { clip_report --runs "$run" --output "$run/report"; }
 
 usage() {
   cat <<'TEXT'
@@ -84,6 +84,6 @@ step "report"
 report
 
 step "done"
-echo "report: $run/report.html, total time: $SECONDS s"
+echo "report: $run/report/index.html, total time: $SECONDS s"
 echo "Emoji are few (1521 pictures) and want a longer run:"
 echo "  mpirun -np $ranks clip_hpc --config configs/emoji.cfg --set train.samples=300000 --run-dir runs/emoji_long"

@@ -6,7 +6,7 @@ usage() {
   cat <<'TEXT'
 usage: jobs/setup.sh [--tests] [--print] [--download DIR | --offline DIR]
 
-  --tests        also what the tests need: a local Slurm, shellcheck, and the Python peers that results are compared with;
+  --tests        also what the tests need: a local Slurm, shellcheck, Chromium, and the Python peers that results are compared with;
                  ImageNet's class names and prompts, and CLIP's tokenizer, are taken from one of them into data/
   --print        change nothing, print the exact commands for what is missing
   --download DIR put all of that into DIR and install nothing, for a machine of the same Debian without network
@@ -30,11 +30,12 @@ build_packages=(g++ cmake ninja-build ccache pkg-config git python3 python3-venv
   libturbojpeg0-dev libjpeg-dev libwebp-dev libpng-dev libarchive-dev libxxhash-dev libfreetype-dev libharfbuzz-dev
   libsentencepiece-dev libicu-dev libgtest-dev gnuplot-nox fonts-noto-color-emoji fonts-symbola unicode-data fonts-noto-core
   fonts-dejavu-core fonts-dejavu-extra)
-test_packages=(slurm-wlm slurm-wlm-basic-plugins munge iproute2 shellcheck clang-format clang-tidy)
+test_packages=(slurm-wlm slurm-wlm-basic-plugins munge iproute2 shellcheck clang-format clang-tidy
+  chromium chromium-driver)
 # libtorch_cpu itself loads only these two libraries of CUDA, with or without a GPU.
 torch_wheels=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
 peer_wheels=("torch==$torch_version" torchvision open_clip_torch timm safetensors numpy scikit-learn h5py transformers
-  sentencepiece webdataset requests)
+  sentencepiece webdataset requests selenium)
 # The packages of its task captioning (Java's among them) stay away.
 lone_wheels=('clip-benchmark==1.6.2')
 
@@ -225,7 +226,7 @@ install_libtorch() {
 install_peers() {
   if "$root/.deps/venv/bin/python3" -c 'import importlib.util as u, sys
 need = ["torch", "torchvision", "open_clip", "timm", "safetensors", "numpy", "sklearn", "nvidia.cudnn", "clip_benchmark", "h5py",
-        "transformers", "sentencepiece", "webdataset", "requests"]
+        "transformers", "sentencepiece", "webdataset", "requests", "selenium"]
 sys.exit(any(u.find_spec(name) is None for name in need))' 2>/dev/null; then
     say "Python peers: present"
     return

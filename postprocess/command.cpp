@@ -20,7 +20,7 @@ namespace {
 constexpr const char* kIntroduction =
     "clip_report: draws a report from run folders of clip_hpc, and says what to train with a given budget.\n"
     "usage: clip_report --runs DIR --output FILE.html|DIR [--title TEXT] [--log-x]\n"
-    "       clip_report --study TABLE.json|--curves DIR [--gpu-hours HOURS|--gmacs N --data PAIRS] [--output "
+    "       clip_report --study DIR|TABLE.json|--curves DIR [--gpu-hours HOURS|--gmacs N --data PAIRS] [--output "
     "FILE.html]\n";
 constexpr const char* kExamples =
     "\nexamples:\n"
@@ -29,8 +29,9 @@ constexpr const char* kExamples =
     "  clip_report --runs runs/flip runs/clip --log-x --output flip_and_clip.html\n"
     "  clip_report --curves postprocess/paper --gmacs 5e10 --data 3.4B\n"
     "  clip_report --curves postprocess/paper --figures 8b 9a --gpu-hours 5000 --tflops 200 --data 400M\n"
-    "  clip_report --study studies/small/table.json --output studies/small/report.html\n"
-    "  clip_report --study studies/small/table.json --overlay postprocess/paper --formats png pdf --output report\n\n"
+    "  clip_report --study studies/small --output studies/small/report\n"
+    "  clip_report --study studies/small --overlay postprocess/paper --formats png pdf --output studies/small/report\n"
+    "  clip_report --study studies/small/table.json --gpu-hours 100 --data 400M\n\n"
     "The page is one file and needs no network. The data of its figures and its tables lie beside it, in <name>_data/.\n"
     "Figures are drawn by gnuplot (package gnuplot-nox), which must be on PATH.\n"
     "exit codes: 0 done, 2 bad input or no gnuplot, 3 a file cannot be written, or a file of a run cannot be read\n"
@@ -46,8 +47,8 @@ struct BudgetWords {
   bool given() const { return asks() || !(study + curves).empty(); }
 };
 
-std::vector<StudyMeasure> measured(const BudgetWords& words) {
-  return words.study.empty() ? read_curves(words.curves, words.figures) : measures_of(read_json_file(words.study));
+std::vector<StudyMeasure> measured(const BudgetWords& words, const StudyView& study) {
+  return words.study.empty() ? read_curves(words.curves, words.figures) : measures_of(study.table);
 }
 
 // The recommendation, as text.
@@ -85,10 +86,10 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   po::options_description description("options");
   auto add = description.add_options();
   add("runs", po::value(&runs)->multitoken(), "run folders, or folders that hold run folders");
-  add("output", po::value(&output), "the page FILE.html, or a folder that gets report.html");
+  add("output", po::value(&output), "the page FILE.html, or a folder that gets index.html");
   add("title", po::value(&options.title)->default_value(options.title), "title of the page");
   add("log-x", po::bool_switch(&options.log_x), "logarithmic axis for samples seen");
-  add("study", po::value(&budget.study), "table of a study, as clip_study collect writes it (JSON)");
+  add("study", po::value(&budget.study), "folder of a study, or its table.json (clip_study collect)");
   add("curves", po::value(&budget.curves),
       "folder of curves as CSV, such as postprocess/paper: those of Scaling (Down) CLIP");
   add("figures", po::value(&budget.figures)->multitoken(), "of --curves: these figures alone, 8b 9a");
@@ -116,13 +117,20 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   }
   if (budget.given()) {
     if (budget.study.empty() == budget.curves.empty()) {
-      throw input_error("a study is read from --study TABLE.json (clip_study collect) or --curves DIR, one of them");
+      throw input_error(
+          "a study is read from --study (the folder of clip_study, or its table.json) or --curves DIR, one of "
+          "them");
     }
-    options.study = measured(budget);
-    if (budget.asks() || output.empty()) out << (options.advice = advice(budget, options.study));
+    if (!budget.study.empty()) options.study_view = read_study_view(budget.study);
+    options.study = measured(budget, options.study_view);
+    if (options.study.empty() && !output.empty()) {
+      if (budget.asks()) options.advice = "Nothing can be said yet: the study has no results.\n";
+    } else if (budget.asks() || output.empty()) {
+      out << (options.advice = advice(budget, options.study));
+    }
     if (output.empty()) return kExitDone;
   }
-  if (runs.empty() && options.study.empty())
+  if (runs.empty() && options.study.empty() && options.study_view.empty())
     throw input_error("--runs is missing: name a run folder; clip_report --help shows examples");
   if (output.empty()) throw input_error("--output is missing: name a file that ends in .html, or a folder");
   options.runs.assign(runs.begin(), runs.end());

@@ -43,6 +43,21 @@ std::string show_duration(double time_s) {
   return fmt::format("{} h {:02d} min", seconds / 3600, seconds % 3600 / 60);
 }
 
+std::string show_hours(double hours) {
+  if (!std::isfinite(hours)) return std::string(kNothing);
+  return hours >= 1e4 ? show_count(hours) : fmt::format("{:.3g}", hours);
+}
+
+std::string show_large(double value) {
+  if (!std::isfinite(value)) return std::string(kNothing);
+  constexpr std::array<std::pair<double, const char*>, 7> kUnits{
+      {{1e21, "Z"}, {1e18, "E"}, {1e15, "P"}, {1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}}};
+  for (const auto& [size, unit] : kUnits) {
+    if (std::abs(value) >= size) return fmt::format("{:.3g}\u00a0{}", value / size, unit);
+  }
+  return fmt::format("{:.3g}", value);
+}
+
 std::string show_bytes(std::int64_t size_bytes) {
   if (size_bytes <= 0) return std::string(kNothing);
   const auto size = static_cast<double>(size_bytes);

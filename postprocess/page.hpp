@@ -7,19 +7,21 @@
 
 #include "catalogue.hpp"
 #include "figures.hpp"
+#include "study_cells.hpp"
 #include "study_points.hpp"
 
 namespace clip_hpc {
 
 struct ReportOptions {
   std::vector<std::filesystem::path> runs;  // run folders, or folders of them
-  std::filesystem::path output;             // FILE.html, or a folder that gets report.html
+  std::filesystem::path output;             // FILE.html, or a folder that gets index.html
   std::string title = "clip_hpc report";
   bool log_x = false;
   std::vector<StudyMeasure> study;  // drawn with the runs, or without any
   std::string advice;               // plain text, shown first
   std::vector<Format> formats;      // in which figures are written beside the page, too
   CatalogueOptions catalogue;       // how the figures of the paper are made of the study
+  StudyView study_view;             // its cells, and the runs of those that have begun
 };
 
 struct Report {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <iterator>
 #include <set>
 
 #include "clip_hpc/base/error.hpp"
@@ -132,6 +133,29 @@ std::vector<Figure> figures_of(const std::vector<RunRecord>& runs, bool log_x) {
   std::erase_if(figures, [](const Figure& figure) { return figure.series.empty(); });
   for (Figure& figure : figures) figure.log_x = log_x;
   return figures;
+}
+
+std::string csv_of_curves(const std::vector<RunRecord>& runs) {
+  std::string text =
+      "run,step,samples_seen,loss,logit_scale,lr,grad_norm,samples_per_s,data_wait_share,comm_wait_share\n";
+  for (const RunRecord& run : runs) {
+    std::string name = "\"";
+    for (const char c : run.name) name += c == '"' ? std::string("\"\"") : std::string(1, c);
+    name += '"';
+    for (const MetricsLine& line : run.metrics) {
+      fmt::format_to(std::back_inserter(text), "{},{},{}", name, line.step, line.samples_seen);
+      for (const double value : {line.loss, line.logit_scale, line.lr, line.grad_norm, line.samples_per_s,
+                                 line.data_wait_share, line.comm_wait_share}) {
+        if (std::isfinite(value)) {
+          fmt::format_to(std::back_inserter(text), ",{:.6g}", value);
+        } else {
+          text += ',';
+        }
+      }
+      text += '\n';
+    }
+  }
+  return text;
 }
 
 }  // namespace clip_hpc

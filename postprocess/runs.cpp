@@ -1,9 +1,13 @@
 #include "runs.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <exception>
 #include <set>
+#include <span>
 #include <system_error>
+#include <thread>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
@@ -82,7 +86,7 @@ std::string tail_of(const fs::path& path, int depth) {
   return tail.string();
 }
 
-void name_runs(std::vector<RunRecord>& runs) {
+void name_runs(std::span<RunRecord> runs) {
   for (int depth = 1; depth <= 8; ++depth) {
     std::set<std::string> names;
     for (RunRecord& run : runs) {
@@ -93,6 +97,32 @@ void name_runs(std::vector<RunRecord>& runs) {
   }
 }
 
+// On all processors: hundreds of runs with thousands of lines each are a matter of parsing.
+std::vector<RunRecord> load_all(const std::vector<fs::path>& folders) {
+  std::vector<RunRecord> runs(folders.size());
+  std::vector<std::exception_ptr> problems(folders.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < folders.size(); i = next++) {
+      try {
+        runs[i] = load_run(RunFolder{folders[i]});
+      } catch (...) {
+        problems[i] = std::current_exception();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    const std::size_t count = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 8);
+    for (std::size_t i = 1; i < std::min(count, folders.size()); ++i) threads.emplace_back(work);
+    work();
+  }
+  for (const std::exception_ptr& problem : problems) {
+    if (problem) std::rethrow_exception(problem);
+  }
+  return runs;
+}
+
 }  // namespace
 
 double Track::value(const Result& result) const {
@@ -100,9 +130,24 @@ double Track::value(const Result& result) const {
   return found == result.metrics.end() ? std::nan("") : found->second;
 }
 
-std::vector<RunRecord> load_runs(const std::vector<fs::path>& roots) {
-  std::set<fs::path> folders;  // the same folder named twice is one run
+std::vector<RunRecord> load_runs(const std::vector<fs::path>& roots) { return load_runs({}, roots); }
+
+std::vector<RunRecord> load_runs(const std::vector<NamedRun>& named, const std::vector<fs::path>& roots) {
+  std::vector<fs::path> folders;
+  std::vector<std::string> names;
+  std::set<fs::path> known;  // the same folder named twice is one run
+  for (const NamedRun& one : named) {
+    std::error_code none;
+    const fs::path folder = fs::canonical(one.folder, none);
+    if (none || !RunFolder{folder}.exists() || !known.insert(folder).second) continue;
+    folders.push_back(folder);
+    names.push_back(one.name);
+  }
+  std::set<fs::path> others;
   for (const fs::path& root : roots) {
+    if (std::error_code none; fs::exists(root / "plan.json", none)) {
+      throw input_error("{} is the folder of a study: give --study in place of --runs", root.native());
+    }
     const auto found = find_run_folders(root);
     if (found.empty()) {
       throw input_error(
@@ -110,17 +155,23 @@ std::vector<RunRecord> load_runs(const std::vector<fs::path>& roots) {
           "results.json in it), or a folder of such folders",
           root.native());
     }
-    for (const RunFolder& folder : found) folders.insert(fs::canonical(folder.path));
+    for (const RunFolder& folder : found) {
+      const fs::path path = fs::canonical(folder.path);
+      if (!known.contains(path)) others.insert(path);
+    }
   }
-  std::vector<RunRecord> runs;
-  for (const fs::path& folder : folders) runs.push_back(load_run(RunFolder{folder}));
-  name_runs(runs);
+  folders.insert(folders.end(), others.begin(), others.end());
+  std::vector<RunRecord> runs = load_all(folders);
+  for (std::size_t i = 0; i < names.size(); ++i) runs[i].name = names[i];
+  name_runs(std::span(runs).subspan(names.size()));
   return runs;
 }
 
-std::vector<Track> tracks_of(const RunRecord& run) {
+std::vector<Track> tracks_of(const RunRecord& run) { return tracks_of(run.results); }
+
+std::vector<Track> tracks_of(const std::vector<Result>& results) {
   std::vector<Track> tracks;
-  for (const Result& result : run.results) {
+  for (const Result& result : results) {
     std::string label = result.label;
     if (!result.variant.empty()) label += (label.empty() ? "" : ", ") + result.variant;
     const auto same = [&](const Track& track) {

@@ -37,7 +37,15 @@ struct Track {
 };
 
 std::vector<RunRecord> load_runs(const std::vector<std::filesystem::path>& roots);  // throws input
-std::vector<Track> tracks_of(const RunRecord& run);                                 // in the order of results.json
+// Run folders of known names (those that are there), then those of `roots` that are none of them.
+struct NamedRun {
+  std::string name;
+  std::filesystem::path folder;
+};
+std::vector<RunRecord> load_runs(const std::vector<NamedRun>& named, const std::vector<std::filesystem::path>& roots);
+
+std::vector<Track> tracks_of(const RunRecord& run);                // in the order of results.json
+std::vector<Track> tracks_of(const std::vector<Result>& results);  // point into it
 
 double median_of(const std::vector<MetricsLine>& lines, double MetricsLine::*member);  // of what was measured
 double last_of(const std::vector<MetricsLine>& lines, double MetricsLine::*member);    // last that was measured

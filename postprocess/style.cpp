@@ -5,10 +5,12 @@ namespace clip_hpc {
 const char* page_style() {
   return R"css(
 :root { color-scheme: light dark; --page: #f6f7f9; --card: #ffffff; --figure: #ffffff; --ink: #17202b; --soft: #566272;
-  --rule: #dde2e9; --accent: #0b62a4; --right: #15803d; --wrong: #b91c1c; --warn: #92400e; --track: #e5e9ef; --mark: #b45309; }
+  --rule: #dde2e9; --accent: #0b62a4; --right: #15803d; --wrong: #b91c1c; --warn: #92400e; --track: #e5e9ef; --mark: #b45309;
+  --done: #15803d; --running: #0b62a4; --stopped: #92400e; --failed: #b91c1c; --missing: #566272; --later: #6d28d9; }
 @media (prefers-color-scheme: dark) { :root { --page: #11161d; --card: #1a212b; --figure: #e9edf2; --ink: #e6ebf1;
   --soft: #9fabba; --rule: #2e3947; --accent: #6db3ee; --right: #4ade80; --wrong: #f87171; --warn: #fbbf24;
-  --track: #2e3947; --mark: #fb923c; } }
+  --track: #2e3947; --mark: #fb923c; --done: #4ade80; --running: #6db3ee; --stopped: #fbbf24; --failed: #f87171;
+  --missing: #9fabba; --later: #c4b5fd; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", Roboto,
   "Liberation Sans", "DejaVu Sans", sans-serif; -webkit-text-size-adjust: 100%; }
@@ -33,23 +35,79 @@ dl { display: grid; grid-template-columns: minmax(55%, 1fr) auto; gap: 3px 14px;
   margin: 10px 0 0; font-size: .93rem; }
 dt { color: var(--soft); } dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
   dt { overflow-wrap: anywhere; }
-dl.left { grid-template-columns: auto minmax(0, 1fr); } dl.left dd { text-align: left;
+dl.left { grid-template-columns: fit-content(45%) minmax(0, 1fr); } dl.left dd { text-align: left;
   overflow-wrap: anywhere; }
 .none { color: var(--warn); font-weight: 600; }
 .scroll { overflow-x: auto; background: var(--card); border: 1px solid var(--rule); border-radius: 10px; }
 table { border-collapse: collapse; font-size: .88rem; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: 7px 12px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
 th { color: var(--soft); font-weight: 600; }
-th:first-child, td:first-child { text-align: left; font-weight: 600; position: sticky; left: 0;
+th:first-child, td:first-child { text-align: left; font-weight: 600; position: sticky; left: 0; z-index: 1;
   background: var(--card); max-width: 42vw; overflow: hidden; text-overflow: ellipsis; }
-tr:last-child td { border-bottom: 0; }
+tbody th { color: var(--ink); }
+tbody:last-child tr:last-child > * { border-bottom: 0; }
+tfoot th, tfoot td { border-bottom: 0; border-top: 2px solid var(--rule); font-weight: 600; color: var(--ink); }
 td.text, th.text { text-align: left; }
+.scroll + .scroll, :is(.scroll, ul, div) + details { margin-top: 12px; }
+.scroll + .note { margin-top: 8px; }
+.scroll.long { max-height: min(75vh, 720px); overflow-y: auto; }
+.long thead th { position: sticky; top: 0; z-index: 2; background: var(--card); box-shadow: inset 0 -1px var(--rule); }
+.long thead th:first-child { z-index: 3; }
+th button { all: unset; cursor: pointer; color: inherit; white-space: nowrap; }
+th button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 3px; }
+th button::after { content: "↕"; opacity: .45; margin-left: 5px; }
+th[aria-sort=ascending] button::after { content: "▲"; opacity: 1; }
+th[aria-sort=descending] button::after { content: "▼"; opacity: 1; }
+.tools { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin: 0 0 10px; font-size: .9rem; }
+.tools input, .tools select, .tools button, .zoombar button { font: inherit; color: var(--ink); background: var(--card);
+  border: 1px solid var(--soft); border-radius: 8px; padding: 5px 10px; min-height: 36px; max-width: 100%; }
+.tools input { flex: 1 1 160px; min-width: 0; max-width: 320px; }
+.tools button, .zoombar button { cursor: pointer; }
+.tools output, .tools span { color: var(--soft); }
+:is(input, select, button, summary, a):focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+[hidden] { display: none !important; }
+.message { display: inline-block; max-width: 60ch; min-width: 28ch; white-space: normal; overflow-wrap: anywhere; }
+.state { font-weight: 600; } .state::before { content: "●"; margin-right: 6px; font-size: .8em; }
+.state.s-done::before { content: "✓"; } .state.s-failed::before { content: "✗"; }
+.state.s-missing::before, .state.s-later::before { content: "○"; } .state.s-stopped::before { content: "◐"; }
+.state.s-done { color: var(--done); } .state.s-running { color: var(--running); } .state.s-later { color: var(--later); }
+.state.s-stopped { color: var(--stopped); } .state.s-failed { color: var(--failed); }
+.state.s-missing { color: var(--missing); }
+.matrix td { text-align: center; } .matrix thead th { text-align: center; }
+.states { display: flex; height: 14px; border-radius: 7px; overflow: hidden; background: var(--track); margin: 12px 0 8px; }
+.states i { display: block; } i.s-done, s.s-done { background: var(--done); }
+i.s-running, s.s-running { background: var(--running); } i.s-stopped, s.s-stopped { background: var(--stopped); }
+i.s-failed, s.s-failed { background: var(--failed); } i.s-missing, s.s-missing { background: var(--missing); }
+i.s-later, s.s-later { background: var(--later); }
+.legend { list-style: none; margin: 0 0 8px; padding: 0; display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: .93rem; }
+.legend s { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 6px; }
+.card > p { margin: 0; }
+nav { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 14px 0 18px; font-size: .93rem; }
+nav a { padding: 3px 0; }
+.spark { display: block; margin-left: auto; overflow: visible; }
+.spark polyline { fill: none; stroke: var(--accent); stroke-width: 1.5; }
+details.more { display: inline; background: none; border: 0; padding: 0; }
+details.more summary { display: inline; color: var(--accent); font-weight: 400; }
+#cost thead th { white-space: normal; vertical-align: bottom; }
+#lacks td:last-child { white-space: normal; min-width: 24ch; overflow-wrap: anywhere; }
 .figures { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 430px), 1fr)); }
 figure { margin: 0; background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 12px;
   min-width: 0; }
 figcaption { font-weight: 600; margin-bottom: 8px; font-size: .95rem; display: flex; justify-content: space-between;
   gap: 12px; overflow-wrap: anywhere; }
-figcaption a { font-weight: 400; font-size: .85rem; white-space: nowrap; }
+figcaption a { font-weight: 400; font-size: .85rem; white-space: nowrap; margin-left: auto; }
+.enlarge { font: inherit; line-height: 1; color: var(--accent); background: none; border: 0; cursor: pointer; padding: 0 4px;
+  align-self: flex-start; min-width: 28px; min-height: 28px; margin: -4px; }
+.js figure svg { cursor: zoom-in; }
+dialog.zoom { width: min(96vw, 1600px); height: 94vh; max-width: none; max-height: none; padding: 10px;
+  border: 1px solid var(--rule); border-radius: 12px; background: var(--card); color: var(--ink); overflow: hidden; }
+dialog.zoom[open] { display: flex; flex-direction: column; gap: 8px; }
+dialog.zoom::backdrop { background: rgb(0 0 0 / .6); }
+.zoombar { display: flex; gap: 6px; align-items: center; } .zoombar strong { flex: 1; min-width: 0; overflow-wrap: anywhere;
+  font-size: .95rem; }
+.zoombox { flex: 1; min-height: 0; overflow: auto; background: var(--figure); border-radius: 8px; touch-action: pan-x pan-y;
+  cursor: grab; user-select: none; }
+.zoombox svg { display: block; height: auto; max-width: none; margin: 0 auto; }
 a { color: var(--accent); }
 figure svg { display: block; width: 100%; height: auto; background: var(--figure); border-radius: 6px; }
 .sheet { list-style: none; padding: 0; margin: 0; display: grid; gap: 12px;
@@ -83,7 +141,17 @@ footer { margin-top: 40px; color: var(--soft); font-size: .85rem; }
 @media (max-width: 560px) { main { padding: 16px 12px 48px; } h1 { font-size: 1.4rem; } .big { font-size: 2.1rem; }
   .sheet { grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); } figure { padding: 8px; }
   figure svg text { font-size: 20px; } }
-@media print { .card, figure, .pic { break-inside: avoid; } }
+@media print { :root { color-scheme: light; --page: #ffffff; --card: #ffffff; --figure: #ffffff; --ink: #17202b;
+  --soft: #566272; --rule: #c9d0d9; --accent: #0b62a4; --done: #15803d; --running: #0b62a4; --stopped: #92400e;
+  --failed: #b91c1c; --missing: #566272; --later: #6d28d9; --right: #15803d; --wrong: #b91c1c; --warn: #92400e; }
+  .card, figure, .pic, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  nav, .tools, .enlarge, #compare, dialog { display: none !important; }
+  main { max-width: none; padding: 0; }
+  .scroll, .scroll.long { overflow: visible; max-height: none; border: 0; border-radius: 0; }
+  table { font-size: 6.5pt; } th, td { padding: 2px; white-space: normal; }
+  th:first-child, td:first-child, .long thead th { position: static; max-width: none; }
+  td.text, tbody th { overflow-wrap: anywhere; } .message { min-width: 0; } th button { white-space: normal; } th button::after { content: ""; } thead { display: table-header-group; }
+  .figures { grid-template-columns: 1fr 1fr; } pre { white-space: pre-wrap; overflow-wrap: anywhere; } }
 )css";
 }
 

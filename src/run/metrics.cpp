@@ -89,9 +89,9 @@ void repair_tail(const fs::path& file) {
   if (problem) throw storage_error("cannot repair {}: {}", file.native(), problem.message());
 }
 
-// Calls `use` with each whole line; a broken last one is left out.
+// Calls `use` with each whole line that has `word` in it; a broken last one is left out.
 template <class Use>
-void each_line(const fs::path& file, Use use) {
+void each_line(const fs::path& file, std::string_view word, Use use) {
   const std::string text = read_text_file(file);
   std::size_t number = 0;
   for (std::size_t start = 0; start < text.size();) {
@@ -100,7 +100,8 @@ void each_line(const fs::path& file, Use use) {
     const std::size_t stop = newline == std::string::npos ? text.size() : newline;
     const std::string_view part = std::string_view(text).substr(start, stop - start);
     start = stop + 1;
-    if (part.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    if (part.find_first_not_of(" \t\r") == std::string_view::npos || part.find(word) == std::string_view::npos)
+      continue;
     try {
       use(Json::parse(part));
     } catch (const Json::exception& problem) {
@@ -125,7 +126,7 @@ void append_event(const fs::path& file, const RunEvent& event) {
 
 std::vector<RunEvent> read_events(const fs::path& file) {
   std::vector<RunEvent> events;
-  each_line(file, [&](const Json& json) {
+  each_line(file, "\"event\"", [&](const Json& json) {
     if (!json.contains("event")) return;
     events.push_back(
         {json.at("step").get<std::int64_t>(), json.at("event").get<std::string>(), json.value("text", "")});
@@ -135,7 +136,7 @@ std::vector<RunEvent> read_events(const fs::path& file) {
 
 std::vector<MetricsLine> read_metrics(const fs::path& file) {
   std::vector<MetricsLine> lines;
-  each_line(file, [&](const Json& json) {
+  each_line(file, "", [&](const Json& json) {
     if (json.contains("event")) return;
     const MetricsLine line = from_json(json);
     const auto after = std::lower_bound(lines.begin(), lines.end(), line.step,

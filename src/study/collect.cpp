@@ -44,20 +44,25 @@ StudyTable collect_study(const StudyFolder& study) {
     const PlannedCell& cell = planned.cells[i];
     const Json& plan = planned.json.at("cells").at(i);
     const RunFolder run = study.run(cell.name);
-    const std::string state = cell.not_yet.empty() ? name_of(read_stage(study, cell, "train", now).state) : "not yet";
+    std::string state = cell.not_yet.empty() ? "unreadable" : "not yet";
     const double macs = plan.at("macs").get<double>(), samples = plan.at("samples").get<double>();
     std::vector<Result> results;
     std::int64_t samples_seen = 0;
     double measured_hours = 0;
-    if (std::filesystem::exists(run.results_file())) results = read_results(run.results_file());
-    if (std::filesystem::exists(run.metrics_file())) {
-      const std::vector<MetricsLine> lines = read_metrics(run.metrics_file());
-      if (!lines.empty()) samples_seen = lines.back().samples_seen;
-      if (std::filesystem::exists(run.provenance_file())) {
-        const std::vector<Provenance> starts = read_provenance(run.provenance_file());
-        const double ranks = starts.empty() ? 1 : static_cast<double>(starts.back().world_size);
-        measured_hours = training_time_s(lines) * ranks / 3600;
+    try {
+      if (cell.not_yet.empty()) state = name_of(read_stage(study, cell, "train", now).state);
+      results = read_run_results(run);
+      if (std::filesystem::exists(run.metrics_file())) {
+        const std::vector<MetricsLine> lines = read_metrics(run.metrics_file());
+        if (!lines.empty()) samples_seen = lines.back().samples_seen;
+        if (std::filesystem::exists(run.provenance_file())) {
+          const std::vector<Provenance> starts = read_provenance(run.provenance_file());
+          const double ranks = starts.empty() ? 1 : static_cast<double>(starts.back().world_size);
+          measured_hours = training_time_s(lines) * ranks / 3600;
+        }
       }
+    } catch (const std::exception& problem) {  // Error, or JSON of another kind: the other cells stand
+      table.broken.push_back(fmt::format("train of {}: {}", cell.name, problem.what()));
     }
     Json one = plan;
     one["state"] = state;

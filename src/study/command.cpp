@@ -439,7 +439,8 @@ int command_collect(const std::vector<std::string>& arguments) {
   write_json_file(place / "table.json", table.json);
   fmt::print("{}: {} lines of {} cells\n", (place / "table.csv").native(), std::ranges::count(table.csv, '\n') - 1,
              table.json.at("cells").size());
-  return kExitDone;
+  for (const std::string& problem : table.broken) log_warn("{}", problem);
+  return table.broken.empty() ? kExitDone : kExitStorage;
 }
 
 int dispatch(const std::vector<std::string>& arguments) {

@@ -186,7 +186,7 @@ TEST(Recommend, BadCurvesAndWordsAreNamed) {
     EXPECT_NE(err.str().find(text), std::string::npos) << err.str();
   };
   const std::string folder_of_curves = curves().string();
-  says({"--gmacs", "1e9"}, "--study TABLE.json");
+  says({"--gmacs", "1e9"}, "--study (the folder");
   says({"--curves", folder_of_curves, "--data", "3B"}, "takes a budget");
   says({"--curves", folder_of_curves, "--data", "lots", "--gmacs", "1e9"}, "--data takes a number of pairs");
   says({"--curves", folder_of_curves, "--measure", "wit", "--gmacs", "1e9"}, "there is ");

@@ -6,6 +6,7 @@
 
 #include "clip_hpc/base/file.hpp"
 #include "command.hpp"
+#include "page_script.hpp"
 #include "postprocess/synthetic_run.hpp"
 #include "run/scratch.hpp"
 
@@ -69,15 +70,17 @@ TEST(Report, NeedsNoNetworkAndWritesCsv) {
   const Scratch scratch;
   make_run(scratch / "run_a");
   ASSERT_EQ(report({"--runs", scratch / "run_a", "--output", scratch / "site"}).code, 0);
-  const std::string text = read_text_file(scratch / "site" / "report.html");
+  const std::string text = read_text_file(scratch / "site" / "index.html");
   EXPECT_FALSE(has(text, "src=\"http"));
-  EXPECT_FALSE(has(text, "<script"));
+  EXPECT_TRUE(has(text, "; script-src " + page_script_hash() + "; "));  // one script may run, the page's own
+  EXPECT_TRUE(has(text, std::string("<script>") + page_script() + "</script>"));
+  EXPECT_EQ(text.find("<script"), text.rfind("<script"));
   EXPECT_FALSE(has(text, "<link"));
-  EXPECT_TRUE(has(text, "href=\"report_data/loss.csv\""));
-  const std::string csv = read_text_file(scratch / "site" / "report_data" / "loss.csv");
+  EXPECT_TRUE(has(text, "href=\"index_data/loss.csv\""));
+  const std::string csv = read_text_file(scratch / "site" / "index_data" / "loss.csv");
   EXPECT_TRUE(has(csv, "\"run_a\",6400,3.5\n"));
   const std::string accuracy =
-      read_text_file(scratch / "site" / "report_data" / "zeroshot_classification_emoji_unseen.csv");
+      read_text_file(scratch / "site" / "index_data" / "zeroshot_classification_emoji_unseen.csv");
   EXPECT_TRUE(has(accuracy, "\"run_a\",19200,0.616\n"));
   EXPECT_TRUE(has(accuracy, "\"baseline: nearest pixels\",,0.143\n"));
 }
