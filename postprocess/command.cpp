@@ -31,7 +31,8 @@ constexpr const char* kExamples =
     "  clip_report --curves postprocess/paper --figures 8b 9a --gpu-hours 5000 --tflops 200 --data 400M\n"
     "  clip_report --study studies/small/table.json --output studies/small/report.html\n"
     "  clip_report --study studies/small/table.json --overlay postprocess/paper --formats png pdf --output report\n\n"
-    "The page is one file and needs no network. The data of its figures and its tables lie beside it, in <name>_data/.\n"
+    "The page is one file and needs no network. The data of its figures and its tables lie beside it, in "
+    "<name>_data/.\n"
     "Figures are drawn by gnuplot (package gnuplot-nox), which must be on PATH.\n"
     "exit codes: 0 done, 2 bad input or no gnuplot, 3 a file cannot be written, or a file of a run cannot be read\n"
     "(the report is then written without it and says so).\n";
