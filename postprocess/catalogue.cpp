@@ -165,6 +165,21 @@ const char* x_words(XAxis x) {
   return "";
 }
 
+const char* split_words(Split split) {
+  switch (split) {
+    case Split::towers:
+      return ", by tower";
+    case Split::families:
+      return ", by network family";
+    case Split::strategies:
+      return ", by strategy";
+    case Split::augmentations:
+      return ", by augmentation";
+    default:
+      return "";
+  }
+}
+
 double x_of(const StudyPoint& point, XAxis x) {
   switch (x) {
     case XAxis::compute:
@@ -644,7 +659,8 @@ class Drawer {
     Figure figure = axes(panel, form_of(panel, number, kWords[static_cast<std::size_t>(panel.x)]));
     figure.y_name = error_words(measure);
     const std::string x_short = panel.x == XAxis::compute ? "compute" : x_words(panel.x);
-    figure.title = fmt::format("{}, {}, against {}", capital(error_words(measure)), measure.name, x_short);
+    figure.title = fmt::format("{}, {}, against {}{}", capital(error_words(measure)), measure.name, x_short,
+                               panel.x == XAxis::quality ? "" : split_words(panel.split));
     for (const Line& line : drawn.lines) {
       Series series;
       series.name = line.name;
@@ -681,7 +697,7 @@ class Drawer {
     figure.log_x = figure.log_y = figure.fitted = false;
     figure.x_name = panel.pick == Pick::one_epoch ? "distinct pairs, each seen once" : "distinct pairs";
     figure.y_name = accuracy_words(measure);
-    figure.title = fmt::format("{}, {}", capital(accuracy_words(measure)), measure.name);
+    figure.title = fmt::format("{}, {}{}", capital(accuracy_words(measure)), measure.name, split_words(panel.split));
     const std::vector<double> sizes = bar_sizes(drawn.lines);
     for (const double size : sizes) figure.categories.push_back(short_count(size));
     for (const Line& line : drawn.lines) {
@@ -709,7 +725,8 @@ class Drawer {
     figure.percent_x = true;
     figure.x_name = main.how + " accuracy, " + main.name;
     figure.y_name = main.how + " accuracy, " + other.name;
-    figure.title = fmt::format("Robustness, {}: accuracy on {} against that on {}", other.how, other.name, main.name);
+    figure.title = fmt::format("Robustness, {}: accuracy on {} against that on {}{}", other.how, other.name, main.name,
+                               split_words(panel.split));
     double least = 1, most = 0;
     for (const Line& line : drawn.lines) {
       Series series;

@@ -32,7 +32,8 @@ constexpr const char* kExamples =
     "  clip_report --study studies/small --output studies/small/report\n"
     "  clip_report --study studies/small --overlay postprocess/paper --formats png pdf --output studies/small/report\n"
     "  clip_report --study studies/small/table.json --gpu-hours 100 --data 400M\n\n"
-    "The page is one file and needs no network. The data of its figures and its tables lie beside it, in <name>_data/.\n"
+    "The page is one file and needs no network. The data of its figures and its tables lie beside it, in "
+    "<name>_data/.\n"
     "Figures are drawn by gnuplot (package gnuplot-nox), which must be on PATH.\n"
     "exit codes: 0 done, 2 bad input or no gnuplot, 3 a file cannot be written, or a file of a run cannot be read\n"
     "(the report is then written without it and says so).\n";

@@ -200,8 +200,8 @@ std::vector<double> distinct_x(const Figure& figure, double unit) {
     }
   }
   std::ranges::sort(values);
-  const auto same = std::ranges::unique(values, [](double a, double b) { return b < 1.01 * a; });
-  values.erase(same.begin(), same.end());
+  values.erase(std::unique(values.begin(), values.end(), [](double a, double b) { return b < 1.01 * a; }),
+               values.end());
   return values;
 }
 

@@ -125,7 +125,7 @@ void add_scores(std::map<std::string, StudyMeasure>& runs_by_measure, StudyPoint
   }
 }
 
-std::vector<StudyMeasure> over_seeds(std::map<std::string, StudyMeasure> runs_by_measure) {
+std::vector<StudyMeasure> over_seeds(std::map<std::string, StudyMeasure>&& runs_by_measure) {
   std::vector<StudyMeasure> measures;
   for (auto& [name, measure] : runs_by_measure) {
     measure.name = name;

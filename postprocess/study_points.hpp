@@ -49,7 +49,7 @@ void add_scores(std::map<std::string, StudyMeasure>& runs_by_measure, StudyPoint
                 const Scored& scored);
 
 // Runs that differ by nothing but the seed become one point each; most frequent measure first.
-std::vector<StudyMeasure> over_seeds(std::map<std::string, StudyMeasure> runs_by_measure);
+std::vector<StudyMeasure> over_seeds(std::map<std::string, StudyMeasure>&& runs_by_measure);
 
 // "clip+stacked", with labels of other axes behind; no augmentation ("none", "no", "") is not named.
 std::string strategy_name(const std::string& strategy, const std::string& augmentation, const std::string& others = "");

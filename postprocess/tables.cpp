@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <map>
 #include <tuple>
 
@@ -82,7 +83,7 @@ Table measured_table(const std::string& id, const std::string& title, const std:
 }
 
 void add_family(std::vector<Table>& tables, const Roles& roles, const std::string& id, const std::string& title,
-                Role main, const std::vector<RoleMeasure>& others, std::vector<Role> more) {
+                Role main, const std::vector<RoleMeasure>& others, std::initializer_list<Role> more) {
   std::vector<Column> columns;
   std::string means;
   const auto add = [&](const RoleMeasure& measure, const std::string& name) {
@@ -286,11 +287,11 @@ std::string markdown_of(const Table& table) {
   }
   text += "|\n" + rule + "|\n";
   for (const Table::Row& row : table.rows) {
-    for (const TableWord& word : row.words) text += "| " + markdown_text(word.shown) + " ";
+    for (const TableWord& word : row.words) text += fmt::format("| {} ", markdown_text(word.shown));
     for (const TableValue& one : row.values) {
-      std::string value = std::isfinite(one.value) ? number(table, one.value) : "–";
-      if (std::isfinite(one.value) && one.spread > 0) value += " ± " + number(table, one.spread);
-      text += one.best ? "| **" + value + "** " : "| " + value + " ";
+      const bool measured = std::isfinite(one.value);
+      const std::string spread = measured && one.spread > 0 ? " ± " + number(table, one.spread) : std::string();
+      text += fmt::format("| {0}{1}{2}{0} ", one.best ? "**" : "", measured ? number(table, one.value) : "–", spread);
     }
     text += "|\n";
   }
