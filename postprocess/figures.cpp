@@ -215,7 +215,7 @@ std::string power_of_ten(int exponent) {
 
 std::string tick_of(const Figure& figure, double value) {
   if (figure.ticks == Ticks::counts) return short_count(value);
-  if (figure.ticks == Ticks::units) return fmt::format("{:.4g}", value);
+  if (figure.ticks == Ticks::units) return fmt::format("{:.3g}", value);
   const int exponent = static_cast<int>(std::floor(std::log10(value) + 1e-9));
   const double lead = value / std::pow(10, exponent);
   return (lead > 1.001 ? fmt::format("{:.2g}·", lead) : "") + power_of_ten(exponent);
