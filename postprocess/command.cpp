@@ -30,8 +30,10 @@ constexpr const char* kExamples =
     "  clip_report --curves postprocess/paper --gmacs 5e10 --data 3.4B\n"
     "  clip_report --curves postprocess/paper --figures 8b 9a --gpu-hours 5000 --tflops 200 --data 400M\n"
     "  clip_report --study studies/small --output studies/small/report\n"
+    "  clip_report --study studies/small --overlay postprocess/paper --formats png pdf --output studies/small/report\n"
     "  clip_report --study studies/small/table.json --gpu-hours 100 --data 400M\n\n"
-    "The page is one file and needs no network. The data of its figures lie beside it as CSV, in <name>_data/.\n"
+    "The page is one file and needs no network. The data of its figures and its tables lie beside it, in "
+    "<name>_data/.\n"
     "Figures are drawn by gnuplot (package gnuplot-nox), which must be on PATH.\n"
     "exit codes: 0 done, 2 bad input or no gnuplot, 3 a file cannot be written, or a file of a run cannot be read\n"
     "(the report is then written without it and says so).\n";
@@ -98,6 +100,12 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
       "budget: forward multiply-adds of both towers, in 1e9 (the paper's total compute)");
   add("tflops", po::value(&budget.budget.tflops), "of a GPU in training, where the runs do not say how fast they were");
   add("data", po::value(&budget.data), "distinct pairs that are at hand: 400M");
+  std::vector<std::string> formats;
+  std::string overlay, robustness = "logit";
+  add("formats", po::value(&formats)->multitoken(), "figures beside the page, too: svg png pdf");
+  add("overlay", po::value(&overlay), "curves to lay over those of the study: postprocess/paper, the paper's own");
+  add("robustness", po::value(&robustness)->default_value(robustness),
+      "axes on which a line is fitted through accuracies on two sets: logit or linear");
   bool asks_version = false;
   add("version", po::bool_switch(&asks_version), "version of the program");
   if (!parse_words(arguments, description)) {
@@ -128,6 +136,9 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   if (output.empty()) throw input_error("--output is missing: name a file that ends in .html, or a folder");
   options.runs.assign(runs.begin(), runs.end());
   options.output = output;
+  for (const std::string& word : formats) options.formats.push_back(format_of(word));
+  options.catalogue.scale = scale_of(robustness);
+  if (!overlay.empty()) options.catalogue.overlay = read_panels(overlay);
   const Report report = write_report(options);
   for (const std::string& text : report.broken) err << "clip_report: warning: " << text << "\n";
   for (const std::string& line : report.summary) out << line << "\n";

@@ -12,12 +12,14 @@
 #include "cost.hpp"
 #include "entries.hpp"
 #include "failures.hpp"
+#include "figure_section.hpp"
 #include "html.hpp"
 #include "missing.hpp"
 #include "page_script.hpp"
 #include "pictures.hpp"
 #include "provenance_section.hpp"
 #include "run_figures.hpp"
+#include "run_points.hpp"
 #include "run_table.hpp"
 #include "runs.hpp"
 #include "study_figures.hpp"
@@ -45,21 +47,6 @@ Place place_of(const fs::path& output) {
   fs::create_directories(place.data, problem);
   if (problem) throw storage_error("cannot create the folder {}: {}", place.data.native(), problem.message());
   return place;
-}
-
-// Draws a figure and writes its CSV. One that fails costs that figure, not the report.
-std::string figure_element(const Figure& figure, const fs::path& gnuplot, const Place& place,
-                           std::vector<std::string>& problems) {
-  const fs::path csv = place.data / (figure.id + ".csv");
-  write_file_atomic(csv, csv_of(figure));
-  try {
-    return fmt::format("<figure><figcaption>{} <a href=\"{}\">CSV</a></figcaption>\n{}</figure>\n",
-                       escape_html(figure.title), escape_html((place.data.filename() / csv.filename()).string()),
-                       draw_svg(figure, gnuplot));
-  } catch (const Error& problem) {
-    problems.push_back(fmt::format("figure \"{}\" could not be drawn: {}", figure.title, problem.what()));
-    return "";
-  }
 }
 
 struct Section {
@@ -126,6 +113,7 @@ std::string page_of(const std::string& title, std::size_t runs, const StudyView&
 
 Report write_report(const ReportOptions& options) {
   const fs::path gnuplot = find_gnuplot();
+  check_formats(gnuplot, options.formats);
   const StudyView& view = options.study_view;
   std::vector<NamedRun> of_cells;
   for (const StudyCell& cell : view.cells) {
@@ -144,13 +132,18 @@ Report write_report(const ReportOptions& options) {
   const std::vector<RunRecord> shown = drawn_runs(runs, entries);
 
   std::string drawn, curves;
-  std::vector<Figure> figures = figures_of_study(options.study);
+  const std::vector<StudyMeasure> measures = options.study.empty() ? measures_of_runs(runs) : options.study;
+  const Roles roles = roles_of(measures);
+  const PaperFigures paper = paper_figures(roles, options.catalogue);
+  std::vector<Figure> figures = paper.figures;
+  if (figures.empty()) figures = figures_of_study(measures);
   const std::size_t of_study = figures.size();
   for (Figure& figure : figures_of(shown, options.log_x)) figures.push_back(std::move(figure));
-  for (std::size_t i = 0; i < figures.size(); ++i) {
-    const std::string element = figure_element(figures[i], gnuplot, place, report.broken);
-    if (!element.empty()) ++report.figures;
-    (i < of_study ? drawn : curves) += element;
+  const std::vector<std::string> elements =
+      figure_elements(figures, gnuplot, place.data, options.formats, report.broken);
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    if (!elements[i].empty()) ++report.figures;
+    (i < of_study ? drawn : curves) += elements[i];
   }
   if (shown.size() < runs.size()) write_file_atomic(place.data / kAllCurves, csv_of_curves(runs));
 
@@ -167,7 +160,12 @@ Report write_report(const ReportOptions& options) {
   if (!options.advice.empty()) {
     add("advice", "What to train", "<pre class=\"advice\">" + escape_html(options.advice) + "</pre>\n");
   }
-  if (!options.study.empty()) add("figures", "Figures", figure_grid(drawn));
+  if (!paper.figures.empty()) {
+    add("figures", "Figures", figure_grid(drawn) + not_drawn_section(paper.not_drawn));
+    add("tables", "Tables", table_section(tables_of(roles, options.catalogue.scale), place.data));
+  } else if (!options.study.empty()) {
+    add("figures", "Figures", figure_grid(drawn));
+  }
   if (!runs.empty() && runs.size() <= (view.empty() ? kFewRuns : kFewCards))
     add("results", "Result of each run", cards_of(runs));
   if (!entries.empty()) add("table", "Runs", run_table(entries, view));

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "catalogue.hpp"
+#include "figures.hpp"
 #include "study_cells.hpp"
 #include "study_points.hpp"
 
@@ -17,6 +19,8 @@ struct ReportOptions {
   bool log_x = false;
   std::vector<StudyMeasure> study;  // drawn with the runs, or without any
   std::string advice;               // plain text, shown first
+  std::vector<Format> formats;      // in which figures are written beside the page, too
+  CatalogueOptions catalogue;       // how the figures of the paper are made of the study
   StudyView study_view;             // its cells, and the runs of those that have begun
 };
 

@@ -190,6 +190,9 @@ TEST(Recommend, BadCurvesAndWordsAreNamed) {
   says({"--curves", folder_of_curves, "--data", "3B"}, "takes a budget");
   says({"--curves", folder_of_curves, "--data", "lots", "--gmacs", "1e9"}, "--data takes a number of pairs");
   says({"--curves", folder_of_curves, "--measure", "wit", "--gmacs", "1e9"}, "there is ");
+  const std::string page = (folder / "page.html").string();
+  says({"--curves", folder_of_curves, "--output", page, "--formats", "jpg"}, "svg, png or pdf, not as \"jpg\"");
+  says({"--curves", folder_of_curves, "--output", page, "--robustness", "probit"}, "logit or linear");
   std::ostringstream out, err;
   EXPECT_EQ(
       report_command({"--curves", folder_of_curves, "--figures", "8b", "--gmacs", "6e10", "--data", "3.4B"}, out, err),
@@ -229,10 +232,39 @@ TEST(Recommend, AStudyIsDrawn) {
             0)
       << err.str();
   const std::string page = read_text_file(folder / "page.html");
-  for (const char* words : {"What to train", "ViT-B/32, clip: 1.76 G pairs", "<svg", "error against distinct pairs"}) {
+  for (const char* words :
+       {"What to train", "ViT-B/32, clip: 1.76 G pairs", "<svg", "Zero-shot error, ImageNet, against compute",
+        "After figure 8b", "panels of the paper that this study does not allow", "table_zeroshot.tex"}) {
     EXPECT_NE(page.find(words), std::string::npos) << words;
   }
   EXPECT_EQ(page.find("Unseen test pictures"), std::string::npos);
+  const std::string csv = read_text_file(folder / "page_data/fig08b_compute.csv");
+  EXPECT_NE(csv.find("\"ViT-L/16\",62600000000,0.352\n"), std::string::npos) << csv;
+  EXPECT_TRUE(read_text_file(folder / "page_data/table_zeroshot.csv").starts_with("tower,strategy,share of the data,"));
+}
+
+// The figures as files, with the paper's points over them.
+TEST(Recommend, FiguresAreWrittenInOtherFormats) {
+  const Scratch folder;
+  std::ostringstream out, err;
+  EXPECT_EQ(report_command({"--curves", curves().string(), "--figures", "9a", "--formats", "svg", "png", "pdf",
+                            "--overlay", curves().string(), "--output", (folder / "page.html").string()},
+                           out, err),
+            0)
+      << err.str();
+  const auto data = folder / "page_data";
+  EXPECT_TRUE(read_text_file(data / "fig09a_data.svg").starts_with("<?xml"));
+  EXPECT_TRUE(read_text_file(data / "fig09a_data.png").starts_with("\x89PNG\r\n"));
+  EXPECT_TRUE(read_text_file(data / "fig09a_data.pdf").starts_with("%PDF-"));
+  EXPECT_NE(read_text_file(data / "fig09a_data.csv").find("\"paper: ViT-L/16\",3400000000,0.285,0.003"),
+            std::string::npos);
+  EXPECT_NE(read_text_file(folder / "page.html").find("page_data/fig09a_data.pdf"), std::string::npos);
+  std::ostringstream ignored, problem;
+  EXPECT_EQ(report_command({"--curves", curves().string(), "--output", (folder / "page.html").string(), "--overlay",
+                            folder.path().string()},
+                           ignored, problem),
+            3);
+  EXPECT_NE(problem.str().find("holds no CSV file of curves"), std::string::npos) << problem.str();
 }
 
 }  // namespace
