@@ -12,6 +12,9 @@ constexpr double kLinearFrom = 0.10;  // relative residual
 constexpr int kReweightings = 12;
 
 double rounds_of(int ranks) { return ranks > 1 ? std::ceil(std::log2(static_cast<double>(ranks))) : 0; }
+// Halving and doubling pairs ranks: where they are no power of two, some first hand all they have to a neighbour, and
+// get the result from it in the end.
+double folds_of(int ranks) { return (ranks & (ranks - 1)) == 0 ? 0 : 1; }
 double others_of(int ranks) { return (ranks - 1) / static_cast<double>(ranks); }
 
 double dot(const Four& costs, const Four& terms) {
@@ -108,8 +111,8 @@ std::array<double, 4> link_costs(Shape shape, double ways, int ranks, int nodes,
       return nodes > 1 ? Four{rounds, on_link, 0, 0} : Four{0, 0, rounds, on_link};
     }
     case Shape::halving:
-      return {ways * rounds_of(nodes), ways * others_of(nodes) * bytes, ways * rounds_of(in_node),
-              ways * others_of(in_node) * bytes};
+      return {ways * rounds_of(nodes), ways * (others_of(nodes) + folds_of(nodes)) * bytes, ways * rounds_of(in_node),
+              ways * (others_of(in_node) + folds_of(in_node)) * bytes};
     case Shape::tree:
       return {ways * rounds_of(nodes), ways * rounds_of(nodes) * bytes, ways * rounds_of(in_node),
               ways * rounds_of(in_node) * bytes};

@@ -13,7 +13,7 @@ namespace clip_hpc {
 
 enum class Shape {
   ring,     // ranks - 1 rounds a way, the bandwidth's optimum
-  halving,  // recursive halving and doubling: log2(ranks) rounds, the same bytes
+  halving,  // recursive halving and doubling: log2(ranks) rounds, the same bytes; more where no power of two
   tree,     // log2(ranks) rounds, each with all bytes
 };
 const char* name_of(Shape shape);

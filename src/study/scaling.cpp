@@ -135,11 +135,16 @@ bool is_complete(const std::filesystem::path& folder, const ScalingPoint& point)
 std::vector<std::string> scaling_environment(const std::filesystem::path& folder, const ScalingPlan& plan,
                                              const ScalingPoint& point) {
   const ScalingOptions& options = plan.options;
+  std::string parts = options.parts;
+  // Loading is a measurement of one node: one size has it.
+  if (const auto load = parts.find("load"); load != std::string::npos && point != plan.points.front()) {
+    parts.erase(load, 4);
+  }
   std::vector<std::string> words{
       fmt::format("OUTPUT='{}'", folder.native()),    fmt::format("NAME={}", point.name()),
       fmt::format("MODEL='{}'", options.model),       fmt::format("BATCH={}", options.batch),
       fmt::format("PRECISION={}", options.precision), fmt::format("SECONDS_EACH={}", options.seconds),
-      fmt::format("MAX_MIB={}", options.max_mib),     fmt::format("PARTS='{}'", options.parts)};
+      fmt::format("MAX_MIB={}", options.max_mib),     fmt::format("PARTS='{}'", parts)};
   if (options.global_batch > 0) words.push_back(fmt::format("STRONG={}", options.global_batch));
   if (!options.data.empty()) {
     words.push_back(fmt::format("DATA='{}'", options.data));
