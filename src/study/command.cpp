@@ -474,9 +474,12 @@ int scale_locally(const std::filesystem::path& folder, const ScalingPlan& plan,
       fmt::print("{}: done\n", point.name());
     } else {
       ++failed;
-      const std::string reason = last_error_in(log);
-      fmt::print("{}: failed: {}; {} has the rest\n", point.name(), reason.empty() ? "no message" : reason,
-                 log.native());
+      std::string reason = last_error_in(log);
+      if (reason.empty()) {
+        std::istringstream lines(read_text_file(log));
+        for (std::string line; std::getline(lines, line);) reason = line;
+      }
+      fmt::print("{}: failed: {}; {} has the rest\n", point.name(), reason, log.native());
     }
     std::fflush(stdout);
     if (WIFSIGNALED(status)) break;  // Ctrl-C went to the shell
