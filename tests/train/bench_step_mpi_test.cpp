@@ -5,6 +5,7 @@
 
 #include "clip_hpc/comm/bench_comm.hpp"
 #include "clip_hpc/comm/options.hpp"
+#include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/train/bench_checkpoint.hpp"
 #include "clip_hpc/train/grad_reducer.hpp"
 #include "model/tiny_model.hpp"
@@ -83,7 +84,9 @@ TEST(BenchCheckpoint, WritesReadsAndLeavesNothing) {
     const CheckpointRate rate = bench_checkpoint(world, options);
     EXPECT_GT(rate.write_ms, 0);
     EXPECT_GT(rate.read_ms, 0);
-    if (world.rank() == 0) EXPECT_GT(rate.bytes, 3 * 4 * 1000);
+    if (world.rank() == 0) {
+      EXPECT_GT(rate.bytes, 3 * 4 * 1000);
+    }
     world.barrier();
     EXPECT_FALSE(std::filesystem::exists(options.folder));
     world.barrier();
