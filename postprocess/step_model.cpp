@@ -13,16 +13,22 @@ double median_of(std::vector<double> values, double otherwise) {
   return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
 }
 
+// Messages that are much smaller travel by other protocols and say little of those of a step: `around` bytes, of 1/64
+// to 64 times the size; all where too few are left.
+constexpr double kAround = 64;
+
 std::optional<AlphaBeta> fit_operation(const ScalingRecords& records, const std::string& operation, double ways,
-                                       int most_ranks, std::string& why) {
-  std::vector<LinkSample> samples;
+                                       int most_ranks, double around, std::vector<LinkSample> samples,
+                                       std::string& why) {
+  std::vector<LinkSample> all = samples;
   for (const CommRecord& one : records.comm) {
-    if (one.operation == operation && one.ranks <= most_ranks) {
-      samples.push_back({one.ranks, one.nodes, one.bytes, one.time_s});
-    }
+    if (one.operation != operation || one.ranks > most_ranks) continue;
+    all.push_back({one.ranks, one.nodes, one.bytes, one.time_s});
+    if (one.bytes * kAround >= around && one.bytes <= kAround * around) samples.push_back(all.back());
   }
   std::string reason;
   auto fit = fit_alpha_beta(ways, samples, reason);
+  if (!fit) fit = fit_alpha_beta(ways, all, reason);
   if (!fit) why = operation + ": " + reason;
   return fit;
 }
@@ -96,15 +102,20 @@ std::optional<StepModel> fit_step_model(const ScalingRecords& records, int most_
     why = "no step on more than one rank";
     return std::nullopt;
   }
-  model.gradients = fit_operation(records, "start_all_reduce", 2, most_ranks, why);
-  model.all_gather = fit_operation(records, "all_gather", 1, most_ranks, why);
-  model.reduce_scatter = fit_operation(records, "reduce_scatter", 1, most_ranks, why);
-  if (!model.gradients || !model.all_gather || !model.reduce_scatter) return std::nullopt;
-
   const StepRecord& any = *steps.back();
   model.gradient_bytes = any.gradient_bytes;
-  model.gradient_buckets = any.gradient_buckets;
+  model.gradient_buckets = std::max(1.0, any.gradient_buckets);
   model.gather_bytes_of_pair = any.gather_bytes / any.batch;
+  // The exchange of a step, timed alone, is a measurement too, and the one that matters most.
+  const double bucket = model.gradient_bytes / model.gradient_buckets;
+  std::vector<LinkSample> exchanges;
+  for (const StepRecord* step : steps) {
+    exchanges.push_back({step->ranks, step->nodes, bucket, 1e-3 * step->gradients_alone_ms / model.gradient_buckets});
+  }
+  model.gradients = fit_operation(records, "start_all_reduce", 2, most_ranks, bucket, exchanges, why);
+  model.all_gather = fit_operation(records, "all_gather", 1, most_ranks, any.gather_bytes, {}, why);
+  model.reduce_scatter = fit_operation(records, "reduce_scatter", 1, most_ranks, any.gather_bytes, {}, why);
+  if (!model.gradients || !model.all_gather || !model.reduce_scatter) return std::nullopt;
   fit_work(steps, model);
   std::vector<double> data, gradients, gathers, hidden, rest;
   for (const StepRecord* step : steps) {
