@@ -8,7 +8,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 patience=400
 sizes=${SIZES:-1 2 4 8}
-rate=${RATE:-100mbit}
+rate=${RATE:-50mbit}
 study_program=$CLIP_HPC_BINARY_DIR/bin/clip_study
 report_program=$CLIP_HPC_BINARY_DIR/bin/clip_report
 
@@ -30,7 +30,7 @@ limit_links() {
 queue_is_empty() { [[ -z $(squeue -h) ]]; }
 scale() { # nodes
   "$study_program" scaling --nodes "$1" --ranks-per-node 1 --model configs/models/tiny.json --batch 4 --global-batch 32 \
-    --seconds "${SECONDS_EACH:-2}" --max-mib "${MAX_MIB:-1}" --output "$SCRATCH/scaling"
+    --seconds "${SECONDS_EACH:-2}" --max-mib "${MAX_MIB:-0.3}" --output "$SCRATCH/scaling"
 }
 says() { # text, command...
   local text=$1 output
