@@ -90,7 +90,7 @@ if [ -z "${OMPI_MCA_pml:-}" ] && ! compgen -G '/sys/class/infiniband/*' >/dev/nu
   export OMPI_MCA_pml=ob1
 fi
 # Gradients travel by a non-blocking all-reduce. In place, Open MPI's own choice for it is a tree that sends every byte
-# 2 log2(ranks) times; halving and doubling (3) sends it 2 (ranks - 1) / ranks times: 2.4 times as fast on 8 slow links.
+# 2 log2(ranks) times; halving and doubling (3) sends it 2 (ranks - 1) / ranks times: docs/scaling.md has the difference.
 export OMPI_MCA_coll_libnbc_iallreduce_algorithm=${OMPI_MCA_coll_libnbc_iallreduce_algorithm:-3}
 # mpirun refuses to start as root unless told twice. Containers and test machines have no other user.
 if [ "$(id -u)" = 0 ]; then
