@@ -89,6 +89,9 @@ if [ -z "${OMPI_MCA_pml:-}" ] && ! compgen -G '/sys/class/infiniband/*' >/dev/nu
   ! compgen -G '/sys/class/cxi/*' >/dev/null && ! compgen -G '/sys/class/hfi1*' >/dev/null; then
   export OMPI_MCA_pml=ob1
 fi
+# Gradients travel by a non-blocking all-reduce. In place, Open MPI's own choice for it is a tree that sends every byte
+# 2 log2(ranks) times; halving and doubling (3) sends it 2 (ranks - 1) / ranks times: docs/scaling.md has the difference.
+export OMPI_MCA_coll_libnbc_iallreduce_algorithm=${OMPI_MCA_coll_libnbc_iallreduce_algorithm:-3}
 # mpirun refuses to start as root unless told twice. Containers and test machines have no other user.
 if [ "$(id -u)" = 0 ]; then
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1

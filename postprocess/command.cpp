@@ -11,6 +11,7 @@
 #include "clip_hpc/study/grid.hpp"
 #include "page.hpp"
 #include "recommend.hpp"
+#include "scaling_page.hpp"
 
 namespace po = boost::program_options;
 
@@ -20,6 +21,7 @@ namespace {
 constexpr const char* kIntroduction =
     "clip_report: draws a report from run folders of clip_hpc, and says what to train with a given budget.\n"
     "usage: clip_report --runs DIR --output FILE.html|DIR [--title TEXT] [--log-x]\n"
+    "       clip_report --scaling DIR [--predict-ranks N...] [--output FILE.html]\n"
     "       clip_report --study DIR|TABLE.json|--curves DIR [--gpu-hours HOURS|--gmacs N --data PAIRS] [--output "
     "FILE.html]\n";
 constexpr const char* kExamples =
@@ -31,7 +33,8 @@ constexpr const char* kExamples =
     "  clip_report --curves postprocess/paper --figures 8b 9a --gpu-hours 5000 --tflops 200 --data 400M\n"
     "  clip_report --study studies/small --output studies/small/report\n"
     "  clip_report --study studies/small --overlay postprocess/paper --formats png pdf --output studies/small/report\n"
-    "  clip_report --study studies/small/table.json --gpu-hours 100 --data 400M\n\n"
+    "  clip_report --study studies/small/table.json --gpu-hours 100 --data 400M\n"
+    "  clip_report --scaling scaling/b16 --predict-ranks 256 1024 --output b16_scaling.html\n\n"
     "The page is one file and needs no network. The data of its figures and its tables lie beside it, in "
     "<name>_data/.\n"
     "Figures are drawn by gnuplot (package gnuplot-nox), which must be on PATH.\n"
@@ -79,6 +82,19 @@ std::string advice(const BudgetWords& words, const std::vector<StudyMeasure>& me
   return as_text(*measure, series, budget, found);
 }
 
+int report_scaling(const ScalingPageOptions& options, std::ostream& out, std::ostream& err) {
+  for (const int ranks : options.predict_ranks) {
+    if (ranks < 1) throw input_error("--predict-ranks takes numbers from 1 on, got {}", ranks);
+  }
+  const ScalingPage page = write_scaling_page(options);
+  for (const std::string& text : page.broken) err << "clip_report: warning: " << text << "\n";
+  for (const std::string& line : page.summary) out << line << "\n";
+  if (!page.page.empty()) {
+    out << fmt::format("{}: {} figure{}\n", page.page.native(), page.figures, page.figures == 1 ? "" : "s");
+  }
+  return page.broken.empty() ? kExitDone : kExitStorage;
+}
+
 int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
   std::vector<std::string> runs;
   std::string output;
@@ -106,6 +122,10 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   add("overlay", po::value(&overlay), "curves to lay over those of the study: postprocess/paper, the paper's own");
   add("robustness", po::value(&robustness)->default_value(robustness),
       "axes on which a line is fitted through accuracies on two sets: logit or linear");
+  std::string scaling;
+  std::vector<int> predict_ranks;
+  add("scaling", po::value(&scaling), "folder of clip_study scaling: efficiency, slow ranks, a model of the step");
+  add("predict-ranks", po::value(&predict_ranks)->multitoken(), "of --scaling: world sizes to tell the step of");
   bool asks_version = false;
   add("version", po::bool_switch(&asks_version), "version of the program");
   if (!parse_words(arguments, description)) {
@@ -116,6 +136,8 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
     out << fmt::format("clip_report {} (commit {})\n", program_version(), git_commit());
     return kExitDone;
   }
+  if (!scaling.empty()) return report_scaling({scaling, output, predict_ranks}, out, err);
+  if (!predict_ranks.empty()) throw input_error("--predict-ranks goes with --scaling DIR");
   if (budget.given()) {
     if (budget.study.empty() == budget.curves.empty()) {
       throw input_error(

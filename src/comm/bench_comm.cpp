@@ -59,6 +59,13 @@ std::vector<CommRate> bench_comm(World& world, Communicator& comm, std::int64_t 
   comm.all_reduce(all, ReduceOp::sum);
   count_wrong(rates.back(), all, at::full_like(all, sum_of_ranks));
 
+  // What gradients travel by; MPI libraries have other algorithms for it than for the one that blocks.
+  rates.push_back(timed(world, "start_all_reduce", 4 * n * part, seconds, 2 * others, comm,
+                        [&] { comm.start_all_reduce(all, ReduceOp::max).wait(); }));
+  all.fill_(here);
+  comm.start_all_reduce(all, ReduceOp::sum).wait();
+  count_wrong(rates.back(), all, at::full_like(all, sum_of_ranks));
+
   rates.push_back(timed(world, "all_gather", 4 * n * part, seconds, others, comm, [&] { comm.all_gather(all, mine); }));
   mine.fill_(here);
   comm.all_gather(all, mine);

@@ -1,5 +1,8 @@
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+#include <set>
+
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
@@ -10,6 +13,7 @@
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/data/bench_load.hpp"
 #include "clip_hpc/loss/bench_loss.hpp"
+#include "clip_hpc/train/bench_checkpoint.hpp"
 #include "clip_hpc/train/bench_step.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "words.hpp"
@@ -21,10 +25,11 @@ namespace {
 
 constexpr const char* kUsage = R"(clip_hpc bench: rates of this machine
 
-  clip_hpc bench step   training steps on random pairs: forward, backward, optimizer
-  clip_hpc bench load   reading, decoding and cropping on this node
-  clip_hpc bench loss   the softmax loss of one rank in large global batches: time and memory
-  clip_hpc bench comm   collectives between the ranks, over sizes
+  clip_hpc bench step         training steps on random pairs: forward, backward, optimizer
+  clip_hpc bench load         reading, decoding and cropping on this node
+  clip_hpc bench loss         the softmax loss of one rank in large global batches: time and memory
+  clip_hpc bench comm         collectives between the ranks, over sizes
+  clip_hpc bench checkpoint   a checkpoint written and read by all ranks
 
 Examples:
   mpirun -np 2 clip_hpc bench step --model configs/models/tiny.json --batch 128
@@ -35,6 +40,16 @@ constexpr const char* kStepUsage = R"(clip_hpc bench step: training steps on ran
 
 Example:
   mpirun -np 2 clip_hpc bench step --model configs/models/ViT-S-16.json --batch 64 --precision bf16
+)";
+
+constexpr const char* kCheckpointUsage =
+    R"(clip_hpc bench checkpoint: a checkpoint of a model, written and read by all ranks
+
+Written as training writes it: master weights, both moments and the weights, each rank its slice, synced to disk. What is
+read back comes as a rule out of a page cache.
+
+Example:
+  mpirun -np 2 clip_hpc bench checkpoint --model configs/models/tiny.json --dir $SCRATCH/bench_checkpoint
 )";
 
 constexpr const char* kLoadUsage = R"(clip_hpc bench load: reading, decoding and cropping on this node
@@ -85,6 +100,18 @@ void print_step(const StepBenchOptions& options, const StepRate& rate, int ranks
   if (!rate.graph_refusal.empty()) fmt::print("no graph: {}\n", rate.graph_refusal);
 }
 
+// Who works longest, and what of the exchanges a step hides.
+void print_ranks(const StepRate& rate) {
+  if (rate.ranks.size() < 2) return;
+  const auto slow = std::ranges::max_element(rate.ranks, {}, &RankSteps::work_ms);
+  const auto fast = std::ranges::min_element(rate.ranks, {}, &RankSteps::work_ms);
+  fmt::print(
+      "slowest: rank {} on {} works {:.2f} ms a step; fastest: rank {} on {}, {:.2f} ms\n"
+      "gradients, {} bytes in {} buckets: {:.2f} ms alone; features, {} bytes: {:.2f} ms alone\n",
+      slow->rank, slow->host, slow->work_ms, fast->rank, fast->host, fast->work_ms, rate.gradient_bytes,
+      rate.gradient_buckets, rate.gradients_alone_ms, rate.gather_bytes, rate.gather_alone_ms);
+}
+
 constexpr double kH100Tflops = 989;  // dense bf16, data sheet: what published utilisations are shares of
 
 Json json_of(const char* bench, const StepBenchOptions& options, const StepRate& rate, int ranks) {
@@ -122,6 +149,24 @@ Json json_of(const char* bench, const StepBenchOptions& options, const StepRate&
                {"rss_bytes", rate.rss_bytes},
                {"device_bytes", rate.device_bytes}};
   if (!is_cpu) json["mfu"] = rate.tflops / kH100Tflops;
+  json["nodes"] = rate.nodes;
+  json["gradient_bytes"] = rate.gradient_bytes;
+  json["gradient_buckets"] = rate.gradient_buckets;
+  json["gather_bytes"] = rate.gather_bytes;
+  json["gradients_alone_ms"] = rate.gradients_alone_ms;
+  json["gather_alone_ms"] = rate.gather_alone_ms;
+  json["rank_steps"] = Json::array();
+  for (const RankSteps& one : rate.ranks) {
+    json["rank_steps"].push_back({{"rank", one.rank},
+                                  {"host", one.host},
+                                  {"step_ms", one.step_ms},
+                                  {"work_ms", one.work_ms},
+                                  {"comm_wait_ms", one.comm_wait_ms},
+                                  {"data_wait_ms", one.data_wait_ms},
+                                  {"least_work_ms", one.least_work_ms},
+                                  {"median_work_ms", one.median_work_ms},
+                                  {"most_work_ms", one.most_work_ms}});
+  }
   return json;
 }
 
@@ -158,7 +203,7 @@ void check_step_words(StepBenchOptions& options, const std::string& model) {
 
 int run_step(World& world, std::span<const std::string> arguments) {
   StepBenchOptions options;
-  std::string model = "configs/models/tiny.json", json;
+  std::string model = "configs/models/tiny.json", json, label, data;
   std::int64_t threads = 0;
   options.strategy.mask_ratio = 0;
   po::options_description words("Options");
@@ -167,10 +212,15 @@ int run_step(World& world, std::span<const std::string> arguments) {
   words.add_options()("threads", po::value(&threads)->default_value(0),
                       "compute threads a rank; 0: cores / ranks of the node")(
       "seconds", po::value(&options.seconds)->default_value(options.seconds), "measured time")(
-      "json", po::value(&json), "append one line to this file");
+      "data", po::value(&data), "packed set that a loader reads, instead of one batch over and over")(
+      "workers", po::value(&options.workers)->default_value(options.workers), "reading threads of --data")(
+      "label", po::value(&label), "a word for the line of --json")("json", po::value(&json),
+                                                                   "append one line to this file");
   if (!read_words(arguments, words, kStepUsage, world.rank() == 0)) return kExitDone;
   check_step_words(options, model);
   in_range(0.1, 86400.0)("--seconds", options.seconds);
+  in_range(std::int64_t{1}, std::int64_t{1024})("--workers", options.workers);
+  options.data = data;
   at::set_num_threads(compute_threads(world, threads));
   keep_freed_memory();  // as training does
   const StepRate rate = bench_step(world, options);
@@ -179,7 +229,10 @@ int run_step(World& world, std::span<const std::string> arguments) {
              rate.attention, rate.comm, rate.gemm_tflops, at::get_num_threads());
   print_step_head();
   print_step(options, rate, world.size());
-  add_json_line(json, json_of("step", options, rate, world.size()));
+  print_ranks(rate);
+  Json line = json_of("step", options, rate, world.size());
+  if (!label.empty()) line["label"] = label;
+  add_json_line(json, line);
   return kExitDone;
 }
 
@@ -308,6 +361,8 @@ int run_comm(World& world, std::span<const std::string> arguments) {
   one_of({"auto", "cpu", "cuda"})("--device", device_word);
   const ComputeDevice device = choose_device(world, device_word);
   const auto comm = make_communicator(world, options, device);
+  const std::vector<std::string> hosts = world.gather_strings(world.host_name());
+  const std::size_t nodes = std::set<std::string>(hosts.begin(), hosts.end()).size();
   if (world.rank() == 0) {
     fmt::print("{} communicator, {} ranks\n{:<16} {:>12} {:>7} {:>11} {:>12} {:>12} {:>6}\n", comm->name(),
                comm->size(), "operation", "bytes", "rounds", "us", "algbw MB/s", "busbw MB/s", "wrong");
@@ -321,6 +376,7 @@ int run_comm(World& world, std::span<const std::string> arguments) {
                            {"backend", comm->name()},
                            {"device", device.is_cpu() ? "cpu" : device.description},
                            {"ranks", comm->size()},
+                           {"nodes", nodes},
                            {"operation", rate.operation},
                            {"bytes", rate.bytes},
                            {"us", rate.us},
@@ -329,6 +385,40 @@ int run_comm(World& world, std::span<const std::string> arguments) {
                            {"wrong", rate.wrong}});
     }
   }
+  return kExitDone;
+}
+
+int run_checkpoint(World& world, std::span<const std::string> arguments) {
+  CheckpointBenchOptions options;
+  std::string model = "configs/models/tiny.json", folder = "bench_checkpoint_scratch", json;
+  po::options_description words("Options");
+  words.add_options()("model", po::value(&model)->default_value(model), "model JSON")(
+      "dir", po::value(&folder)->default_value(folder),
+      "scratch folder that all ranks see: made, and removed at the end")(
+      "rounds", po::value(&options.rounds)->default_value(options.rounds), "that are measured")(
+      "shard-optimizer", po::bool_switch(&options.shard_optimizer), "each rank keeps a share of the optimizer state")(
+      "json", po::value(&json), "append one line to this file");
+  if (!read_words(arguments, words, kCheckpointUsage, world.rank() == 0)) return kExitDone;
+  in_range(std::int64_t{1}, std::int64_t{1000})("--rounds", options.rounds);
+  options.model = read_model_config(model);
+  options.folder = folder;
+  const std::vector<std::string> hosts = world.gather_strings(world.host_name());
+  const CheckpointRate rate = bench_checkpoint(world, options);
+  if (world.rank() != 0) return kExitDone;
+  const auto mib_per_s = [&](double ms) { return static_cast<double>(rate.bytes) / 1048576.0 / (1e-3 * ms); };
+  fmt::print("{:<16} {:>6} {:>10} {:>10} {:>12} {:>10} {:>12}\n", "model", "ranks", "MiB", "write ms", "write MiB/s",
+             "read ms", "read MiB/s");
+  fmt::print("{:<16} {:>6} {:>10.1f} {:>10.1f} {:>12.1f} {:>10.1f} {:>12.1f}\n", options.model.name, world.size(),
+             static_cast<double>(rate.bytes) / 1048576.0, rate.write_ms, mib_per_s(rate.write_ms), rate.read_ms,
+             mib_per_s(rate.read_ms));
+  add_json_line(json, {{"bench", "checkpoint"},
+                       {"model", options.model.name},
+                       {"ranks", world.size()},
+                       {"nodes", std::set<std::string>(hosts.begin(), hosts.end()).size()},
+                       {"shard_optimizer", options.shard_optimizer},
+                       {"bytes", rate.bytes},
+                       {"write_ms", rate.write_ms},
+                       {"read_ms", rate.read_ms}});
   return kExitDone;
 }
 
@@ -344,8 +434,9 @@ int command_bench(World& world, std::span<const std::string> arguments) {
   if (word == "load") return run_load(world, arguments.subspan(1));
   if (word == "loss") return run_loss(world, arguments.subspan(1));
   if (word == "comm") return run_comm(world, arguments.subspan(1));
+  if (word == "checkpoint") return run_checkpoint(world, arguments.subspan(1));
   throw input_error("unknown benchmark \"{}\"; did you mean \"{}\"?", word,
-                    nearest_word(word, {"step", "load", "loss", "comm"}));
+                    nearest_word(word, {"step", "load", "loss", "comm", "checkpoint"}));
 }
 
 }  // namespace clip_hpc

@@ -5,6 +5,7 @@
 #include "clip_hpc/run/metrics.hpp"
 #include "clip_hpc/run/provenance.hpp"
 #include "clip_hpc/run/results.hpp"
+#include "clip_hpc/study/energy.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -39,7 +40,13 @@ StudyTable collect_study(const StudyFolder& study) {
   for (const Json& axis : planned.json.at("axes")) table.csv += "," + axis.get<std::string>();
   table.csv +=
       ",state,set_samples,fraction,samples,samples_seen,macs,total_macs,total_flops,gpu_hours,measured_gpu_hours,"
-      "run,step,dataset,task,variant,metric,value,n,chance\n";
+      "energy_j,run,step,dataset,task,variant,metric,value,n,chance\n";
+  std::vector<std::string> all_jobs;
+  for (const PlannedCell& cell : planned.cells) {
+    const std::vector<std::string> jobs = training_jobs(study, cell.name);
+    all_jobs.insert(all_jobs.end(), jobs.begin(), jobs.end());
+  }
+  const std::map<std::string, double> energy = energy_of_jobs(all_jobs);
   for (std::size_t i = 0; i < planned.cells.size(); ++i) {
     const PlannedCell& cell = planned.cells[i];
     const Json& plan = planned.json.at("cells").at(i);
@@ -71,6 +78,11 @@ StudyTable collect_study(const StudyFolder& study) {
     one["total_macs"] = macs * samples;
     one["total_flops"] = 6 * macs * samples;
     one["measured_gpu_hours"] = measured_hours;  // rank hours where there is no GPU
+    double energy_j = 0;
+    for (const std::string& job : training_jobs(study, cell.name)) {
+      if (const auto found = energy.find(job); found != energy.end()) energy_j += found->second;
+    }
+    one["energy_j"] = energy_j > 0 ? Json(energy_j) : Json();  // null: Slurm does not tell
     one["results"] = Json::array();
     for (const Result& result : results) one["results"].push_back(json_of(result));
     table.json["cells"].push_back(std::move(one));
@@ -78,10 +90,10 @@ StudyTable collect_study(const StudyFolder& study) {
     for (const Json& point : plan.at("points")) {
       std::string head = fmt::format("{},{}", cell.name, point.at("grid").get<std::string>());
       for (const auto& [axis, label] : point.at("labels").items()) head += "," + csv_field(label.get<std::string>());
-      head += fmt::format(",{},{},{},{},{},{},{},{},{},{},{}", state, plan.at("set_samples").get<std::int64_t>(),
+      head += fmt::format(",{},{},{},{},{},{},{},{},{},{},{},{}", state, plan.at("set_samples").get<std::int64_t>(),
                           plan.at("fraction").get<double>(), plan.at("samples").get<std::int64_t>(), samples_seen, macs,
                           macs * samples, 6 * macs * samples, plan.at("gpu_hours").get<double>(), measured_hours,
-                          csv_field(run.path.native()));
+                          energy_j > 0 ? fmt::format("{}", energy_j) : "", csv_field(run.path.native()));
       for (const Result& result : results) {
         for (const auto& [metric, value] : result.metrics) {
           table.csv += fmt::format("{},{},{},{},{},{},{},{},{}\n", head, result.step, csv_field(result.dataset),

@@ -3,15 +3,19 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <span>
 #include <utility>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/json.hpp"
 #include "clip_hpc/base/random.hpp"
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/comm/device.hpp"
+#include "clip_hpc/comm/gather_with_grad.hpp"
 #include "clip_hpc/data/loader.hpp"
 #include "clip_hpc/data/sample_plan.hpp"
 #include "clip_hpc/loss/contrastive.hpp"
@@ -106,6 +110,61 @@ class BatchSource {
   Batch batch_;
 };
 
+// Milliseconds of one call, slowest rank. Collective; for about `seconds`.
+double time_alone_ms(World& world, Communicator& comm, const at::Device& device, double seconds,
+                     const std::function<void()>& call) {
+  const auto run = [&](std::int64_t rounds) {
+    world.barrier();
+    const Timer timer;
+    for (std::int64_t i = 0; i < rounds; ++i) call();
+    comm.synchronize();
+    synchronize_device(device);
+    std::array<double, 1> each{timer.milliseconds() / static_cast<double>(rounds)};
+    world.all_reduce_max(each);
+    return each[0];
+  };
+  run(1);
+  const double once_ms = run(1);
+  return run(std::clamp<std::int64_t>(static_cast<std::int64_t>(1e3 * seconds / std::max(once_ms, 1e-3)), 3, 200));
+}
+
+// The exchanges of a step with nothing beside them: what of them a step does not show was hidden behind its work.
+void time_exchanges(World& world, Communicator& comm, const at::Device& device, const StepBenchOptions& options,
+                    std::span<const std::int64_t> rows_per_rank, GradReducer& reducer, StepRate& rate) {
+  rate.gradient_bytes = reducer.bytes();
+  rate.gradient_buckets = static_cast<std::int64_t>(reducer.buckets());
+  rate.gather_bytes = 2 * 4 * options.model.embed_dim * options.global_batch;  // fp32, image and text
+  if (comm.size() == 1) return;
+  const double seconds = options.seconds / 4;
+  rate.gradients_alone_ms = time_alone_ms(world, comm, device, seconds, [&] { reducer.exchange(); });
+  const at::Tensor features =
+      at::ones({rows_per_rank[static_cast<std::size_t>(comm.rank())], 2 * options.model.embed_dim},
+               at::TensorOptions().dtype(at::kFloat).device(device))
+          .requires_grad_();
+  rate.gather_alone_ms =
+      time_alone_ms(world, comm, device, seconds, [&] { gather_rows(comm, features, rows_per_rank).sum().backward(); });
+}
+
+// All ranks bring theirs; rank 0 gets all.
+std::vector<RankSteps> gather_rank_steps(World& world, const RankSteps& mine) {
+  const Json json = {mine.host,         mine.step_ms,       mine.work_ms,        mine.comm_wait_ms,
+                     mine.data_wait_ms, mine.least_work_ms, mine.median_work_ms, mine.most_work_ms};
+  std::vector<RankSteps> all;
+  for (const std::string& line : world.gather_strings(json.dump())) {
+    const Json one = Json::parse(line);
+    all.push_back({.rank = static_cast<int>(all.size()),
+                   .host = one[0],
+                   .step_ms = one[1],
+                   .work_ms = one[2],
+                   .comm_wait_ms = one[3],
+                   .data_wait_ms = one[4],
+                   .least_work_ms = one[5],
+                   .median_work_ms = one[6],
+                   .most_work_ms = one[7]});
+  }
+  return all;
+}
+
 }  // namespace
 
 StepRate bench_step(World& world, const StepBenchOptions& options) {
@@ -174,7 +233,8 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
 
   world.barrier();
   Timer all;
-  double waited_s = 0, comm_s = 0;
+  double waited_s = 0, comm_s = 0, flags_s = 0;
+  std::vector<double> works_ms;  // of each step
   const int unmeasured = options.cuda_graph ? kUnmeasuredGraphSteps : kUnmeasuredSteps;
   for (int n = 0;; ++n) {
     if (n == unmeasured) {
@@ -184,14 +244,17 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
       device_peak(device.device, true);
       waited_s = source.waited_s();
       comm_s = comm->wait_s();
+      flags_s = 0;
+      works_ms.clear();
       rate.steps = 0;
       all.restart();
     }
-    // Rank 0's clock decides for all.
+    // Rank 0's clock decides for all, while the step is on its way, as in training.
     World::ControlFlags flags{};
     flags[0] = world.rank() == 0 && n > unmeasured && all.seconds() > options.seconds ? 1 : 0;
     world.start_flags(flags);
-    if (world.wait_flags()[0] != 0) break;
+    const Timer step_timer;
+    const double before_s = comm->wait_s() + source.waited_s();
 
     const PairBatch host = source.next();
     clock.start();
@@ -199,6 +262,12 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
     feed.done();
     clock.lap(kOptimizer);
     rate.steps += 1;
+    if (device.is_cpu())
+      works_ms.push_back(step_timer.milliseconds() - 1e3 * (comm->wait_s() + source.waited_s() - before_s));
+    const Timer flags_timer;
+    const bool is_last = world.wait_flags()[0] != 0;
+    if (device.is_cpu()) flags_s += flags_timer.seconds();  // a GPU has the step still to do
+    if (is_last) break;
   }
   comm->synchronize();
   synchronize_device(device.device);
@@ -208,10 +277,28 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   rate.forward_ms = 1e3 * pieces_s[kForward] / n;
   rate.backward_ms = 1e3 * pieces_s[kBackward] / n;
   rate.optimizer_ms = 1e3 * pieces_s[kOptimizer] / n;
-  rate.comm_wait_ms = 1e3 * (comm->wait_s() - comm_s) / n;
+  rate.comm_wait_ms = 1e3 * (comm->wait_s() - comm_s + flags_s) / n;
   rate.data_wait_ms = 1e3 * (source.waited_s() - waited_s) / n;
   rate.step_ms = 1e3 * seconds / n;
   rate.gap_ms = rate.step_ms - 1e3 * std::accumulate(pieces_s.begin(), pieces_s.end(), 0.0) / n;
+  RankSteps mine{.rank = world.rank(),
+                 .host = world.host_name(),
+                 .step_ms = rate.step_ms,
+                 .work_ms = rate.step_ms - rate.comm_wait_ms - rate.data_wait_ms,
+                 .comm_wait_ms = rate.comm_wait_ms,
+                 .data_wait_ms = rate.data_wait_ms};
+  mine.least_work_ms = mine.median_work_ms = mine.most_work_ms = mine.work_ms;
+  if (!works_ms.empty()) {
+    std::ranges::sort(works_ms);
+    mine.least_work_ms = works_ms.front();
+    mine.median_work_ms = works_ms[works_ms.size() / 2];
+    mine.most_work_ms = works_ms.back();
+  }
+  rate.ranks = gather_rank_steps(world, mine);
+  std::set<std::string> hosts;
+  for (const RankSteps& one : rate.ranks) hosts.insert(one.host);
+  rate.nodes = std::max(1, static_cast<int>(hosts.size()));
+  time_exchanges(world, *comm, device.device, options, rows_per_rank, reducer, rate);
   rate.pairs_per_s = static_cast<double>(options.global_batch) * n / seconds;
   rate.text_tokens = source.mean_tokens();
   rate.tflops =

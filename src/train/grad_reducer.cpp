@@ -95,4 +95,14 @@ void GradReducer::finish() {
   }
 }
 
+void GradReducer::exchange() {
+  start();
+  for (std::size_t i = landed_.size(); i-- > 0;) landed(i);
+  finish();
+}
+
+std::int64_t GradReducer::bytes() const {
+  return arena_.gradients().numel() * (widens_ ? 4 : arena_.gradients().element_size());
+}
+
 }  // namespace clip_hpc

@@ -8,12 +8,12 @@ cd "$CLIP_HPC_SOURCE_DIR" || exit 1
 texts() {
   local command
   "$clip_hpc" --help
-  for command in train pack filter eval embed tokenize export import bench 'bench step' 'bench load' 'bench loss' 'bench comm' doctor model; do
+  for command in train pack filter eval embed tokenize export import bench 'bench step' 'bench load' 'bench loss' 'bench comm' 'bench checkpoint' doctor model; do
     # shellcheck disable=SC2086
     "$clip_hpc" $command --help
   done
   "$clip_report" --help
-  for command in '' plan submit status cancel collect; do
+  for command in '' plan submit status cancel collect scaling; do
     # shellcheck disable=SC2086
     "$CLIP_HPC_BINARY_DIR/bin/clip_study" $command --help
   done

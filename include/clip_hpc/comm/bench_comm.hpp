@@ -11,7 +11,7 @@
 namespace clip_hpc {
 
 struct CommRate {
-  std::string operation;   // all_reduce, all_gather, reduce_scatter, broadcast
+  std::string operation;   // all_reduce, start_all_reduce, all_gather, reduce_scatter, broadcast
   std::int64_t bytes = 0;  // of the larger of the two buffers
   std::int64_t rounds = 0;
   double us = 0;           // one operation

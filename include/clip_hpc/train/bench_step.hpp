@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/model/config.hpp"
@@ -31,6 +32,15 @@ struct StepBenchOptions {
   std::int64_t workers = 1;  // of the loader
 };
 
+// What one rank did in a step. `work` is the step without its waits: in a step that ends together the slow rank is the
+// one that works longest, and the others wait. On a GPU least, median and most are the mean: the host runs ahead.
+struct RankSteps {
+  int rank = 0;
+  std::string host;
+  double step_ms = 0, work_ms = 0, comm_wait_ms = 0, data_wait_ms = 0;  // means
+  double least_work_ms = 0, median_work_ms = 0, most_work_ms = 0;
+};
+
 // Means over the measured steps, of rank 0: on a GPU by the device's clock, on the CPU by the wall's.
 struct StepRate {
   std::string device, attention, comm;
@@ -51,6 +61,15 @@ struct StepRate {
   std::int64_t device_bytes = 0;  // allocated at once on the GPU of the largest rank
   std::int64_t state_bytes = 0;   // master weights and moments of rank 0
   std::string graph_refusal;      // why there is no graph although one was asked for
+
+  // What a scaling report needs.
+  int nodes = 1;
+  std::vector<RankSteps> ranks;     // in rank order; on rank 0
+  std::int64_t gradient_bytes = 0;  // summed over ranks in a step, in so many buckets
+  std::int64_t gradient_buckets = 0;
+  std::int64_t gather_bytes = 0;  // features of the global batch, that each rank has in the end
+  double gradients_alone_ms = 0;  // the same exchange with nothing beside it, slowest rank
+  double gather_alone_ms = 0;     // features out and their gradients back, likewise
 };
 
 StepRate bench_step(World& world, const StepBenchOptions& options);  // collective

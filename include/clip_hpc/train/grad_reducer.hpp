@@ -22,7 +22,9 @@ class GradReducer {
   void start();                      // before backward
   void disarm() { armed_ = false; }  // gradients that land travel nowhere, until start()
   void finish();                     // after backward: waits for all buckets; names a parameter that got no gradient
+  void exchange();                   // all of it at once, without a backward: for benchmarks
   std::size_t buckets() const { return buckets_.size(); }
+  std::int64_t bytes() const;  // of one exchange
 
  private:
   struct Bucket {
