@@ -11,7 +11,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr std::size_t kLinePoints = 3;  // a line of a figure needs so many (study_figures.cpp)
+constexpr std::size_t kLinePoints = 2;  // a line of a figure needs so many (catalogue.cpp)
 constexpr std::size_t kShownNames = 12;
 
 std::vector<std::string> labels_of(const StudyView& study, const std::string& axis) {
@@ -102,7 +102,7 @@ std::string lack_html(const std::vector<Lack>& by_grid, const std::vector<Lack>&
         {text_field(fmt::format("{} {}", word, lack.name)),
          number_field(lack.points, fmt::format("{}", lack.points)),
          number_field(lack.with_result, fmt::format("{}", lack.with_result)),
-         {(is_gone ? "<b>Not drawn: a line needs 3 points of different compute.</b> " : "") + list_of(lack.without),
+         {(is_gone ? "<b>Not drawn: a line needs 2 points of different compute.</b> " : "") + list_of(lack.without),
           kNoNumber}});
   };
   for (const Lack& lack : by_grid) add("grid", lack, false);

@@ -16,16 +16,6 @@ namespace fs = std::filesystem;
 namespace clip_hpc {
 namespace {
 
-// As study_points.cpp has them.
-constexpr std::array kTowerAxes{"tower", "model.config"};
-constexpr std::array kRunAxes{"data",          "size",           "count",  "study.count",  "quality",
-                              "fraction",      "study.fraction", "epochs", "train.epochs", "samples",
-                              "train.samples", "mode",           "seed",   "run.seed"};
-
-bool is_one_of(std::span<const char* const> list, const std::string& name) {
-  return std::ranges::find(list, name) != list.end();
-}
-
 Result result_of(const Json& json) {
   Result result;
   result.dataset = json.at("dataset").get<std::string>();
@@ -175,22 +165,6 @@ std::string StudyCell::label_of(const std::string& axis) const {
     if (one == axis) return label;
   }
   return "";
-}
-
-std::string tower_of(const Labels& labels) {
-  for (const auto& [axis, label] : labels) {
-    if (is_one_of(kTowerAxes, axis)) return label;
-  }
-  return "model";
-}
-
-std::string strategy_of(const Labels& labels) {
-  std::string strategy;
-  for (const auto& [axis, label] : labels) {
-    if (is_one_of(kTowerAxes, axis) || is_one_of(kRunAxes, axis)) continue;
-    strategy += (strategy.empty() ? "" : " ") + label;
-  }
-  return strategy.empty() ? "clip" : strategy;
 }
 
 void read_history(const std::string& text, StageNote& note) {

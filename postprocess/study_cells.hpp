@@ -9,6 +9,7 @@
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/run/results.hpp"
 #include "html_table.hpp"
+#include "study_points.hpp"
 
 namespace clip_hpc {
 
@@ -30,8 +31,6 @@ struct StageNote {  // one stage of a cell, out of its state file, log and histo
   double wall_hours = 0;  // between starts and their ends, failed attempts with them
   bool has_trouble() const { return attempts > 0 || lost > 0 || state == "unreadable" || state == "lost"; }
 };
-
-using Labels = std::vector<std::pair<std::string, std::string>>;  // axis, label
 
 struct GridPoint {
   std::string grid;
@@ -73,10 +72,6 @@ struct StudyView {
 StudyView read_study_view(const std::filesystem::path& path);
 
 StateKind kind_of(const std::string& state);
-
-// Axes that say which tower it is; labels of axes that are neither that nor data, length or seed make the strategy.
-std::string tower_of(const Labels& labels);
-std::string strategy_of(const Labels& labels);
 
 // Starts, and hours between starts and ends, of one stage out of the text of history.log.
 void read_history(const std::string& text, StageNote& note);

@@ -145,6 +145,25 @@ std::string strategy_name(const std::string& strategy, const std::string& augmen
   return name.empty() ? "clip" : name;
 }
 
+std::string tower_of(const Labels& labels) {
+  const auto found = std::ranges::find_if(labels, [](const auto& one) { return is_one_of(kTowerAxes, one.first); });
+  return found == labels.end() ? "model" : found->second;
+}
+
+std::string strategy_of(const Labels& labels) {
+  std::string strategy, augmentation, others;
+  for (const auto& [axis, label] : labels) {
+    if (is_one_of(kStrategyAxes, axis)) {
+      strategy = label;
+    } else if (is_one_of(kAugmentationAxes, axis)) {
+      augmentation = label;
+    } else if (!is_one_of(kTowerAxes, axis) && !is_one_of(kRunAxes, axis)) {
+      others += (others.empty() ? "" : " ") + label;
+    }
+  }
+  return strategy_name(strategy, augmentation, others);
+}
+
 std::vector<StudyMeasure> measures_of(const Json& table) {
   std::map<std::string, StudyMeasure> by_name;
   int number = 0;
@@ -152,21 +171,12 @@ std::vector<StudyMeasure> measures_of(const Json& table) {
     for (const Json& cell : table.at("cells")) {
       if (cell.at("results").empty() || cell.at("points").empty()) continue;
       StudyPoint run;
-      std::string strategy, augmentation, others;
+      Labels labels;
       for (const auto& [axis, value] : cell.at("points").at(0).at("labels").items()) {
-        const auto label = value.get<std::string>();
-        if (is_one_of(kTowerAxes, axis)) {
-          run.tower = label;
-        } else if (is_one_of(kStrategyAxes, axis)) {
-          strategy = label;
-        } else if (is_one_of(kAugmentationAxes, axis)) {
-          augmentation = label;
-        } else if (!is_one_of(kRunAxes, axis)) {
-          others += (others.empty() ? "" : " ") + label;
-        }
+        labels.emplace_back(axis, value.get<std::string>());
       }
-      if (run.tower.empty()) run.tower = "model";
-      run.strategy = strategy_name(strategy, augmentation, others);
+      run.tower = tower_of(labels);
+      run.strategy = strategy_of(labels);
       const std::string run_name = cell.value("name", fmt::format("run {}", ++number));
       run.quality = cell.at("fraction").get<double>();
       run.set = cell.at("set_samples").get<double>();
