@@ -11,6 +11,7 @@
 #include "clip_hpc/study/grid.hpp"
 #include "page.hpp"
 #include "recommend.hpp"
+#include "roles.hpp"
 #include "scaling_page.hpp"
 
 namespace po = boost::program_options;
@@ -56,9 +57,22 @@ std::vector<StudyMeasure> measured(const BudgetWords& words, const StudyView& st
 }
 
 // The recommendation, as text.
+// What the figures go by, where several measures are as frequent.
+std::string main_measure(const std::vector<StudyMeasure>& measures) {
+  if (measures.empty()) return "";
+  const Roles roles = roles_of(measures);
+  const auto role = roles.measures.find(Role::zeroshot);
+  if (role != roles.measures.end()) {
+    const std::string name = role->second.name + " zeroshot_classification acc1";
+    const auto of_role = std::ranges::find(measures, name, &StudyMeasure::name);
+    if (of_role != measures.end() && of_role->points.size() == measures.front().points.size()) return name;
+  }
+  return measures.front().name;
+}
+
 std::string advice(const BudgetWords& words, const std::vector<StudyMeasure>& measures) {
-  const auto measure = std::ranges::find_if(
-      measures, [&](const StudyMeasure& one) { return words.measure.empty() || one.name == words.measure; });
+  const std::string wanted = words.measure.empty() ? main_measure(measures) : words.measure;
+  const auto measure = std::ranges::find(measures, wanted, &StudyMeasure::name);
   if (measure == measures.end()) {
     std::string names;
     for (const StudyMeasure& one : measures) names += (names.empty() ? "" : "; ") + one.name;
