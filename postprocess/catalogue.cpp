@@ -220,12 +220,13 @@ class Drawer {
   Drawer(const Roles& roles, const CatalogueOptions& options)
       : roles_(roles), options_(options), base_(base_strategy(roles)) {
     std::set<std::pair<double, std::string>> towers;
-    std::set<std::string> strategies;
+    std::set<std::string> strategies, pairs;
     std::set<double> sets;
     for (const auto& [role, measure] : roles.measures) {
       for (const StudyPoint& point : measure.points) {
         if (point.strategy == base_) towers.emplace(point.gmacs, point.tower);
         strategies.insert(point.strategy);
+        if (point.strategy != base_) pairs.insert(point.tower + ", " + point.strategy);
         if (point.quality >= 1) sets.insert(point.set);
         most_runs_ = std::max(most_runs_, point.runs);
       }
@@ -240,6 +241,7 @@ class Drawer {
     }
     number(strategy_colours_, base_);
     for (const std::string& strategy : strategies) number(strategy_colours_, strategy);
+    for (const std::string& pair : pairs) number(pair_colours_, pair);
     for (const double set : sets) set_colours_.emplace(set, static_cast<int>(set_colours_.size()));
   }
 
@@ -358,7 +360,7 @@ class Drawer {
     switch (panel.split) {
       case Split::everything:
         return p.strategy == base_ ? tower_colours_.at(p.tower)
-                                   : static_cast<int>(tower_colours_.size()) + strategy_colours_.at(p.strategy) - 1;
+                                   : static_cast<int>(tower_colours_.size()) + pair_colours_.at(key_of(panel, p));
       case Split::towers:
       case Split::families:
         return tower_colours_.at(p.tower);
@@ -823,7 +825,7 @@ class Drawer {
   const Roles& roles_;
   const CatalogueOptions& options_;
   std::string base_;
-  std::map<std::string, int> tower_colours_, strategy_colours_;
+  std::map<std::string, int> tower_colours_, strategy_colours_, pair_colours_;
   std::map<double, int> set_colours_;
   int most_runs_ = 1;
   PaperFigures drawn_;

@@ -141,6 +141,20 @@ TEST(Catalogue, ValuesAreThoseOfTheRuns) {
   EXPECT_TRUE(std::ranges::is_sorted(front.y, std::greater<>{}));
 }
 
+// Two towers that share a strategy have a line each.
+TEST(Catalogue, AStrategyOfTwoTowersIsTwoLines) {
+  const PaperFigures paper =
+      of(together(together(sizes("B32"), sizes("S16")), together(sizes("B32", "flip"), sizes("S16", "flip"))),
+         kZeroshotAlone);
+  const Figure& all = figure(paper, "fig01a_compute");
+  std::set<int> colours;
+  for (const char* name : {"B32", "S16", "B32, flip", "S16, flip"}) {
+    EXPECT_EQ(series(all, name).x.size(), 3U) << name;
+    colours.insert(series(all, name).colour);
+  }
+  EXPECT_EQ(colours.size(), 4U);
+}
+
 TEST(Catalogue, OnlyWhatTheAxesAllow) {
   const PaperFigures one_tower = of(sizes(), kZeroshotAlone);
   EXPECT_EQ(ids_of(one_tower), (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute"}));
