@@ -228,7 +228,6 @@ class Drawer {
         strategies.insert(point.strategy);
         if (point.strategy != base_) pairs.insert(point.tower + ", " + point.strategy);
         if (point.quality >= 1) sets.insert(point.set);
-        most_runs_ = std::max(most_runs_, point.runs);
       }
     }
     for (const bool others : {false, true}) {
@@ -471,6 +470,14 @@ class Drawer {
     return lines;
   }
 
+  static int most_runs(const std::vector<Line>& lines) {
+    int most = 1;
+    for (const Line& line : lines) {
+      for (const StudyPoint* p : line.points) most = std::max(most, p->runs);
+    }
+    return most;
+  }
+
   static std::size_t distinct_x(const Panel& panel, const std::vector<Line>& lines) {
     std::set<double> values;
     for (const Line& line : lines) {
@@ -596,7 +603,9 @@ class Drawer {
       if (!word.empty()) which += (which.empty() ? "" : "; ") + word;
     }
     std::string note = capital(which);
-    if (most_runs_ > 1) note += fmt::format(". Error bars: half the range over {} seeds", most_runs_);
+    if (const int runs = most_runs(drawn.lines); runs > 1) {
+      note += fmt::format(". Error bars: half the range over {} seeds", runs);
+    }
     return note + ". After figure " + number + ".";
   }
 
@@ -764,7 +773,9 @@ class Drawer {
           "it is effective robustness. ",
           name_of(robust.fit->scale), robust.fit->points, robust.baseline, robust.fit->slope, robust.fit->r2);
     }
-    if (most_runs_ > 1) figure.note += fmt::format("Error bars: half the range over {} seeds. ", most_runs_);
+    if (const int runs = most_runs(drawn.lines); runs > 1) {
+      figure.note += fmt::format("Error bars: half the range over {} seeds. ", runs);
+    }
     figure.note += "After figure " + number + ".";
     drawn_.figures.push_back(std::move(figure));
   }
@@ -827,7 +838,6 @@ class Drawer {
   std::string base_;
   std::map<std::string, int> tower_colours_, strategy_colours_, pair_colours_;
   std::map<double, int> set_colours_;
-  int most_runs_ = 1;
   PaperFigures drawn_;
 };
 

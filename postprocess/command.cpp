@@ -57,19 +57,27 @@ std::vector<StudyMeasure> measured(const BudgetWords& words, const StudyView& st
 }
 
 // The recommendation, as text.
-// What the figures go by, where several measures are as frequent.
+// The main set of the figures; else a zero-shot classification, if as many runs were measured by it as by any other.
 std::string main_measure(const std::vector<StudyMeasure>& measures) {
   if (measures.empty()) return "";
   const Roles roles = roles_of(measures);
   const auto role = roles.measures.find(Role::zeroshot);
-  if (role != roles.measures.end()) {
-    const std::string name = role->second.name + " zeroshot_classification acc1";
-    const auto of_role = std::ranges::find(measures, name, &StudyMeasure::name);
-    if (of_role != measures.end() && of_role->points.size() == measures.front().points.size()) return name;
+  const std::string main = role == roles.measures.end() ? "" : role->second.name;
+  const std::string* any = nullptr;
+  for (const StudyMeasure& one : measures) {
+    if (one.points.size() < measures.front().points.size()) break;
+    if (!one.name.ends_with("zeroshot_classification acc1")) continue;
+    if (one.name.starts_with(main + " ")) return one.name;
+    if (main == "ImageNet" && one.name.find("imagenet") != std::string::npos &&
+        (any == nullptr || any->find("imagenet") == std::string::npos || one.name.size() < any->size())) {
+      any = &one.name;
+    }
+    if (any == nullptr) any = &one.name;
   }
-  return measures.front().name;
+  return any == nullptr ? measures.front().name : *any;
 }
 
+// The recommendation, as text.
 std::string advice(const BudgetWords& words, const std::vector<StudyMeasure>& measures) {
   const std::string wanted = words.measure.empty() ? main_measure(measures) : words.measure;
   const auto measure = std::ranges::find(measures, wanted, &StudyMeasure::name);
@@ -149,6 +157,9 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   if (asks_version) {
     out << fmt::format("clip_report {} (commit {})\n", program_version(), git_commit());
     return kExitDone;
+  }
+  if (!scaling.empty() && (!formats.empty() || options.log_x || !runs.empty() || budget.given())) {
+    throw input_error("--scaling makes a page of its own: it goes with --output and --predict-ranks alone");
   }
   if (!scaling.empty()) return report_scaling({scaling, output, predict_ranks}, out, err);
   if (!predict_ranks.empty()) throw input_error("--predict-ranks goes with --scaling DIR");

@@ -15,7 +15,10 @@ namespace {
 
 constexpr double kHuber = 0.05;  // relative residual
 constexpr double kLeastExponent = 0.05, kLargestExponent = 2.0;
-constexpr double kLeastSpan = 4;  // between the smallest and the largest value of an axis that is fitted
+// Between the smallest and the largest value of an axis that is fitted: 4, but that runs end on whole steps.
+constexpr double kLeastSpan = 3.9;
+constexpr double kSame = 1.3;                        // an axis that varies by less counts as fixed
+constexpr double kMisfit = 0.1, kMostMisfits = 0.2;  // a law that misses this share of its points by so much is none
 
 struct Axes {  // which terms a set of points can tell apart
   bool samples = false, set = false;
@@ -162,6 +165,24 @@ Axes axes_of(std::span<const LawPoint> points, bool& repeats) {
   return axes;
 }
 
+// Of an axis that varies and has no term: what it does would be laid on the others.
+std::string loose_axis(std::span<const LawPoint> points, const Axes& axes, bool repeats) {
+  const double samples = ratio(points, &LawPoint::samples), set = ratio(points, &LawPoint::set);
+  if (!axes.samples && samples > kSame && repeats) {
+    return fmt::format("samples seen vary by a factor of {:.1f}: too little for a curve, too much to ignore", samples);
+  }
+  double least = std::numeric_limits<double>::infinity(), most = 0;
+  for (const LawPoint& p : points) {
+    least = std::min(least, p.samples / p.set);
+    most = std::max(most, p.samples / p.set);
+  }
+  if (repeats && axes.samples && !axes.set && set > kSame && most / least > kSame) {
+    return fmt::format("the size of the data varies by a factor of {:.1f}: too little for a curve, too much to ignore",
+                       set);
+  }
+  return "";
+}
+
 std::optional<HeldOut> held_out_check(std::span<const LawPoint> points, const Axes& axes) {
   const auto key = axes.set || !axes.samples ? &LawPoint::set : &LawPoint::samples;
   const double most = (*std::ranges::max_element(points, {}, key)).*key;
@@ -192,11 +213,17 @@ std::optional<LawFit> fit_law(std::span<const LawPoint> points, int redraws, std
   LawFit found;
   const Axes axes = axes_of(points, found.repeats);
   if (axes.terms() == 0) {
-    why = fmt::format("neither samples seen nor the size of the data varies by a factor of {:.0f}", kLeastSpan);
+    why = fmt::format("neither samples seen nor the size of the data varies by a factor of {:.0f}",
+                      std::ceil(kLeastSpan));
     return std::nullopt;
   }
   if (axes.terms() == 2 && points.size() < 6) {
     why = fmt::format("{} points, a curve of samples seen and size of the data takes 6", points.size());
+    return std::nullopt;
+  }
+  const std::string loose = loose_axis(points, axes, found.repeats);
+  if (!loose.empty()) {
+    why = loose;
     return std::nullopt;
   }
   found.law = fit(points, axes);
@@ -208,6 +235,13 @@ std::optional<LawFit> fit_law(std::span<const LawPoint> points, int redraws, std
     squares += std::pow(1 / residuals.back() - 1, 2);
   }
   found.rms = std::sqrt(squares / static_cast<double>(points.size()));
+  const auto missed =
+      std::ranges::count_if(residuals, [](double residual) { return std::abs(1 / residual - 1) > kMisfit; });
+  if (static_cast<double>(missed) >= kMostMisfits * static_cast<double>(points.size())) {
+    why = fmt::format("the best law misses {} of its {} points by more than {:.0f} %", missed, points.size(),
+                      100 * kMisfit);
+    return std::nullopt;
+  }
   // A fit is closer to its points than the truth is: residuals are widened by the coefficients that were spent.
   const auto spent = static_cast<double>(1 + 2 * axes.terms());
   const auto n = static_cast<double>(points.size());

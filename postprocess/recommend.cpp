@@ -69,7 +69,7 @@ std::string verdict_of(std::vector<Pair> pairs, const std::string& other, const 
   }
   std::string text =
       fmt::format("{} against {}: better in {} of {} pairs, worse in {}", other, base, wins, pairs.size(), losses);
-  text += fmt::format("; from {:+.1f} points at {:.3g} epochs to {:+.1f} at {:.3g}", -100 * best_gain, at_best,
+  text += fmt::format("; error from {:+.1f} points at {:.3g} epochs to {:+.1f} at {:.3g}", -100 * best_gain, at_best,
                       -100 * worst_gain, at_worst);
   if (wins == 0) return text + ": has not paid";
   if (losses == 0 && wins == static_cast<std::ptrdiff_t>(pairs.size())) return text + ": has paid everywhere";
@@ -84,6 +84,9 @@ std::string verdict_of(std::vector<Pair> pairs, const std::string& other, const 
       border = i == 0 ? pairs.front().epochs : i == pairs.size() ? pairs.back().epochs * 2 : pairs[i].epochs;
     }
   }
+  const auto beyond = std::ranges::count_if(pairs, [&](const Pair& p) { return p.epochs >= border; });
+  const auto won = std::ranges::count_if(pairs, [&](const Pair& p) { return p.epochs >= border && better(p); });
+  if (beyond < 2 || 2 * won <= beyond) return text + ": no number of epochs from which it pays";
   return text + fmt::format(": pays from {:.3g} epochs on ({} of {} pairs say otherwise)", border, least, pairs.size());
 }
 
@@ -116,6 +119,7 @@ std::vector<SeriesFit> fit_series(const StudyMeasure& measure, int redraws) {
       one.gpu_s_per_sample = costs[costs.size() / 2];
     }
     one.fit = fit_law(law_points, redraws, 0, one.why_not);
+    if (!one.fit && one.near_chance > 0) one.why_not += fmt::format(" ({} near chance are left out)", one.near_chance);
     series.push_back(std::move(one));
   }
   return series;

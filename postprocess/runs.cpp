@@ -29,6 +29,8 @@ void load(RunRecord& run, T& into, const fs::path& file, const char* without, Re
     into = read(file);
   } catch (const Error& problem) {
     run.broken.push_back(problem.what());
+  } catch (const std::exception& problem) {  // of a field of another type, which names no file
+    run.broken.push_back(fmt::format("{}: {}", file.native(), problem.what()));
   }
 }
 
@@ -61,7 +63,9 @@ RunRecord load_run(const RunFolder& folder) {
   load(run, run.results, alone ? followed : folder.results_file(), "no evaluation yet",
        [&](const fs::path&) { return read_run_results(folder); });
   if (fs::exists(folder.metrics_file(), ignored) && run.broken.empty()) {
-    for (const RunEvent& event : read_events(folder.metrics_file())) {
+    std::vector<RunEvent> events;
+    load(run, events, folder.metrics_file(), "no events", read_events);
+    for (const RunEvent& event : events) {
       if (event.event == kEvaluationFailed) {
         run.missing.push_back(fmt::format("an evaluation of step {} failed: {}", event.step, event.text));
       }

@@ -264,12 +264,13 @@ std::string stragglers(const ScalingRecords& records) {
   std::vector<double> works;
   for (const RankTime& one : largest->rank_times) works.push_back(one.work_ms);
   std::ranges::sort(works);
+  const double median = 0.5 * (works[(works.size() - 1) / 2] + works[works.size() / 2]);
   return fmt::format(
              "<p>On {} ranks the slowest is rank <b>{}</b> on <b>{}</b>: it works {} ms a step ({} to {} in single "
              "steps), "
              "{:.0f} % more than the median rank. The others wait for it.</p>\n",
              largest->ranks, slow.rank, escape_html(slow.host), number(slow.work_ms), number(slow.least_work_ms),
-             number(slow.most_work_ms), 100 * (slow.work_ms / works[works.size() / 2] - 1)) +
+             number(slow.most_work_ms), 100 * (slow.work_ms / median - 1)) +
          table({"node", "ranks", "mean work ms", "slowest rank's ms", "slowest rank"}, rows);
 }
 

@@ -18,7 +18,8 @@ constexpr int kSearchDepth = 3;  // runs/<grid>/<cell>, and one to spare
 
 void find_below(const fs::path& folder, int depth, std::vector<RunFolder>& found) {
   const RunFolder here{folder};
-  if (here.exists()) {
+  // A cell of a study has its configuration beside the folder of its run.
+  if (here.exists() && !RunFolder{folder / "run"}.exists()) {
     found.push_back(here);
     return;
   }

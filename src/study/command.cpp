@@ -173,8 +173,17 @@ std::filesystem::path find_project() {
   throw input_error("jobs/study_cell.sh was not found: start in the project folder, or set CLIP_HPC_ROOT to it");
 }
 
+// A folder's name goes through sbatch --export and a shell.
+void check_for_shell(const std::string& folder) {
+  if (folder.find_first_of("',\"\n\\$`") != std::string::npos) {
+    throw input_error("a folder of jobs goes through sbatch and a shell: its name has no quote, comma, $ or \\, got {}",
+                      folder);
+  }
+}
+
 StudyFolder study_at(const std::string& folder, const char* command) {
   if (folder.empty()) throw input_error("clip_study {} needs --study, for example studies/small", command);
+  check_for_shell(folder);
   return {without_slash(folder)};
 }
 
@@ -232,9 +241,20 @@ bool needs_preparing(const StudyFolder& study, const Plan& plan) {
   });
 }
 
+// A machine may have Slurm's programs and no cluster behind them.
+Queue queue_if_there_is_one(const StudyFolder& study) {
+  if (!has_slurm()) return {};
+  try {
+    return read_queue(study);
+  } catch (const Error& problem) {
+    log_warn("{}; what is queued is not known", problem.what());
+    return {};
+  }
+}
+
 int submit_to_slurm(const StudyFolder& study, const Plan& plan, bool is_dry) {
   const PlannedStudy planned = read_study(study);
-  const Queue queue = read_queue(study);
+  const Queue queue = is_dry ? queue_if_there_is_one(study) : read_queue(study);
   const std::vector<Submission> submissions = plan_submission(planned, queue, status_of(study, planned));
   if (submissions.empty()) {
     fmt::print("nothing is missing: {} tasks are queued or running\n", queue.size());
@@ -299,7 +319,7 @@ int command_submit(const std::vector<std::string>& arguments) {
     for (const auto& [reason, count] : reasons) fmt::print("  {} with {}\n", count, reason);
   }
   if (local.at_once > 0) return submit_locally(study, local);
-  if (!has_slurm()) throw input_error("squeue is not on PATH: load the Slurm module, or give --local N");
+  if (!is_dry && !has_slurm()) throw input_error("squeue is not on PATH: load the Slurm module, or give --local N");
   return submit_to_slurm(study, plan, is_dry);
 }
 
@@ -322,17 +342,6 @@ std::string cell_text(const StageStatus& status, const QueuedTask* queued) {
   }
   if (status.progress > 0) return fmt::format("{} {:.0f} %", name_of(status.state), 100 * status.progress);
   return name_of(status.state);
-}
-
-// A machine may have Slurm's programs and no cluster behind them.
-Queue queue_if_there_is_one(const StudyFolder& study) {
-  if (!has_slurm()) return {};
-  try {
-    return read_queue(study);
-  } catch (const Error& problem) {
-    log_warn("{}; what is queued is not known", problem.what());
-    return {};
-  }
 }
 
 // Prints the table. True: nothing is left to come.
@@ -520,6 +529,10 @@ int command_scaling(const std::vector<std::string>& arguments) {
     ranks_per_node = std::max<std::int64_t>(1, gpus == nullptr ? 1 : parse_count(gpus));
   }
   if (ranks_per_node < 1) throw input_error("--ranks-per-node must be positive");
+  check_for_shell(output);
+  if (time.empty() || time.find_first_not_of("0123456789:-") != std::string::npos) {
+    throw input_error("--time is written as for sbatch, 00:30:00 or 1-00:00:00, got \"{}\"", time);
+  }
   for (const std::int64_t size : parse_sizes(local.empty() ? nodes : local, local.empty() ? "--nodes" : "--local")) {
     plan.points.push_back(local.empty() ? ScalingPoint{size, ranks_per_node} : ScalingPoint{1, size});
   }

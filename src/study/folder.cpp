@@ -225,18 +225,27 @@ StageStatus read_stage(const StudyFolder& study, const PlannedCell& cell, const 
   StageStatus status;
   const std::filesystem::path file = study.state_file(cell.name, stage);
   if (!std::filesystem::exists(file)) return status;
-  const Json json = read_json_file(file);
-  const std::string state = json.value("state", "");
-  status.attempts = json.value("attempts", std::int64_t{0});
-  status.exit_code = json.contains("exit_code") && json["exit_code"].is_number() ? json["exit_code"].get<int>() : 0;
-  status.job = json.value("job", "");
-  status.host = json.value("host", "");
+  std::string state;
+  bool is_final = false;
+  try {
+    const Json json = read_json_file(file);
+    state = json.value("state", "");
+    status.attempts = json.value("attempts", std::int64_t{0});
+    status.exit_code = json.contains("exit_code") && json["exit_code"].is_number() ? json["exit_code"].get<int>() : 0;
+    status.job = json.value("job", "");
+    status.host = json.value("host", "");
+    is_final = json.value("final", false);
+  } catch (const std::exception&) {  // it costs this cell, and no other
+    status.state = StageState::given_up;
+    status.reason = fmt::format("{} cannot be read: remove it to run the stage again", file.native());
+    return status;
+  }
   if (state == "done") {
     status.state = StageState::done;
   } else if (state == "stopped") {
     status.state = StageState::stopped;
   } else if (state == "failed") {
-    status.state = json.value("final", false) ? StageState::given_up : StageState::failed;
+    status.state = is_final ? StageState::given_up : StageState::failed;
     status.reason = last_error_in(study.cell(cell.name) / (stage + ".log"));
     if (status.reason.empty()) status.reason = fmt::format("exit code {}", status.exit_code);
   } else {

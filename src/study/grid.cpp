@@ -135,6 +135,9 @@ class Reader {
     if (words.size() != 2 || !is_label(words[1])) {
       fail(line.section_line, "a section of this kind has one name of letters, digits and . + -: [{} NAME]", words[0]);
     }
+    if (words[0] == "class" && words[1].find('.') != std::string::npos) {  // it divides the names of jobs
+      fail(line.section_line, "the name of a class has no point, got \"{}\"", words[1]);
+    }
     return words[1];
   }
   // No "_": it joins the labels of a cell's name, so that different labels make different names.

@@ -42,7 +42,7 @@ check 'ranks as CSV' grep -q '^weak,2,1,1,' page_data/ranks.csv
 
 place=fed
 check 'the loader: data is waited for' says 0 'n1x2: done' scale --local 2 --data greek/train --parts step
-check 'with waits in it' grep -q '"data_wait_ms"' fed/n1x2.jsonl
+check 'with waits in it' grep -qE '"data_wait_ms": ?[0-9.]*[1-9]' fed/n1x2.jsonl
 place=bad
 check 'a size that fails' says 1 'n1x1: failed: clip_hpc: ' scale --local 1 --data nowhere --parts step
 check 'is not complete' test ! -e bad/n1x1.jsonl

@@ -40,23 +40,22 @@ TEST(Missing, OneAxisNeedsNoMatrix) {
   EXPECT_TRUE(state_matrix(view_of_study(study)).rows.empty());
 }
 
-TEST(Missing, LinesWithoutThreePointsOfDifferentComputeAreNamed) {
+TEST(Missing, LinesWithoutTwoPointsOfDifferentComputeAreNamed) {
   const Project project;
   const StudyFolder study = make_study(project);
-  for (const char* cell : {"B_full_0", "B_full_1", "B_half_0"})
-    finish_cell(study, cell);  // two computes: seeds share one
+  for (const char* cell : {"B_full_0", "B_full_1"}) finish_cell(study, cell);  // one compute: seeds share it
   const StudyView view = view_of_study(study);
   const std::vector<Lack> lines = lacks_by_series(view);
   ASSERT_EQ(lines.size(), 2U);
   EXPECT_EQ(lines[0].name, "B, clip");
   EXPECT_EQ(lines[0].points, 4);
-  EXPECT_EQ(lines[0].with_result, 3);
-  EXPECT_EQ(lines[0].places.size(), 2U);
-  EXPECT_EQ(lines[0].without, (std::vector<std::string>{"B_half_1"}));
-  EXPECT_EQ(lacks_by_grid(view).at(0).without.size(), 5U);
+  EXPECT_EQ(lines[0].with_result, 2);
+  EXPECT_EQ(lines[0].places.size(), 1U);
+  EXPECT_EQ(lines[0].without, (std::vector<std::string>{"B_half_0", "B_half_1"}));
+  EXPECT_EQ(lacks_by_grid(view).at(0).without.size(), 6U);
   EXPECT_PRED2(
       contains, missing_section(view, {}),
-      "<th scope=\"row\">line B, clip</th><td data-v=\"4\">4</td><td data-v=\"3\">3</td><td class=\"text\"><b>Not "
+      "<th scope=\"row\">line B, clip</th><td data-v=\"4\">4</td><td data-v=\"2\">2</td><td class=\"text\"><b>Not "
       "drawn");
 }
 

@@ -95,6 +95,26 @@ TEST(PowerLaw, TooFewPointsAreRefusedWithTheReason) {
   EXPECT_NE(why.find("varies by a factor of 4"), std::string::npos) << why;
 }
 
+// A study of four runs: three of as many samples, one of a quarter. Nothing tells what samples do to the error from
+// what the size of the data does.
+TEST(PowerLaw, WhatVariesAndIsNotFittedIsRefused) {
+  std::string why;
+  const std::vector<LawPoint> four{
+      {28928, 28907, 0.852}, {115648, 28907, 0.403}, {115648, 14000, 0.408}, {115648, 7000, 0.443}};
+  EXPECT_FALSE(fit_law(four, 0, 0, why));
+  EXPECT_NE(why.find("takes 6"), std::string::npos) << why;
+  const std::vector<LawPoint> half{{5e7, 5e7, 0.85}, {1e8, 5e7, 0.4}, {1e8, 1e7, 0.5}, {1e8, 2e6, 0.6}};
+  EXPECT_FALSE(fit_law(half, 0, 0, why));
+  EXPECT_NE(why.find("too little for a curve, too much to ignore"), std::string::npos) << why;
+}
+
+TEST(PowerLaw, ALawThatMissesItsPointsIsNone) {
+  std::string why;
+  const std::vector<LawPoint> wild{{1e7, 1e7, 0.9}, {3e7, 3e7, 0.5}, {9e7, 9e7, 0.8}, {3e8, 3e8, 0.3}, {9e8, 9e8, 0.6}};
+  EXPECT_FALSE(fit_law(wild, 0, 0, why));
+  EXPECT_NE(why.find("of its 5 points by more than 10 %"), std::string::npos) << why;
+}
+
 TEST(PowerLaw, TheSamePointsGiveTheSameFit) {
   std::string why;
   const auto points = runs_of(kTruth, 0.02, true);

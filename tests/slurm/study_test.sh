@@ -27,6 +27,9 @@ says() { # text, command...
 runs_once_at_a_time() {
   awk '$1 != last { if ($1 in seen) exit 1; seen[$1] = 1; last = $1 }' "$study/cells/$(cell_of "$1")/run/beats"
 }
+says_lost() { # of the victim: the node's death is seen in its lease, or Slurm has queued the task again
+  "$study_program" status --study "$study" | grep -F "$(cell_of "$victim") " | grep -qE 'lost|queued|pending'
+}
 starts_of() { grep -c "train start" "$study/cells/$(cell_of "$1")/history.log"; }
 victim=''
 find_victim() { # node that does not count
@@ -57,7 +60,7 @@ inside() {
   expect 'a cell runs on another node' wait_for find_victim "$taken"
   lost=$(host_of "$victim")
   kill -9 "$(pgrep -P "$(cat "$CLUSTER_DIR/run/node${lost#n}.pid")")"
-  expect 'status knows that it is lost or queued' wait_for says "$(cell_of "$victim")" status
+  expect 'status knows that it is lost or queued' wait_for says_lost
   # What failed is submitted again, and nothing else: not what is queued, runs, waits for a lease, or is bad input for good.
   expect 'cell 7 fails' wait_for failed_for_now 7
   expect 'a submit in the middle of it takes cell 7 alone' says 'train: 1 cells of class' submit
