@@ -124,9 +124,13 @@ TEST(Report, ABrokenFileCostsItsPartAndExitCode3) {
   make_run(scratch / "runs/good");
   const RunFolder bad = make_run(scratch / "runs/bad");
   write_file_atomic(bad.results_file(), "[{");
+  const RunFolder odd = make_run(scratch / "runs/odd");  // an event whose text is a number
+  write_file_atomic(odd.metrics_file(),
+                    read_text_file(odd.metrics_file()) + "{\"event\": \"evaluation_failed\", \"text\": 5}\n");
   const Outcome outcome = report({"--runs", scratch / "runs", "--output", scratch / "page.html"});
   EXPECT_EQ(outcome.code, 3);
   EXPECT_TRUE(has(outcome.err, "bad/results.json is not valid JSON"));
+  EXPECT_TRUE(has(outcome.err, "odd/metrics.jsonl"));
   const std::string text = read_text_file(scratch / "page.html");
   EXPECT_TRUE(has(text, "bad/results.json is not valid JSON"));
   EXPECT_TRUE(has(text, "61.6\u00a0%"));

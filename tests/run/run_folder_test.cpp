@@ -45,6 +45,17 @@ TEST(RunFolder, FindsOneOrMany) {
   EXPECT_THROW(find_run_folders(scratch / "absent"), Error);
 }
 
+TEST(RunFolder, ACellOfAStudyIsNoRunButHoldsOne) {
+  const Scratch scratch;
+  const RunFolder cell{scratch / "cells/a"}, run{scratch / "cells/a/run"};
+  run.create();
+  write_file_atomic(cell.config_file(), "");
+  write_file_atomic(run.config_file(), "");
+  const auto runs = find_run_folders(scratch.path());
+  ASSERT_EQ(runs.size(), 1U);
+  EXPECT_EQ(runs[0].path, run.path);
+}
+
 TEST(RunFolder, CreateBelowAFileIsAStorageError) {
   const Scratch scratch;
   write_file_atomic(scratch / "file", "");

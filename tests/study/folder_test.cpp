@@ -81,6 +81,16 @@ TEST(StageStatus, FollowsTheStateFile) {
   EXPECT_EQ(project.status("full").state, StageState::given_up);
 }
 
+TEST(StageStatus, AStateThatCannotBeReadCostsItsCellAlone) {
+  const Written project;
+  for (const char* text : {"[]", "{", R"({"state": 5})", R"({"state": "done", "attempts": "many"})"}) {
+    project.say("full", text);
+    const StageStatus status = project.status("full");
+    EXPECT_EQ(status.state, StageState::given_up) << text;
+    EXPECT_NE(status.reason.find("train.json cannot be read: remove it"), std::string::npos) << status.reason;
+  }
+}
+
 TEST(StageStatus, ALeaseThatIsNotRenewedMeansLost) {
   const Written project;
   project.say("full", R"({"state": "running", "job": "7_1", "host": "n1"})");
