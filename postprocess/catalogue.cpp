@@ -552,6 +552,7 @@ class Drawer {
       return drawn;
     }
     std::size_t most = 0;
+    double largest = 0;  // of towers with equally many points the larger
     for (const auto& [tower, colour] : tower_colours_) {
       std::vector<Line> lines = lines_of(panel, picked(panel, candidates(panel, points, tower)));
       // A set that was trained for one length only is no line.
@@ -560,8 +561,10 @@ class Drawer {
       if (drawn.lines.empty() && drawn.reason.empty()) drawn.reason = reason;
       std::size_t count = 0;
       for (const Line& line : lines) count += line.points.size();
-      if (!reason.empty() || count <= most) continue;
+      const double gmacs = lines.empty() ? 0 : lines.front().points.front()->gmacs;
+      if (!reason.empty() || count < most || (count == most && gmacs <= largest)) continue;
       most = count;
+      largest = gmacs;
       drawn.lines = std::move(lines);
       drawn.which = panel.split == Split::sets ? tower + ", " + base_ : tower;
       drawn.reason.clear();
