@@ -34,8 +34,7 @@ std::vector<std::int64_t> parse_sizes(const std::string& text, const char* word)
     rest.remove_prefix(one.size() + 1);
   }
   std::ranges::sort(sizes);
-  const auto twice = std::ranges::unique(sizes);
-  sizes.erase(twice.begin(), twice.end());
+  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
   return sizes;
 }
 
