@@ -118,7 +118,8 @@ def main():
     check("a hostile log is text", '<script>document.title="taken"</script><img src=x' in failures, failures)
     missing = browser.find_element(By.ID, "missing").text
     check("missing cells are named", "missing (2): B32_full_flip_0, B32_full_flip_1" in missing, missing)
-    check("a line without points is named", "line B32, clip" in missing and "Not drawn" in missing, missing)
+    lack = "line B32, clip 6 4 B32_full_clip_0, B32_full_clip_1"
+    check("what a line lacks is named", lack in missing and "Not drawn" not in missing, missing)
     check("a broken file is named", "S16_60k_clip_1/run/results.json" in browser.find_element(By.ID, "failures").text)
 
     # --- sorting
