@@ -1,5 +1,6 @@
 #include "clip_hpc/eval/embed.hpp"
 
+#include <ATen/core/grad_mode.h>
 #include <unistd.h>
 
 #include <algorithm>

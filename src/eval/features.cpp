@@ -1,6 +1,7 @@
 #include "clip_hpc/eval/features.hpp"
 
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 #include "clip_hpc/eval/linear_probe.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,6 @@
 #include "clip_hpc/eval/ranking.hpp"
 
+#include <ATen/core/grad_mode.h>
 #include <algorithm>
 #include <limits>
 

@@ -1,5 +1,6 @@
 #include "clip_hpc/model/arena.hpp"
 
+#include <ATen/core/grad_mode.h>
 #include <algorithm>
 
 #include "clip_hpc/base/error.hpp"

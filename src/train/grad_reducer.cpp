@@ -1,5 +1,7 @@
 #include "clip_hpc/train/grad_reducer.hpp"
 
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
 #include <algorithm>
 #include <utility>
 

@@ -1,5 +1,6 @@
 #include "clip_hpc/train/micro_batches.hpp"
 
+#include <ATen/core/grad_mode.h>
 #include <algorithm>
 #include <vector>
 

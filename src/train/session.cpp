@@ -1,5 +1,6 @@
 #include "clip_hpc/train/session.hpp"
 
+#include <ATen/core/grad_mode.h>
 #include <sys/resource.h>
 
 #include <algorithm>

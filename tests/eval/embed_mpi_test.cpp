@@ -1,6 +1,7 @@
 // What embed writes is what the model gives one sample at a time, on any number of ranks.
 #include "clip_hpc/eval/embed.hpp"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "checkpoint/shared_folder.hpp"

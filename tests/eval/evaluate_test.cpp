@@ -1,6 +1,7 @@
 // Metrics against a computation of one sample at a time: features of single images and captions, places counted.
 #include "clip_hpc/eval/evaluate.hpp"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "eval_fixtures.hpp"

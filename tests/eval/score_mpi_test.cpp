@@ -1,6 +1,7 @@
 // Scores are the cosines of what embed writes, on any number of ranks.
 #include "clip_hpc/eval/score.hpp"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

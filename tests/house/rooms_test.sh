@@ -6,8 +6,9 @@ root=$CLIP_HPC_SOURCE_DIR
 
 # A room may include itself and the rooms before it; study only base, config and run, and of model the one header that
 # knows no tensor.
-order=(base config run comm data text model loss strategy optim checkpoint eval train)
+order=(base config run data text comm model loss strategy optim checkpoint eval train)
 light=(base config run study)
+data=(data text) # without LibTorch and MPI
 
 allowed_rooms() {
   local room
@@ -37,6 +38,10 @@ heavy_includes() { # project folder
   local room
   for room in "${light[@]}"; do
     grep -rnE '#[[:space:]]*include[[:space:]]*[<"](ATen|torch|c10|mpi|hdf5|H5|cuda|nccl)' \
+      "$1/include/clip_hpc/$room" "$1/src/$room" 2>/dev/null
+  done
+  for room in "${data[@]}"; do
+    grep -rnE '#[[:space:]]*include[[:space:]]*[<"](ATen|torch|c10|mpi|cuda|nccl)' \
       "$1/include/clip_hpc/$room" "$1/src/$room" 2>/dev/null
   done
   grep -nE '#[[:space:]]*include[[:space:]]*[<"](ATen|torch|c10)' "$1"/{include/clip_hpc,src}/model/config.?pp 2>/dev/null

@@ -1,5 +1,6 @@
 #include "clip_hpc/model/clip_model.hpp"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "clip_hpc/base/error.hpp"
