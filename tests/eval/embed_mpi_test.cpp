@@ -4,26 +4,16 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
-#include "checkpoint/shared_folder.hpp"
 #include "clip_hpc/data/hdf5_handle.hpp"
 #include "clip_hpc/data/shard.hpp"
 #include "clip_hpc/eval/evaluate.hpp"
-#include "eval_fixtures.hpp"
-#include "mpi_test.hpp"
+#include "eval_mpi_fixture.hpp"
 
 namespace clip_hpc {
 namespace {
 
-class Embed : public testing::Test {
+class Embed : public testing::Test, protected test::OnAllRanks {
  protected:
-  Embed()
-      : set_((test::on_rank_0([&] { test::write_noise_set(folder_ / "set"); }), folder_ / "set")),
-        tokenizer_(Tokenizer::load(folder_ / "set" / kTokenizerFileName)),
-        model_(parse_model_config(Json::parse(test::kTinyModel), "tiny"), at::kFloat),
-        all_(make_mpi_communicator(test_world())) {
-    model_.initialise("clip_hpc", 3);
-  }
-  EvalContext context() const { return {*all_, model_, tokenizer_}; }
   EmbedSource set_source() const {
     EmbedSource source;
     source.set.emplace(folder_ / "set");
@@ -39,12 +29,6 @@ class Embed : public testing::Test {
               path.native());
     return values;
   }
-
-  test::SharedFolder folder_;
-  PackedSet set_;
-  Tokenizer tokenizer_;
-  ClipModel model_;
-  std::unique_ptr<Communicator> all_;
 };
 
 TEST_F(Embed, APackedSet) {

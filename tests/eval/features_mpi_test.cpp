@@ -3,30 +3,15 @@
 
 #include <gtest/gtest.h>
 
-#include "checkpoint/shared_folder.hpp"
-#include "eval_fixtures.hpp"
-#include "mpi_test.hpp"
+#include "eval_mpi_fixture.hpp"
 
 namespace clip_hpc {
 namespace {
 
-class Features : public testing::TestWithParam<at::ScalarType> {
+class Features : public testing::TestWithParam<at::ScalarType>, protected test::OnAllRanks {
  protected:
-  Features()
-      : set_((test::on_rank_0([&] { test::write_noise_set(folder_ / "set"); }), folder_ / "set")),
-        tokenizer_(Tokenizer::load(folder_ / "set" / kTokenizerFileName)),
-        model_(parse_model_config(Json::parse(test::kTinyModel), "tiny"), GetParam()),
-        self_(make_self_communicator()),
-        all_(make_mpi_communicator(test_world())) {
-    model_.initialise("clip_hpc", 3);
-  }
+  Features() : OnAllRanks(GetParam()) {}
   EvalContext context() const { return {*all_, model_, tokenizer_, "resize", folder_ / "features"}; }
-
-  test::SharedFolder folder_;
-  PackedSet set_;
-  Tokenizer tokenizer_;
-  ClipModel model_;
-  std::unique_ptr<Communicator> self_, all_;
 };
 
 TEST_P(Features, AreTheSameComputedKeptAndOnRanks) {

@@ -6,31 +6,13 @@
 
 #include <cmath>
 
-#include "checkpoint/shared_folder.hpp"
 #include "clip_hpc/eval/evaluate.hpp"
-#include "eval_fixtures.hpp"
-#include "mpi_test.hpp"
+#include "eval_mpi_fixture.hpp"
 
 namespace clip_hpc {
 namespace {
 
-class Score : public testing::Test {
- protected:
-  Score()
-      : set_((test::on_rank_0([&] { test::write_noise_set(folder_ / "set"); }), folder_ / "set")),
-        tokenizer_(Tokenizer::load(folder_ / "set" / kTokenizerFileName)),
-        model_(parse_model_config(Json::parse(test::kTinyModel), "tiny"), at::kFloat),
-        all_(make_mpi_communicator(test_world())) {
-    model_.initialise("clip_hpc", 3);
-  }
-  EvalContext context() const { return {*all_, model_, tokenizer_}; }
-
-  test::SharedFolder folder_;
-  PackedSet set_;
-  Tokenizer tokenizer_;
-  ClipModel model_;
-  std::unique_ptr<Communicator> all_;
-};
+class Score : public testing::Test, protected test::OnAllRanks {};
 
 TEST_F(Score, IsTheMeanCosineOfTheCaptions) {
   const at::NoGradGuard no_grad;
@@ -48,8 +30,7 @@ TEST_F(Score, IsTheMeanCosineOfTheCaptions) {
 
 // One rank alone has the same bits as all together.
 TEST_F(Score, DoesNotDependOnTheNumberOfRanks) {
-  const auto alone = make_self_communicator();
-  EXPECT_EQ(score({*alone, model_, tokenizer_}, set_), score(context(), set_));
+  EXPECT_EQ(score({*self_, model_, tokenizer_}, set_), score(context(), set_));
 }
 
 TEST_F(Score, APictureThatCannotBeDecodedHasNone) {

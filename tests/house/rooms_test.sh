@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The layout: a room includes only rooms before it, light rooms reach no tensor, MPI or HDF5, every header has its source.
+# The layout: a room includes only rooms before it, light rooms reach no tensor, MPI or HDF5, data rooms no tensor or MPI, every header has its source.
 # shellcheck source=tests/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 root=$CLIP_HPC_SOURCE_DIR
@@ -82,20 +82,22 @@ check 'every header has its source' finds_nothing headers_without_source "$root"
 # The checks themselves: each finds what is planted, and keeps quiet about what is fine.
 planted=$(mktemp -d)
 trap 'rm -rf "$planted"' EXIT
-mkdir -p "$planted"/src/{base,comm,study,train} "$planted"/include/clip_hpc/{base,run,model}
+mkdir -p "$planted"/src/{base,data,study,train} "$planted"/include/clip_hpc/{base,run,model}
 echo '#include "clip_hpc/model/arena.hpp"' >"$planted/src/base/up.cpp"
-echo '#  include <clip_hpc/data/shard.hpp>' >"$planted/src/comm/up.cpp"
+echo '#  include <clip_hpc/comm/world.hpp>' >"$planted/src/data/up.cpp"
 echo '#include "clip_hpc/comm/world.hpp"' >"$planted/src/study/up.cpp"
 echo '#include "clip_hpc/model/config.hpp"' >"$planted/src/study/down.cpp"
 echo '#include "clip_hpc/comm/world.hpp"' >"$planted/src/train/down.cpp"
 echo '#include <ATen/ATen.h>' >"$planted/include/clip_hpc/run/heavy.hpp"
+echo '#include <mpi.h>' >"$planted/src/data/heavy.cpp"
 echo 'int declared_only(int number);' >"$planted/include/clip_hpc/model/lost.hpp"
 printf 'struct Plain {\n  int number = 0;\n};\n' >"$planted/include/clip_hpc/model/plain.hpp"
 check 'planted: base includes model' finds 'src/base/up.cpp:1: base -> model' wrong_arrows "$planted"
-check 'planted: comm includes data' finds 'comm -> data' wrong_arrows "$planted"
+check 'planted: data includes comm' finds 'data -> comm' wrong_arrows "$planted"
 check 'planted: study includes comm' finds 'study -> comm' wrong_arrows "$planted"
 check 'planted: only these three' test "$(wrong_arrows "$planted" | wc -l)" = 3
 check 'planted: a tensor in run' finds 'heavy.hpp' heavy_includes "$planted"
+check 'planted: MPI in data' finds 'heavy.cpp' heavy_includes "$planted"
 check 'planted: a header without source' finds 'lost.hpp' headers_without_source "$planted"
 check 'planted: a plain struct is fine' test "$(headers_without_source "$planted" | wc -l)" = 1
 
