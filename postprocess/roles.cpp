@@ -135,9 +135,10 @@ Family family_of(const std::vector<const StudyMeasure*>& measures, const std::st
   } else {
     std::vector<const StudyMeasure*> rest;
     for (const StudyMeasure* one : measures) {
+      if (one->dataset == family.main->dataset) continue;  // the same pictures under other names
       // A linear probe has the same sets by several recipes: that of the main set counts.
-      if (one == family.main || (how == "linear probe" && one->variant != family.main->variant)) continue;
-      if (one->dataset != family.main->dataset || how == "zero-shot") rest.push_back(one);
+      if (how == "linear probe" && one->variant != family.main->variant) continue;
+      rest.push_back(one);
     }
     std::ranges::stable_sort(rest, {}, &StudyMeasure::order);
     for (const StudyMeasure* one : rest) take(*one);

@@ -49,11 +49,15 @@ std::map<std::string, double> parse_energy(std::string_view lines) {
     if (dot == std::string_view::npos) {
       whole[std::string(id)] += joules;
     } else {
-      double& most = of_step[std::string(id.substr(0, dot))];
-      most = std::max(most, joules);
+      of_step[std::string(id)] += joules;  // a restart has the same name again
     }
   }
-  whole.merge(of_step);  // keeps what is there
+  std::map<std::string, double> of_job;  // its longest step: the others run inside it
+  for (const auto& [id, joules] : of_step) {
+    double& most = of_job[id.substr(0, id.find('.'))];
+    most = std::max(most, joules);
+  }
+  whole.merge(of_job);  // keeps what is there
   return whole;
 }
 

@@ -13,8 +13,9 @@ TEST(Energy, AllocationsCountAndStepsWhereTheyHaveNone) {
       "12_1|500\n12_1.batch|480\n12_1.0|470\n"
       "12_1|100\n"  // before it was requeued
       "12_2|\n12_2.batch|300\n12_2.extern|310\n12_2.0|290\n"
+      "12_3.batch|40\n12_3.0|30\n12_3.batch|60\n"  // requeued, and no line of the whole job
       "13|0\n13.batch|0\n14|18446744073709551614\nnonsense\n15|many\n");
-  EXPECT_EQ(energy, (std::map<std::string, double>{{"12_1", 600}, {"12_2", 310}}));
+  EXPECT_EQ(energy, (std::map<std::string, double>{{"12_1", 600}, {"12_2", 310}, {"12_3", 100}}));
   EXPECT_TRUE(parse_energy("").empty());
 }
 
