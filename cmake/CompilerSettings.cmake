@@ -17,7 +17,9 @@ if(CCACHE_PROGRAM)
 endif()
 
 add_library(clip_hpc_settings INTERFACE)
-target_include_directories(clip_hpc_settings INTERFACE ${CMAKE_SOURCE_DIR}/include)
+# "clip_hpc/ops/linear.hpp" is what other modules may use; "ops/sgemm.hpp" is the module's own; tests and postprocess say
+# where they stand: "tests/…", "postprocess/…".
+target_include_directories(clip_hpc_settings INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
 target_compile_options(clip_hpc_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                        -Wold-style-cast -Wcast-qual -fno-math-errno -fno-trapping-math
                        $<$<BOOL:${CLIP_HPC_WERROR}>:-Werror> $<$<BOOL:${CLIP_HPC_NATIVE}>:-march=native>
@@ -31,11 +33,11 @@ if(CLIP_HPC_SANITIZE)
   target_link_options(clip_hpc_settings INTERFACE -fsanitize=${CLIP_HPC_SANITIZE})
 endif()
 
-# All sources of the named rooms: src/<room>/*.cpp, but for *_cuda.cpp, which belong to libclip_hpc_cuda.so.
-function(clip_hpc_room_sources out)
+# All sources of the named modules: src/<module>/**.cpp, but for *_cuda.cpp, which belong to libclip_hpc_cuda.so.
+function(clip_hpc_module_sources out)
   set(all "")
-  foreach(room IN LISTS ARGN)
-    file(GLOB found CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${room}/*.cpp)
+  foreach(module IN LISTS ARGN)
+    file(GLOB_RECURSE found CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${module}/*.cpp)
     list(FILTER found EXCLUDE REGEX "_cuda\\.cpp$")
     list(APPEND all ${found})
   endforeach()

@@ -22,7 +22,7 @@ if(NOT CMAKE_CUDA_COMPILER)
 endif()
 enable_language(CUDA)
 find_package(CUDAToolkit REQUIRED)
-file(GLOB cuda_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*/*.cu)
+file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*.cu)
 if(NOT cuda_sources)
   return()
 endif()
@@ -33,16 +33,16 @@ set_target_properties(clip_hpc_cuda PROPERTIES CUDA_STANDARD 17)
 set_target_properties(clip_hpc_cuda PROPERTIES BUILD_RPATH "${CUDAToolkit_LIBRARY_DIR}"
                       INSTALL_RPATH "${CMAKE_INSTALL_RPATH};${CUDAToolkit_LIBRARY_DIR}")
 target_compile_options(clip_hpc_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
-target_include_directories(clip_hpc_cuda PRIVATE ${CMAKE_SOURCE_DIR}/include)
+target_include_directories(clip_hpc_cuda PRIVATE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(clip_hpc_cuda PRIVATE CUDA::cudart)
 target_include_directories(clip_hpc_cuda SYSTEM PRIVATE ${LibTorch_INCLUDE_DIR})  # bfloat16
 
-# The part that knows tensors: src/*/*_cuda.cpp. Error, World and Communicator are the program's own: the library finds
+# The part that knows tensors: src/**/*_cuda.cpp. Error, World and Communicator are the program's own: the library finds
 # them there when it is opened. NCCL is the one that libtorch_cuda.so loads; only its header is wanted here.
 find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${LibTorch_PREFIX}/../nvidia/nccl/include $ENV{NCCL_HOME}/include
           ${CUDAToolkit_INCLUDE_DIRS})
 if(TARGET LibTorch::cuda AND NCCL_INCLUDE_DIR)
-  file(GLOB plane_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*/*_cuda.cpp)
+  file(GLOB_RECURSE plane_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*_cuda.cpp)
   add_library(clip_hpc_cuda_plane OBJECT ${plane_sources})  # of its own, since nvcc knows other flags than the compiler
   target_include_directories(clip_hpc_cuda_plane SYSTEM PRIVATE ${NCCL_INCLUDE_DIR} ${CUDAToolkit_INCLUDE_DIRS})
   target_link_libraries(clip_hpc_cuda_plane PRIVATE clip_hpc_settings fmt::fmt-header-only LibTorch::cuda)

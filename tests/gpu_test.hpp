@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "mpi_test.hpp"
+#include "tests/mpi_test.hpp"
 
 #define CLIP_HPC_NEEDS_DEVICE() \
   if (clip_hpc::test_device().is_cpu()) GTEST_SKIP() << "CLIP_HPC_TEST_DEVICE is not cuda"

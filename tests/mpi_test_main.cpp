@@ -11,8 +11,8 @@
 #include <thread>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/comm/device_library.hpp"
-#include "mpi_test.hpp"
+#include "clip_hpc/device/device_library.hpp"
+#include "tests/mpi_test.hpp"
 
 namespace clip_hpc {
 namespace {

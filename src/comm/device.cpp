@@ -8,7 +8,7 @@
 #include <map>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/comm/device_kernels.hpp"
+#include "clip_hpc/device/device_kernels.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -8,7 +8,7 @@
 #include <array>
 
 #include "clip_hpc/base/error.hpp"
-#include "nccl_communicator_cuda.hpp"
+#include "comm/nccl_communicator_cuda.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -1,7 +1,7 @@
 // Every MPI return code goes through mpi_check: MPI_ERRORS_RETURN is set on all of our communicators.
 #pragma once
 
-#include "mpi_api.hpp"
+#include "comm/mpi_api.hpp"
 
 namespace clip_hpc {
 

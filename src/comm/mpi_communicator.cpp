@@ -12,8 +12,8 @@
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/comm/communicator.hpp"
 #include "clip_hpc/comm/world.hpp"
-#include "mpi_check.hpp"
-#include "mpi_types.hpp"
+#include "comm/mpi_check.hpp"
+#include "comm/mpi_types.hpp"
 
 namespace clip_hpc {
 namespace {

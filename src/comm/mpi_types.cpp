@@ -1,10 +1,10 @@
-#include "mpi_types.hpp"
+#include "comm/mpi_types.hpp"
 
 #include <c10/util/BFloat16.h>
 #include <c10/util/Half.h>
 
 #include "clip_hpc/base/error.hpp"
-#include "mpi_check.hpp"
+#include "comm/mpi_check.hpp"
 
 namespace clip_hpc {
 namespace {

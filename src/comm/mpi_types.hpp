@@ -4,7 +4,7 @@
 #include <c10/core/ScalarType.h>
 
 #include "clip_hpc/comm/communicator.hpp"
-#include "mpi_api.hpp"
+#include "comm/mpi_api.hpp"
 
 namespace clip_hpc {
 

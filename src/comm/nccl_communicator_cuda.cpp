@@ -19,7 +19,7 @@
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/comm/device_plane.hpp"
 #include "clip_hpc/comm/world.hpp"
-#include "nccl_communicator_cuda.hpp"
+#include "comm/nccl_communicator_cuda.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/timer.hpp"
-#include "mpi_check.hpp"
+#include "comm/mpi_check.hpp"
 
 namespace clip_hpc {
 namespace {

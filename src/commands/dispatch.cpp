@@ -11,13 +11,13 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/stop_signal.hpp"
 #include "clip_hpc/base/version.hpp"
 #include "clip_hpc/comm/device.hpp"
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/config/option_table.hpp"
-#include "clip_hpc/model/linear.hpp"
-#include "clip_hpc/train/shutdown.hpp"
+#include "clip_hpc/ops/linear.hpp"
 
 namespace clip_hpc {
 namespace {

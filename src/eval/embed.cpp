@@ -11,9 +11,9 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
-#include "clip_hpc/data/augment.hpp"
-#include "clip_hpc/data/decode.hpp"
-#include "clip_hpc/data/hdf5_handle.hpp"
+#include "clip_hpc/data/image/decode.hpp"
+#include "clip_hpc/data/packed/hdf5_handle.hpp"
+#include "clip_hpc/data/views/view.hpp"
 #include "clip_hpc/eval/evaluate.hpp"
 
 namespace fs = std::filesystem;

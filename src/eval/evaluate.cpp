@@ -7,8 +7,8 @@
 #include <tuple>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/comm/agree.hpp"
-#include "clip_hpc/eval/metrics.hpp"
+#include "clip_hpc/comm/collectively.hpp"
+#include "clip_hpc/eval/classification_metrics.hpp"
 #include "clip_hpc/eval/ranking.hpp"
 
 namespace clip_hpc {

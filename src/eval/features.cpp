@@ -13,9 +13,9 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/base/log.hpp"
-#include "clip_hpc/comm/agree.hpp"
-#include "clip_hpc/data/decode.hpp"
-#include "clip_hpc/data/hdf5_handle.hpp"
+#include "clip_hpc/comm/collectively.hpp"
+#include "clip_hpc/data/image/decode.hpp"
+#include "clip_hpc/data/packed/hdf5_handle.hpp"
 
 namespace fs = std::filesystem;
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/eval/metrics.hpp"
+#include "clip_hpc/eval/classification_metrics.hpp"
 
 namespace clip_hpc {
 namespace {

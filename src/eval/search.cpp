@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "clip_hpc/base/html.hpp"
-#include "clip_hpc/data/decode.hpp"
-#include "clip_hpc/data/resize.hpp"
+#include "clip_hpc/data/image/decode.hpp"
+#include "clip_hpc/data/image/resize.hpp"
 #include "clip_hpc/eval/evaluate.hpp"
 #include "clip_hpc/eval/ranking.hpp"
 

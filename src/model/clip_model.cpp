@@ -4,9 +4,9 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/vector_clones.hpp"
-#include "clip_hpc/comm/device_kernels.hpp"
-#include "clip_hpc/model/init.hpp"
-#include "clip_hpc/model/linear.hpp"
+#include "clip_hpc/device/device_kernels.hpp"
+#include "clip_hpc/model/arena/initial.hpp"
+#include "clip_hpc/ops/linear.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "adamw_math.hpp"
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/vector_clones.hpp"
-#include "clip_hpc/comm/device_kernels.hpp"
+#include "clip_hpc/device/device_kernels.hpp"
+#include "optim/adamw_math.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "adamw_cuda.hpp"
-#include "clip_hpc/comm/cuda_launch.hpp"
+#include "clip_hpc/device/cuda_launch.hpp"
+#include "optim/adamw_cuda.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -5,9 +5,9 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
-#include "../model/fused_ops_cuda.hpp"
-#include "../model/fused_ops_device.hpp"
-#include "adamw_cuda.hpp"
+#include "ops/fused_ops_cuda.hpp"
+#include "ops/fused_ops_device.hpp"
+#include "optim/adamw_cuda.hpp"
 
 namespace clip_hpc {
 namespace {

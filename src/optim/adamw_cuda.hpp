@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "adamw_math.hpp"
+#include "optim/adamw_math.hpp"
 
 namespace clip_hpc {
 

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <set>
 
-#include "clip_hpc/model/config.hpp"
+#include "clip_hpc/model/model_file.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -1,4 +1,4 @@
-#include "scaling_command.hpp"
+#include "study/scaling_command.hpp"
 
 #include <sys/wait.h>
 
@@ -11,11 +11,11 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/config/option_table.hpp"
-#include "clip_hpc/model/config.hpp"
+#include "clip_hpc/model/model_file.hpp"
 #include "clip_hpc/run/provenance.hpp"
 #include "clip_hpc/study/scaling.hpp"
 #include "clip_hpc/study/slurm.hpp"
-#include "command_parts.hpp"
+#include "study/study_command_parts.hpp"
 
 namespace po = boost::program_options;
 

@@ -16,7 +16,7 @@
 namespace clip_hpc {
 namespace {
 
-#include "html_entities.inc"
+#include "text/html_entities.inc"
 
 using Text = std::u32string;
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "clip_hpc/loss/contrastive.hpp"
+#include "clip_hpc/loss/terms/softmax.hpp"
 
 namespace clip_hpc {
 

@@ -1,8 +1,6 @@
 #include "clip_hpc/train/session.hpp"
 
 #include <ATen/core/grad_mode.h>
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -13,15 +11,12 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
-#include "clip_hpc/base/timer.hpp"
-#include "clip_hpc/comm/agree.hpp"
-#include "clip_hpc/comm/device.hpp"
-#include "clip_hpc/data/decode.hpp"
-#include "clip_hpc/data/subset.hpp"
-#include "clip_hpc/model/linear.hpp"
+#include "clip_hpc/base/stop_signal.hpp"
+#include "clip_hpc/comm/collectively.hpp"
+#include "clip_hpc/data/image/decode.hpp"
+#include "clip_hpc/data/packed/subset.hpp"
+#include "clip_hpc/eval/jobs/learned_tasks.hpp"
 #include "clip_hpc/run/results.hpp"
-#include "clip_hpc/train/learned_tasks.hpp"
-#include "clip_hpc/train/shutdown.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -30,23 +25,6 @@ Json layout_of(const ParameterArena& arena) {
   Json layout = Json::array();
   for (const ParameterSpec& spec : arena.specs()) layout.push_back({spec.name, spec.offset, spec.shape});
   return layout;
-}
-
-std::vector<std::filesystem::path> checkpoints_newest_first(const RunFolder& folder) {
-  std::vector<std::filesystem::path> paths;
-  for (const std::int64_t step : folder.checkpoint_steps()) paths.push_back(folder.checkpoint_path(step));
-  std::reverse(paths.begin(), paths.end());
-  return paths;
-}
-
-// A checkpoint that is complete, or nothing.
-std::filesystem::path newest_checkpoint(const RunFolder& folder) {
-  for (const std::filesystem::path& path : checkpoints_newest_first(folder)) {
-    const CheckpointInfo info = inspect_checkpoint(path);
-    if (info.about) return path;
-    log_info("warning: skipping {}: {}", path.native(), info.problem);
-  }
-  return {};
 }
 
 }  // namespace
@@ -70,27 +48,6 @@ TrainingData open_training_data(const DataOptions& options) {
   return data;
 }
 
-std::filesystem::path tokenizer_file(const RunFolder& folder) { return folder.path / kTokenizerFileName; }
-
-ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer) {
-  if (tokenizer.vocab_size() > model.text.vocab_size) {
-    throw input_error(
-        "model {}: the tokenizer has {} pieces, the model's vocab_size is {}; pack with --train-tokenizer {} or "
-        "raise vocab_size",
-        model.name, tokenizer.vocab_size(), model.text.vocab_size, model.text.vocab_size);
-  }
-  if (model.text.pool_type == "argmax" && !tokenizer.is_clip()) {
-    throw input_error(
-        "model {}: text pool_type argmax expects CLIP's own vocabulary, whose largest id is the end token; with "
-        "a SentencePiece tokenizer use eos or last",
-        model.name);
-  }
-  model.text.eos_id = tokenizer.eos_id();
-  return model;
-}
-
-at::ScalarType scalar_type_of(const std::string& precision) { return precision == "bf16" ? at::kBFloat16 : at::kFloat; }
-
 int compute_threads(const World& world, std::int64_t asked) {
   if (asked > 0) return static_cast<int>(asked);
   if (const char* text = std::getenv("OMP_NUM_THREADS"); text != nullptr && std::atoi(text) > 0) return std::atoi(text);
@@ -111,13 +68,6 @@ TrainState train_state(ClipModel& model, AdamWState& optimizer) {
     state.weights = named_weights(model);
   }
   return state;
-}
-
-NamedTensors named_weights(const ClipModel& model) {
-  NamedTensors weights;
-  const auto& specs = model.arena().specs();
-  for (std::size_t i = 0; i < specs.size(); ++i) weights.emplace_back(specs[i].name, model.arena().master_view(i));
-  return weights;
 }
 
 void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& optimizer, const Progress& progress,
@@ -235,79 +185,6 @@ void exchange_for_average(ClipModel& model, AdamWState& optimizer, Communicator&
   optimizer.ema.copy_(trained);
   model.arena().refresh_weights();
   model.arena().gather_weights(comm);
-}
-
-LoadedModel load_model(const std::filesystem::path& named, const std::string& precision, const at::Device& device,
-                       const std::string& which) {
-  const std::filesystem::path path = without_slash(named);
-  LoadedModel loaded;
-  std::filesystem::path checkpoint = path;
-  if (!std::filesystem::exists(path / "manifest.json")) {
-    loaded.folder = RunFolder{path};
-    checkpoint = newest_checkpoint(loaded.folder);
-    if (checkpoint.empty()) {
-      throw input_error("{} holds no complete checkpoint: give a run folder or a checkpoint folder", path.native());
-    }
-  } else {
-    loaded.folder = RunFolder{std::filesystem::absolute(path).lexically_normal().parent_path().parent_path()};
-  }
-  const CheckpointInfo info = inspect_checkpoint(checkpoint);
-  if (!info.about) throw storage_error("{} is not a complete checkpoint: {}", checkpoint.native(), info.problem);
-  const Json& about = *info.about;
-  loaded.model = std::make_unique<ClipModel>(
-      parse_model_config(about.at("model"), about.at("model_name").get<std::string>()),
-      scalar_type_of(precision == "auto" ? about.value("precision", "fp32") : precision), device);
-  loaded.has_average = keeps_average(checkpoint);
-  loaded.averaged = which != "trained" && loaded.has_average;
-  if (which == "ema" && !loaded.averaged) {
-    throw input_error("{} holds no averaged weights: train with optim.ema, or ask for the trained ones",
-                      checkpoint.native());
-  }
-  const NamedTensors weights = read_checkpoint_weights(checkpoint, loaded.averaged);
-  const auto& specs = loaded.model->arena().specs();
-  for (std::size_t i = 0; i < specs.size(); ++i) {
-    const auto found =
-        std::find_if(weights.begin(), weights.end(), [&](const auto& w) { return w.first == specs[i].name; });
-    if (found == weights.end() || found->second.sizes() != at::IntArrayRef(specs[i].shape)) {
-      throw storage_error("{}: tensor {} is missing or has another shape", checkpoint.native(), specs[i].name);
-    }
-    loaded.model->arena().set_parameter(i, found->second);
-  }
-  loaded.tokenizer = std::make_unique<Tokenizer>(Tokenizer::load(tokenizer_file(loaded.folder)));
-  loaded.progress = {about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>(),
-                     about.value("total_steps", std::int64_t{0})};
-  return loaded;
-}
-
-double measured_gemm_tflops(at::ScalarType type, const at::Device& device) {
-  const at::NoGradGuard no_grad;
-  const std::int64_t side = device.is_cpu() ? 768 : 8192;
-  const double seconds = device.is_cpu() ? 0.15 : 0.5;  // the best of many: the first ones meet cold caches
-  const auto options = at::TensorOptions().dtype(type).device(device);
-  // Random numbers: a GPU multiplies constants faster, since fewer wires change.
-  const at::Tensor a = device.is_cpu() ? at::ones({side, side}, options) : at::randn({side, side}, options);
-  at::Tensor out = at::mm(a, a);
-  double best_s = 1e9;
-  const Timer all;
-  while (all.seconds() < seconds) {
-    synchronize_device(device);
-    const Timer timer;
-    at::mm_out(out, a, a);
-    synchronize_device(device);
-    best_s = std::min(best_s, timer.seconds());
-    if (!device.is_cpu()) continue;
-    const Timer other;  // the way of the model's layers, another library on a CPU in fp32
-    linear_layer(a, a);
-    best_s = std::min(best_s, other.seconds());
-  }
-  const auto n = static_cast<double>(side);
-  return 2.0 * n * n * n / best_s / 1e12;
-}
-
-std::int64_t peak_rss_bytes() {
-  struct rusage usage {};
-  getrusage(RUSAGE_SELF, &usage);
-  return std::int64_t{usage.ru_maxrss} * 1024;
 }
 
 }  // namespace clip_hpc

@@ -8,8 +8,8 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/checkpoint/state_file.hpp"
-#include "mpi_test.hpp"
-#include "shared_folder.hpp"
+#include "tests/checkpoint/shared_folder.hpp"
+#include "tests/mpi_test.hpp"
 
 namespace clip_hpc {
 namespace {

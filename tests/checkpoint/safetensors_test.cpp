@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "clip_hpc/base/file.hpp"
-#include "data/data_fixtures.hpp"
+#include "tests/data/data_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "data/data_fixtures.hpp"
-#include "mpi_test.hpp"
+#include "tests/data/data_fixtures.hpp"
+#include "tests/mpi_test.hpp"
 
 namespace clip_hpc::test {
 

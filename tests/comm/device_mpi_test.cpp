@@ -8,9 +8,9 @@
 #include <filesystem>
 
 #include "clip_hpc/comm/communicator.hpp"
-#include "clip_hpc/comm/device_library.hpp"
-#include "data/data_fixtures.hpp"
-#include "mpi_test.hpp"
+#include "clip_hpc/device/device_library.hpp"
+#include "tests/data/data_fixtures.hpp"
+#include "tests/mpi_test.hpp"
 
 namespace clip_hpc {
 namespace {

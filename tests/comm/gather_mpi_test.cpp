@@ -8,7 +8,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/comm/gather_with_grad.hpp"
-#include "mpi_test.hpp"
+#include "tests/mpi_test.hpp"
 
 namespace clip_hpc {
 namespace {

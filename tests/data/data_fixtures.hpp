@@ -11,8 +11,8 @@
 #include <string>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/data/packed_set.hpp"
-#include "expect_error.hpp"
+#include "clip_hpc/data/packed/packed_set.hpp"
+#include "tests/expect_error.hpp"
 
 namespace clip_hpc::test {
 

@@ -4,10 +4,10 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
-#include "clip_hpc/data/hdf5_handle.hpp"
-#include "clip_hpc/data/shard.hpp"
+#include "clip_hpc/data/packed/hdf5_handle.hpp"
+#include "clip_hpc/data/packed/shard.hpp"
 #include "clip_hpc/eval/evaluate.hpp"
-#include "eval_mpi_fixture.hpp"
+#include "tests/eval/eval_mpi_fixture.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -7,10 +7,10 @@
 
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/random.hpp"
-#include "clip_hpc/data/packed_set.hpp"
+#include "clip_hpc/data/packed/packed_set.hpp"
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/text/tokenizer.hpp"
-#include "data/data_fixtures.hpp"
+#include "tests/data/data_fixtures.hpp"
 
 namespace clip_hpc::test {
 

@@ -5,10 +5,10 @@
 
 #include <memory>
 
-#include "checkpoint/shared_folder.hpp"
 #include "clip_hpc/eval/features.hpp"
-#include "eval_fixtures.hpp"
-#include "mpi_test.hpp"
+#include "tests/checkpoint/shared_folder.hpp"
+#include "tests/eval/eval_fixtures.hpp"
+#include "tests/mpi_test.hpp"
 
 namespace clip_hpc::test {
 

@@ -1,10 +1,10 @@
 // Every number of an evaluation is the same, to the last bit, for any number of ranks and on each of them.
 #include <gtest/gtest.h>
 
-#include "checkpoint/shared_folder.hpp"
 #include "clip_hpc/eval/evaluate.hpp"
-#include "eval_fixtures.hpp"
-#include "mpi_test.hpp"
+#include "tests/checkpoint/shared_folder.hpp"
+#include "tests/eval/eval_fixtures.hpp"
+#include "tests/mpi_test.hpp"
 
 namespace clip_hpc {
 namespace {

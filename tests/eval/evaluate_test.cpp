@@ -4,7 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
-#include "eval_fixtures.hpp"
+#include "tests/eval/eval_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "eval_mpi_fixture.hpp"
+#include "tests/eval/eval_mpi_fixture.hpp"
 
 namespace clip_hpc {
 namespace {

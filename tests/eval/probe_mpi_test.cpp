@@ -1,10 +1,10 @@
 // Few-shot regression and probes give the same numbers, to the last bit, for any number of ranks and on each of them.
 #include <gtest/gtest.h>
 
-#include "clip_hpc/eval/fewshot.hpp"
-#include "clip_hpc/eval/linear_probe.hpp"
-#include "mpi_test.hpp"
-#include "probe_fixtures.hpp"
+#include "clip_hpc/eval/tasks/fewshot.hpp"
+#include "clip_hpc/eval/tasks/linear_probe.hpp"
+#include "tests/eval/probe_fixtures.hpp"
+#include "tests/mpi_test.hpp"
 
 namespace clip_hpc {
 namespace {

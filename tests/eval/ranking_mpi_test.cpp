@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "clip_hpc/eval/ranking.hpp"
-#include "mpi_test.hpp"
-#include "ranking_fixtures.hpp"
+#include "tests/eval/ranking_fixtures.hpp"
+#include "tests/mpi_test.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <limits>
 
-#include "ranking_fixtures.hpp"
+#include "tests/eval/ranking_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

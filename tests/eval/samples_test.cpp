@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "clip_hpc/eval/zeroshot_task.hpp"
-#include "data/data_fixtures.hpp"
-#include "eval_fixtures.hpp"
+#include "tests/data/data_fixtures.hpp"
+#include "tests/eval/eval_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

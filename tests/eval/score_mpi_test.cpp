@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "clip_hpc/eval/evaluate.hpp"
-#include "eval_mpi_fixture.hpp"
+#include "tests/eval/eval_mpi_fixture.hpp"
 
 namespace clip_hpc {
 namespace {

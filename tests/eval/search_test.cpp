@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "clip_hpc/base/html.hpp"
-#include "clip_hpc/data/decode.hpp"
+#include "clip_hpc/data/image/decode.hpp"
 #include "clip_hpc/eval/evaluate.hpp"
-#include "eval_fixtures.hpp"
+#include "tests/eval/eval_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "clip_hpc/base/json.hpp"
-#include "eval_fixtures.hpp"
+#include "tests/eval/eval_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "clip_hpc/base/error.hpp"
-#include "model/tiny_model.hpp"
+#include "tests/model/tiny_model.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "clip_hpc/base/json.hpp"
-#include "clip_hpc/model/config.hpp"
+#include "clip_hpc/model/model_file.hpp"
 
 namespace clip_hpc::test {
 

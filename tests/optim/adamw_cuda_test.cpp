@@ -4,10 +4,10 @@
 #include <cmath>
 #include <limits>
 
-#include "cuda_on_host.hpp"
+#include "tests/cuda_on_host.hpp"
 // The kernels themselves.
-#include "../../src/optim/adamw.cu"
 #include "clip_hpc/optim/adamw.hpp"
+#include "optim/adamw.cu"
 
 namespace clip_hpc {
 namespace {

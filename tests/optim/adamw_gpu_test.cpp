@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "gpu_test.hpp"
+#include "tests/gpu_test.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -17,9 +17,9 @@
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/checkpoint/safetensors.hpp"
 #include "clip_hpc/config/option_table.hpp"
-#include "clip_hpc/data/hdf5_handle.hpp"
-#include "clip_hpc/eval/fewshot.hpp"
-#include "clip_hpc/eval/linear_probe.hpp"
+#include "clip_hpc/data/packed/hdf5_handle.hpp"
+#include "clip_hpc/eval/tasks/fewshot.hpp"
+#include "clip_hpc/eval/tasks/linear_probe.hpp"
 
 namespace clip_hpc {
 namespace {

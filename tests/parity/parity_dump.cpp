@@ -10,7 +10,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/checkpoint/safetensors.hpp"
 #include "clip_hpc/comm/communicator.hpp"
-#include "clip_hpc/loss/contrastive.hpp"
+#include "clip_hpc/loss/terms/softmax.hpp"
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/optim/adamw.hpp"
 #include "clip_hpc/strategy/strategy.hpp"

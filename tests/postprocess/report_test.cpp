@@ -5,10 +5,10 @@
 #include <sstream>
 
 #include "clip_hpc/base/file.hpp"
-#include "command.hpp"
-#include "page_script.hpp"
-#include "postprocess/synthetic_run.hpp"
-#include "run/scratch.hpp"
+#include "postprocess/html/page_script.hpp"
+#include "postprocess/report_command.hpp"
+#include "tests/postprocess/synthetic_run.hpp"
+#include "tests/run/scratch.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "clip_hpc/run/results.hpp"
 #include "clip_hpc/study/folder.hpp"
-#include "postprocess/synthetic_run.hpp"
-#include "study/study_fixtures.hpp"
+#include "tests/postprocess/synthetic_run.hpp"
+#include "tests/study/study_fixtures.hpp"
 
 namespace clip_hpc {
 

@@ -7,7 +7,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
-#include "run/scratch.hpp"
+#include "tests/run/scratch.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
-#include "clip_hpc/run/options.hpp"
-#include "run/scratch.hpp"
+#include "clip_hpc/run/run_options.hpp"
+#include "tests/run/scratch.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "clip_hpc/run/results.hpp"
-#include "study/study_fixtures.hpp"
+#include "tests/study/study_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "clip_hpc/study/collect.hpp"
-#include "study/study_fixtures.hpp"
+#include "tests/study/study_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "study/study_fixtures.hpp"
+#include "tests/study/study_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

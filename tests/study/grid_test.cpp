@@ -1,6 +1,6 @@
 #include "clip_hpc/study/grid.hpp"
 
-#include "study/study_fixtures.hpp"
+#include "tests/study/study_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -1,7 +1,7 @@
 #include "clip_hpc/study/plan.hpp"
 
-#include "clip_hpc/model/config.hpp"
-#include "study/study_fixtures.hpp"
+#include "clip_hpc/model/model_file.hpp"
+#include "tests/study/study_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -1,7 +1,7 @@
 #include "clip_hpc/study/scaling.hpp"
 
-#include "expect_error.hpp"
-#include "study/study_fixtures.hpp"
+#include "tests/expect_error.hpp"
+#include "tests/study/study_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -1,6 +1,6 @@
 #include "clip_hpc/study/slurm.hpp"
 
-#include "study/study_fixtures.hpp"
+#include "tests/study/study_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

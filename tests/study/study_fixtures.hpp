@@ -8,7 +8,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/study/plan.hpp"
-#include "run/scratch.hpp"
+#include "tests/run/scratch.hpp"
 
 namespace clip_hpc {
 

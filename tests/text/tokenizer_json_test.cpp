@@ -7,7 +7,7 @@
 
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/text/tokenizer.hpp"
-#include "data/data_fixtures.hpp"
+#include "tests/data/data_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

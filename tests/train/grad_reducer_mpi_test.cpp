@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/comm/options.hpp"
-#include "data/data_fixtures.hpp"
-#include "mpi_test.hpp"
+#include "clip_hpc/comm/comm_options.hpp"
+#include "tests/data/data_fixtures.hpp"
+#include "tests/mpi_test.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "mpi_test.hpp"
+#include "tests/mpi_test.hpp"
 
 namespace clip_hpc {
 namespace {

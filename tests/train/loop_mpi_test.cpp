@@ -6,15 +6,15 @@
 #include <cmath>
 #include <csignal>
 
-#include "checkpoint/shared_folder.hpp"
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/stop_signal.hpp"
 #include "clip_hpc/checkpoint/state_file.hpp"
+#include "clip_hpc/eval/jobs/evaluate_all.hpp"
 #include "clip_hpc/run/metrics.hpp"
 #include "clip_hpc/run/results.hpp"
-#include "clip_hpc/train/evaluation.hpp"
 #include "clip_hpc/train/session.hpp"
-#include "clip_hpc/train/shutdown.hpp"
-#include "eval/eval_fixtures.hpp"
+#include "tests/checkpoint/shared_folder.hpp"
+#include "tests/eval/eval_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -6,10 +6,10 @@
 #include <numeric>
 #include <vector>
 
-#include "clip_hpc/comm/options.hpp"
-#include "clip_hpc/loss/contrastive.hpp"
-#include "model/tiny_model.hpp"
-#include "mpi_test.hpp"
+#include "clip_hpc/comm/comm_options.hpp"
+#include "clip_hpc/loss/terms/softmax.hpp"
+#include "tests/model/tiny_model.hpp"
+#include "tests/mpi_test.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -9,7 +9,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/timer.hpp"
-#include "run/scratch.hpp"
+#include "tests/run/scratch.hpp"
 
 namespace clip_hpc {
 namespace {

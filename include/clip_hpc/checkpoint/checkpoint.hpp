@@ -17,7 +17,7 @@
 #include "clip_hpc/checkpoint/safetensors.hpp"
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/config/option_table.hpp"
-#include "clip_hpc/model/arena.hpp"
+#include "clip_hpc/model/arena/parameters.hpp"
 
 namespace clip_hpc {
 

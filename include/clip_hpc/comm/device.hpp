@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "clip_hpc/comm/device_library.hpp"
 #include "clip_hpc/comm/device_plane.hpp"
 #include "clip_hpc/comm/world.hpp"
+#include "clip_hpc/device/device_library.hpp"
 
 namespace clip_hpc {
 

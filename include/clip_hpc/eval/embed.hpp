@@ -10,7 +10,7 @@
 
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/comm/world.hpp"
-#include "clip_hpc/data/packed_set.hpp"
+#include "clip_hpc/data/packed/packed_set.hpp"
 #include "clip_hpc/eval/features.hpp"
 
 namespace clip_hpc {

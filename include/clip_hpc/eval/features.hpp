@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "clip_hpc/comm/communicator.hpp"
-#include "clip_hpc/data/augment.hpp"
-#include "clip_hpc/data/packed_set.hpp"
+#include "clip_hpc/data/packed/packed_set.hpp"
+#include "clip_hpc/data/views/view.hpp"
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/text/tokenizer.hpp"
 

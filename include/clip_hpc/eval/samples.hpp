@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "clip_hpc/base/random.hpp"
-#include "clip_hpc/data/packed_set.hpp"
+#include "clip_hpc/data/packed/packed_set.hpp"
 
 namespace clip_hpc {
 

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "clip_hpc/data/packed_set.hpp"
+#include "clip_hpc/data/packed/packed_set.hpp"
 #include "clip_hpc/eval/features.hpp"
 
 namespace clip_hpc {

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "clip_hpc/eval/options.hpp"
+#include "clip_hpc/eval/eval_options.hpp"
 
 namespace clip_hpc {
 

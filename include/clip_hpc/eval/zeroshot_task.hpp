@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "clip_hpc/data/packed_set.hpp"
+#include "clip_hpc/data/packed/packed_set.hpp"
 
 namespace clip_hpc {
 

@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <optional>
 
-#include "clip_hpc/model/arena.hpp"
-#include "clip_hpc/model/config.hpp"
-#include "clip_hpc/model/packed_captions.hpp"
-#include "clip_hpc/model/transformer.hpp"
+#include "clip_hpc/model/arena/parameters.hpp"
+#include "clip_hpc/model/layers/packed_captions.hpp"
+#include "clip_hpc/model/layers/transformer_block.hpp"
+#include "clip_hpc/model/model_file.hpp"
 
 namespace clip_hpc {
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "clip_hpc/model/arena.hpp"
+#include "clip_hpc/model/arena/parameters.hpp"
 #include "clip_hpc/optim/schedule.hpp"
 
 namespace clip_hpc {

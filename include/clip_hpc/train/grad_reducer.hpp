@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "clip_hpc/comm/communicator.hpp"
-#include "clip_hpc/model/arena.hpp"
+#include "clip_hpc/model/arena/parameters.hpp"
 
 namespace clip_hpc {
 

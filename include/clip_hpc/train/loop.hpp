@@ -6,7 +6,7 @@
 
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/run/run_folder.hpp"
-#include "clip_hpc/train/config.hpp"
+#include "clip_hpc/train/run_config.hpp"
 
 namespace clip_hpc {
 

@@ -1,0 +1,40 @@
+// A model of which only the weights are wanted: from a run folder or a checkpoint, with the run's tokenizer.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "clip_hpc/checkpoint/checkpoint.hpp"
+#include "clip_hpc/model/clip_model.hpp"
+#include "clip_hpc/run/progress.hpp"
+#include "clip_hpc/run/run_folder.hpp"
+#include "clip_hpc/text/tokenizer.hpp"
+
+namespace clip_hpc {
+
+// The tokenizer of a run: copied from the first training set into the run folder, where evaluation finds it.
+std::filesystem::path tokenizer_file(const RunFolder& folder);
+ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer);  // its end token; throws input
+
+at::ScalarType scalar_type_of(const std::string& precision);  // bf16 or fp32
+
+NamedTensors named_weights(const ClipModel& model);  // fp32, open_clip's names
+
+std::vector<std::filesystem::path> checkpoints_newest_first(const RunFolder& folder);
+
+// A model of which only the weights are wanted. `path`: a run folder (its newest complete checkpoint) or a checkpoint.
+// `precision`: fp32, bf16, or auto: the one that the run computes in, so that the numbers are those of the run.
+// `weights`: trained, ema (their average), or auto: the average where the run keeps one, as its own evaluations do.
+struct LoadedModel {
+  std::unique_ptr<ClipModel> model;
+  std::unique_ptr<Tokenizer> tokenizer;
+  RunFolder folder;
+  Progress progress;
+  bool averaged = false, has_average = false;
+};
+LoadedModel load_model(const std::filesystem::path& path, const std::string& precision = "auto",
+                       const at::Device& device = at::kCPU, const std::string& weights = "auto");
+
+}  // namespace clip_hpc

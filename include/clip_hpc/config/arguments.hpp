@@ -1,0 +1,43 @@
+// The options of a command line, as all programs read them: one line each, with the check beside it.
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "clip_hpc/config/option_table.hpp"
+
+namespace clip_hpc {
+
+class ArgumentTable {
+ public:
+  // --name VALUE. T: std::string, bool (a switch), std::int64_t, double, a vector of one of these but bool (takes all
+  // values that follow), or a std::optional of one. `field` holds the default, which --help shows where it says
+  // something, and receives the value; it must outlive the table. The check sees only what was given.
+  template <class T>
+  void add(const std::string& name, T& field, const std::string& help, std::type_identity_t<Check<T>> check = {});
+
+  // As add, for an option that is repeated: --config A --config B. One value each time.
+  void add_repeated(const std::string& name, std::vector<std::string>& field, const std::string& help);
+
+  // Reads `arguments` into the fields. False when --help was asked for. Throws Error{input} that points to --help.
+  bool parse(std::span<const std::string> arguments);
+  bool given(const std::string& name) const { return map_.contains(name) && !map_[name].defaulted(); }
+
+  std::string help(std::string_view usage) const;  // usage and examples, then the options
+
+ private:
+  boost::program_options::options_description description_{"Options"};
+  boost::program_options::variables_map map_;
+};
+
+bool parse_words(std::span<const std::string> arguments, boost::program_options::options_description& options);
+std::string help_text(std::string_view usage, const boost::program_options::options_description& options);
+
+}  // namespace clip_hpc

@@ -1,0 +1,32 @@
+// All tasks of [eval] on all its sets, and their entries in results.json.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "clip_hpc/checkpoint/load_model.hpp"
+#include "clip_hpc/data/packed/packed_set.hpp"
+#include "clip_hpc/eval/evaluate.hpp"
+#include "clip_hpc/eval/jobs/attempt.hpp"
+#include "clip_hpc/eval/jobs/learned_tasks.hpp"
+
+namespace clip_hpc {
+
+// Throws input or storage where evaluation would fail for lack of labels or class names: asked before a run starts.
+void check_evaluable(const PackedSet& set, const EvalOptions& options);
+
+struct EvaluationOf {
+  SetNames names = {};          // what results call the sets
+  std::string pretrained = {};  // empty: the run folder
+};
+
+// Collective. Evaluates on every set and task of [eval], prints one line each and writes folder.results_file() with
+// pictures (rank 0). A task that fails is told and left out, the others go on. When a rank is asked to shut down before
+// the last task, what is done stands in the file.
+Evaluated evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
+                       const Progress& progress, const std::string& run_name, const EvaluationOf& of = {});
+
+// Collective. Whether the folder's results hold everything that evaluate_all would write for this step.
+bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& folder, std::int64_t step);
+
+}  // namespace clip_hpc

@@ -1,0 +1,67 @@
+#include "clip_hpc/bench/bench_checkpoint.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "clip_hpc/base/timer.hpp"
+#include "clip_hpc/checkpoint/checkpoint.hpp"
+#include "clip_hpc/model/clip_model.hpp"
+#include "clip_hpc/optim/adamw.hpp"
+#include "clip_hpc/train/session.hpp"
+
+namespace clip_hpc {
+namespace {
+
+template <class Call>
+double slowest_ms(World& world, Call&& call) {
+  world.barrier();
+  const Timer timer;
+  call();
+  std::array<double, 1> took{timer.milliseconds()};
+  world.all_reduce_max(took);
+  return took[0];
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+CheckpointRate bench_checkpoint(World& world, const CheckpointBenchOptions& options) {
+  const ArenaShare share = options.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{};
+  ClipModel model(options.model, at::kFloat, at::kCPU, share);
+  model.initialise("open_clip", 0);
+  AdamWState optimizer = make_adamw_state(model.arena());
+  const std::filesystem::path folder = options.folder / "step_000000001";
+  std::vector<double> writes_ms, reads_ms;
+  CheckpointRate rate;
+  for (std::int64_t round = 0; round <= options.rounds; ++round) {
+    TrainState state = train_state(model, optimizer);
+    state.about = {{"step", 1}};
+    const double write_ms = slowest_ms(world, [&] { save_checkpoint(world, folder, state); });
+    const double read_ms = slowest_ms(world, [&] { restore_checkpoint(folder, state); });
+    if (world.rank() == 0) {
+      rate.bytes = 0;
+      for (const auto& file : std::filesystem::recursive_directory_iterator(folder)) {
+        if (file.is_regular_file()) rate.bytes += static_cast<std::int64_t>(file.file_size());
+      }
+      std::filesystem::remove_all(folder);
+    }
+    world.barrier();
+    if (round == 0) continue;
+    writes_ms.push_back(write_ms);
+    reads_ms.push_back(read_ms);
+  }
+  if (world.rank() == 0) {
+    std::error_code not_ours;  // other files may lie in the folder
+    std::filesystem::remove(options.folder, not_ours);
+  }
+  rate.write_ms = median(writes_ms);
+  rate.read_ms = median(reads_ms);
+  return rate;
+}
+
+}  // namespace clip_hpc

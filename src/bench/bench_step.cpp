@@ -1,0 +1,319 @@
+#include "clip_hpc/bench/bench_step.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <set>
+#include <span>
+#include <utility>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/json.hpp"
+#include "clip_hpc/base/memory.hpp"
+#include "clip_hpc/base/random.hpp"
+#include "clip_hpc/base/timer.hpp"
+#include "clip_hpc/comm/device.hpp"
+#include "clip_hpc/comm/gather_with_grad.hpp"
+#include "clip_hpc/data/loading/loader.hpp"
+#include "clip_hpc/data/loading/sample_plan.hpp"
+#include "clip_hpc/loss/terms/softmax.hpp"
+#include "clip_hpc/model/clip_model.hpp"
+#include "clip_hpc/ops/attention_choice.hpp"
+#include "clip_hpc/ops/measure.hpp"
+#include "clip_hpc/optim/adamw.hpp"
+#include "clip_hpc/train/batch_feed.hpp"
+#include "clip_hpc/train/grad_reducer.hpp"
+#include "clip_hpc/train/graphed_step.hpp"
+#include "clip_hpc/train/micro_batches.hpp"
+#include "clip_hpc/train/session.hpp"
+#include "clip_hpc/train/step_clock.hpp"
+
+namespace clip_hpc {
+namespace {
+
+constexpr int kUnmeasuredSteps = 2;       // memory is allocated, kernels are chosen
+constexpr int kUnmeasuredGraphSteps = 6;  // and the graph is recorded
+
+enum Piece : std::size_t { kPrepare, kForward, kBackward, kOptimizer, kPieces };
+
+// One batch of random pairs, or batch after batch of a packed set.
+class BatchSource {
+ public:
+  BatchSource(const World& world, const StepBenchOptions& options, std::int64_t rows, std::int64_t tokens,
+              std::int64_t kept)
+      : options_(options), kept_(kept) {
+    const std::int64_t size = options.model.vision.image_size, patches = options.model.vision.patches();
+    RandomStream random(0, Purpose::bench, static_cast<std::uint64_t>(world.rank()));
+    pairs_.bytes = at::empty({rows, 3, size, size}, at::kByte);
+    for (std::uint8_t& byte : std::span(pairs_.bytes.data_ptr<std::uint8_t>(), pairs_.bytes.nbytes())) {
+      byte = static_cast<std::uint8_t>(random.next_u32() & 0xff);
+    }
+    pairs_.ids = at::empty({rows, tokens}, at::kLong);
+    const TextConfig& text = options.model.text;
+    for (std::int64_t& id : std::span(pairs_.ids.data_ptr<std::int64_t>(), static_cast<std::size_t>(rows * tokens))) {
+      id = 3 + random.below(static_cast<std::uint32_t>(text.vocab_size - 4));
+    }
+    // The end token stands where every kind of pooling finds it. Lengths as of captions from the web: most are short,
+    // some fill the context (exponential, from 3 tokens on).
+    const std::int64_t end = text.pool_type == "eos" ? text.eos_id : text.vocab_size - 1;
+    std::vector<std::int32_t> lengths(static_cast<std::size_t>(rows), static_cast<std::int32_t>(tokens));
+    if (options.caption_tokens > 0) {
+      for (std::int32_t& length : lengths) {
+        const double drawn = 3.0 - (options.caption_tokens - 3.0) * std::log(1.0 - random.uniform(0, 1));
+        length = static_cast<std::int32_t>(std::min(drawn, static_cast<double>(tokens)));
+      }
+    }
+    for (std::int64_t row = 0; row < rows; ++row) pairs_.ids[row][lengths[static_cast<std::size_t>(row)] - 1] = end;
+    mean_tokens_ = std::accumulate(lengths.begin(), lengths.end(), 0.0) / static_cast<double>(rows);
+    const std::int64_t longest = *std::ranges::max_element(lengths);
+    pairs_.ids = pairs_.ids.slice(1, 0, longest).contiguous();
+    if (options.caption_tokens > 0 && options.pack_captions && !options.cuda_graph) {
+      pairs_.lengths = lengths;
+    } else {
+      mean_tokens_ = static_cast<double>(longest);
+    }
+    positions_.resize(static_cast<std::size_t>(rows));
+    std::iota(positions_.begin(), positions_.end(), std::uint64_t{0});
+    draws_ = kept < patches;
+    if (options.data.empty()) return;
+    LoaderOptions load;
+    load.sources = {{std::make_shared<PackedSet>(options.data), 1, {}}};
+    load.views = {parse_view("crop_flip", static_cast<int>(size))};
+    load.global_batch = static_cast<std::uint64_t>(options.global_batch);
+    load.world = static_cast<std::uint64_t>(world.size());
+    load.rank = static_cast<std::uint64_t>(world.rank());
+    load.workers = static_cast<int>(options.workers);
+    loader_ = std::make_unique<BatchLoader>(std::move(load));
+  }
+
+  PairBatch next() {
+    if (loader_) {
+      if (batch_.step >= 0) loader_->recycle(std::move(batch_));
+      batch_ = loader_->next();
+      pairs_.bytes = at::from_blob(batch_.images.data(), pairs_.bytes.sizes(), at::kByte);
+    }
+    if (draws_) pairs_.kept = draw_kept_patches(0, positions_, options_.model.vision.patches(), kept_);
+    return pairs_;
+  }
+  double mean_tokens() const { return mean_tokens_; }  // that the text tower computes for a caption
+  double waited_s() const { return loader_ ? loader_->counters().wait_s : 0.0; }
+
+ private:
+  const StepBenchOptions& options_;
+  std::int64_t kept_;
+  bool draws_ = false;
+  double mean_tokens_ = 0;
+  PairBatch pairs_;
+  std::vector<std::uint64_t> positions_;
+  std::unique_ptr<BatchLoader> loader_;
+  Batch batch_;
+};
+
+// Milliseconds of one call, slowest rank. Collective; for about `seconds`.
+double time_alone_ms(World& world, Communicator& comm, const at::Device& device, double seconds,
+                     const std::function<void()>& call) {
+  const auto run = [&](std::int64_t rounds) {
+    world.barrier();
+    const Timer timer;
+    for (std::int64_t i = 0; i < rounds; ++i) call();
+    comm.synchronize();
+    synchronize_device(device);
+    std::array<double, 1> each{timer.milliseconds() / static_cast<double>(rounds)};
+    world.all_reduce_max(each);
+    return each[0];
+  };
+  run(1);
+  const double once_ms = run(1);
+  return run(std::clamp<std::int64_t>(static_cast<std::int64_t>(1e3 * seconds / std::max(once_ms, 1e-3)), 3, 200));
+}
+
+// The exchanges of a step with nothing beside them: what of them a step does not show was hidden behind its work.
+void time_exchanges(World& world, Communicator& comm, const at::Device& device, const StepBenchOptions& options,
+                    std::span<const std::int64_t> rows_per_rank, GradReducer& reducer, StepRate& rate) {
+  rate.gradient_bytes = reducer.bytes();
+  rate.gradient_buckets = static_cast<std::int64_t>(reducer.buckets());
+  rate.gather_bytes = 2 * 4 * options.model.embed_dim * options.global_batch;  // fp32, image and text
+  if (comm.size() == 1) return;
+  const double seconds = options.seconds / 4;
+  rate.gradients_alone_ms = time_alone_ms(world, comm, device, seconds, [&] { reducer.exchange(); });
+  const at::Tensor features =
+      at::ones({rows_per_rank[static_cast<std::size_t>(comm.rank())], 2 * options.model.embed_dim},
+               at::TensorOptions().dtype(at::kFloat).device(device))
+          .requires_grad_();
+  rate.gather_alone_ms =
+      time_alone_ms(world, comm, device, seconds, [&] { gather_rows(comm, features, rows_per_rank).sum().backward(); });
+}
+
+// All ranks bring theirs; rank 0 gets all.
+std::vector<RankSteps> gather_rank_steps(World& world, const RankSteps& mine) {
+  const Json json = {mine.host,         mine.step_ms,       mine.work_ms,        mine.comm_wait_ms,
+                     mine.data_wait_ms, mine.least_work_ms, mine.median_work_ms, mine.most_work_ms};
+  std::vector<RankSteps> all;
+  for (const std::string& line : world.gather_strings(json.dump())) {
+    const Json one = Json::parse(line);
+    all.push_back({.rank = static_cast<int>(all.size()),
+                   .host = one[0],
+                   .step_ms = one[1],
+                   .work_ms = one[2],
+                   .comm_wait_ms = one[3],
+                   .data_wait_ms = one[4],
+                   .least_work_ms = one[5],
+                   .median_work_ms = one[6],
+                   .most_work_ms = one[7]});
+  }
+  return all;
+}
+
+}  // namespace
+
+StepRate bench_step(World& world, const StepBenchOptions& options) {
+  const auto ranks = static_cast<std::uint64_t>(world.size());
+  std::vector<std::int64_t> rows_per_rank;
+  for (std::uint64_t r = 0; r < ranks; ++r) {
+    rows_per_rank.push_back(
+        static_cast<std::int64_t>(rank_slice(static_cast<std::uint64_t>(options.global_batch), ranks, r).size()));
+  }
+  const std::int64_t rows = rows_per_rank[static_cast<std::size_t>(world.rank())];
+  if (rows_per_rank.back() == 0) throw input_error("a batch of {} leaves ranks without a pair", options.global_batch);
+  const bool is_whole = options.micro_batch == 0 || options.micro_batch >= rows;
+  const at::ScalarType compute = scalar_type_of(options.precision);
+  const ComputeDevice device = choose_device(world, options.device);
+  const auto comm = make_communicator(world, {}, device);
+  const ArenaShare share = options.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{};
+  ClipModel model(options.model, compute, device.device, share);
+  model.initialise("open_clip", 0);
+  model.recompute_blocks(options.recompute);
+  AdamWState optimizer = make_adamw_state(model.arena());
+  const std::int64_t kept = make_strategy(options.strategy).kept_patches(options.model.vision.patches());
+  const std::int64_t tokens = options.text_tokens > 0 ? options.text_tokens : options.model.text.context_length;
+  const std::vector<AttentionShape> shapes =
+      attention_shapes(options.model, is_whole ? rows : options.micro_batch, kept, tokens);
+
+  StepRate rate;
+  rate.device = device.description;
+  rate.comm = comm->name();
+  rate.attention = choose_attention(device.device, compute, shapes, false,
+                                    options.caption_tokens == 0 || !options.pack_captions || options.cuda_graph)
+                       .chosen;
+  rate.gemm_tflops = measured_gemm_tflops(compute, device.device);
+  GradReducer reducer(*comm, model.arena(), CommOptions{}.bucket_mib);
+  BatchSource source(world, options, rows, tokens, kept);
+  BatchFeed feed(device.device, world.in_flight());
+  StepClock clock(device.device, kPieces);
+  const at::Tensor lr = at::full({}, 1e-4, at::TensorOptions().dtype(at::kDouble).device(device.device));
+  const at::Tensor loss_now = at::zeros_like(lr);
+  // A graph has no inside that a clock could see: all of it counts as the last piece.
+  const auto lap = [&](Piece piece) {
+    if (!options.cuda_graph) clock.lap(piece);
+  };
+  GraphedStep step(world, device, options.cuda_graph, [&](const PairBatch& pairs) {
+    at::Tensor loss;
+    model.arena().zero_gradients();
+    lap(kPrepare);
+    if (is_whole) {
+      const Features features = encode(model, pairs);
+      loss = contrastive_loss_share(*comm, features.image, features.text, model.logit_scale(), rows_per_rank,
+                                    options.loss_columns);
+      lap(kForward);
+      reducer.start();
+      loss.backward();
+      reducer.finish();
+    } else {
+      loss = backward_in_micro_batches(*comm, model, reducer, pairs, rows_per_rank, options.micro_batch,
+                                       options.loss_columns);
+    }
+    lap(kBackward);
+    const at::Tensor norm = gradient_norm(model.arena(), *comm);
+    adamw_step(model.arena(), optimizer, norm, OptimOptions{}, lr, model.logit_scale_index());
+    model.arena().gather_weights(*comm);
+    loss_now.copy_(loss.detach());
+    return loss_now;
+  });
+
+  world.barrier();
+  Timer all;
+  double waited_s = 0, comm_s = 0, flags_s = 0;
+  std::vector<double> works_ms;  // of each step
+  const int unmeasured = options.cuda_graph ? kUnmeasuredGraphSteps : kUnmeasuredSteps;
+  for (int n = 0;; ++n) {
+    if (n == unmeasured) {
+      comm->synchronize();
+      synchronize_device(device.device);
+      clock.collect_s();
+      device_peak(device.device, true);
+      waited_s = source.waited_s();
+      comm_s = comm->wait_s();
+      flags_s = 0;
+      works_ms.clear();
+      rate.steps = 0;
+      all.restart();
+    }
+    // Rank 0's clock decides for all, while the step is on its way, as in training.
+    World::ControlFlags flags{};
+    flags[0] = world.rank() == 0 && n > unmeasured && all.seconds() > options.seconds ? 1 : 0;
+    world.start_flags(flags);
+    const Timer step_timer;
+    const double before_s = comm->wait_s() + source.waited_s();
+
+    const PairBatch host = source.next();
+    clock.start();
+    step.run(feed.put(host));
+    feed.done();
+    clock.lap(kOptimizer);
+    rate.steps += 1;
+    if (device.is_cpu())
+      works_ms.push_back(step_timer.milliseconds() - 1e3 * (comm->wait_s() + source.waited_s() - before_s));
+    const Timer flags_timer;
+    const bool is_last = world.wait_flags()[0] != 0;
+    if (device.is_cpu()) flags_s += flags_timer.seconds();  // a GPU has the step still to do
+    if (is_last) break;
+  }
+  comm->synchronize();
+  synchronize_device(device.device);
+  const double seconds = all.seconds(), n = static_cast<double>(rate.steps);
+  const std::vector<double> pieces_s = clock.collect_s();
+  rate.prepare_ms = 1e3 * pieces_s[kPrepare] / n;
+  rate.forward_ms = 1e3 * pieces_s[kForward] / n;
+  rate.backward_ms = 1e3 * pieces_s[kBackward] / n;
+  rate.optimizer_ms = 1e3 * pieces_s[kOptimizer] / n;
+  rate.comm_wait_ms = 1e3 * (comm->wait_s() - comm_s + flags_s) / n;
+  rate.data_wait_ms = 1e3 * (source.waited_s() - waited_s) / n;
+  rate.step_ms = 1e3 * seconds / n;
+  rate.gap_ms = rate.step_ms - 1e3 * std::accumulate(pieces_s.begin(), pieces_s.end(), 0.0) / n;
+  RankSteps mine{.rank = world.rank(),
+                 .host = world.host_name(),
+                 .step_ms = rate.step_ms,
+                 .work_ms = rate.step_ms - rate.comm_wait_ms - rate.data_wait_ms,
+                 .comm_wait_ms = rate.comm_wait_ms,
+                 .data_wait_ms = rate.data_wait_ms};
+  mine.least_work_ms = mine.median_work_ms = mine.most_work_ms = mine.work_ms;
+  if (!works_ms.empty()) {
+    std::ranges::sort(works_ms);
+    mine.least_work_ms = works_ms.front();
+    mine.median_work_ms = works_ms[works_ms.size() / 2];
+    mine.most_work_ms = works_ms.back();
+  }
+  rate.ranks = gather_rank_steps(world, mine);
+  std::set<std::string> hosts;
+  for (const RankSteps& one : rate.ranks) hosts.insert(one.host);
+  rate.nodes = std::max(1, static_cast<int>(hosts.size()));
+  time_exchanges(world, *comm, device.device, options, rows_per_rank, reducer, rate);
+  rate.pairs_per_s = static_cast<double>(options.global_batch) * n / seconds;
+  rate.text_tokens = source.mean_tokens();
+  rate.tflops =
+      6 * forward_macs(options.model, kept, std::llround(rate.text_tokens)) * rate.pairs_per_s / world.size() / 1e12;
+  rate.state_bytes =
+      static_cast<std::int64_t>(model.arena().master().nbytes() + optimizer.m.nbytes() + optimizer.v.nbytes());
+  rate.graph_refusal = step.refusal();
+  std::array<double, 2> memory{static_cast<double>(peak_rss_bytes()),
+                               static_cast<double>(device_peak(device.device).allocated_bytes)};
+  world.all_reduce_max(memory);
+  rate.rss_bytes = static_cast<std::int64_t>(memory[0]);
+  rate.device_bytes = static_cast<std::int64_t>(memory[1]);
+  return rate;
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,101 @@
+#include "clip_hpc/checkpoint/load_model.hpp"
+
+#include <algorithm>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/log.hpp"
+
+namespace clip_hpc {
+namespace {
+
+// A checkpoint that is complete, or nothing.
+std::filesystem::path newest_checkpoint(const RunFolder& folder) {
+  for (const std::filesystem::path& path : checkpoints_newest_first(folder)) {
+    const CheckpointInfo info = inspect_checkpoint(path);
+    if (info.about) return path;
+    log_info("warning: skipping {}: {}", path.native(), info.problem);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::filesystem::path> checkpoints_newest_first(const RunFolder& folder) {
+  std::vector<std::filesystem::path> paths;
+  for (const std::int64_t step : folder.checkpoint_steps()) paths.push_back(folder.checkpoint_path(step));
+  std::reverse(paths.begin(), paths.end());
+  return paths;
+}
+
+std::filesystem::path tokenizer_file(const RunFolder& folder) { return folder.path / kTokenizerFileName; }
+
+ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer) {
+  if (tokenizer.vocab_size() > model.text.vocab_size) {
+    throw input_error(
+        "model {}: the tokenizer has {} pieces, the model's vocab_size is {}; pack with --train-tokenizer {} or "
+        "raise vocab_size",
+        model.name, tokenizer.vocab_size(), model.text.vocab_size, model.text.vocab_size);
+  }
+  if (model.text.pool_type == "argmax" && !tokenizer.is_clip()) {
+    throw input_error(
+        "model {}: text pool_type argmax expects CLIP's own vocabulary, whose largest id is the end token; with "
+        "a SentencePiece tokenizer use eos or last",
+        model.name);
+  }
+  model.text.eos_id = tokenizer.eos_id();
+  return model;
+}
+
+at::ScalarType scalar_type_of(const std::string& precision) { return precision == "bf16" ? at::kBFloat16 : at::kFloat; }
+
+NamedTensors named_weights(const ClipModel& model) {
+  NamedTensors weights;
+  const auto& specs = model.arena().specs();
+  for (std::size_t i = 0; i < specs.size(); ++i) weights.emplace_back(specs[i].name, model.arena().master_view(i));
+  return weights;
+}
+
+LoadedModel load_model(const std::filesystem::path& named, const std::string& precision, const at::Device& device,
+                       const std::string& which) {
+  const std::filesystem::path path = without_slash(named);
+  LoadedModel loaded;
+  std::filesystem::path checkpoint = path;
+  if (!std::filesystem::exists(path / "manifest.json")) {
+    loaded.folder = RunFolder{path};
+    checkpoint = newest_checkpoint(loaded.folder);
+    if (checkpoint.empty()) {
+      throw input_error("{} holds no complete checkpoint: give a run folder or a checkpoint folder", path.native());
+    }
+  } else {
+    loaded.folder = RunFolder{std::filesystem::absolute(path).lexically_normal().parent_path().parent_path()};
+  }
+  const CheckpointInfo info = inspect_checkpoint(checkpoint);
+  if (!info.about) throw storage_error("{} is not a complete checkpoint: {}", checkpoint.native(), info.problem);
+  const Json& about = *info.about;
+  loaded.model = std::make_unique<ClipModel>(
+      parse_model_config(about.at("model"), about.at("model_name").get<std::string>()),
+      scalar_type_of(precision == "auto" ? about.value("precision", "fp32") : precision), device);
+  loaded.has_average = keeps_average(checkpoint);
+  loaded.averaged = which != "trained" && loaded.has_average;
+  if (which == "ema" && !loaded.averaged) {
+    throw input_error("{} holds no averaged weights: train with optim.ema, or ask for the trained ones",
+                      checkpoint.native());
+  }
+  const NamedTensors weights = read_checkpoint_weights(checkpoint, loaded.averaged);
+  const auto& specs = loaded.model->arena().specs();
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const auto found =
+        std::find_if(weights.begin(), weights.end(), [&](const auto& w) { return w.first == specs[i].name; });
+    if (found == weights.end() || found->second.sizes() != at::IntArrayRef(specs[i].shape)) {
+      throw storage_error("{}: tensor {} is missing or has another shape", checkpoint.native(), specs[i].name);
+    }
+    loaded.model->arena().set_parameter(i, found->second);
+  }
+  loaded.tokenizer = std::make_unique<Tokenizer>(Tokenizer::load(tokenizer_file(loaded.folder)));
+  loaded.progress = {about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>(),
+                     about.value("total_steps", std::int64_t{0})};
+  return loaded;
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,36 @@
+#include "clip_hpc/comm/collectively.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/util/Exception.h>
+
+#include <string>
+
+namespace clip_hpc {
+
+Error as_error(const std::exception& problem) {
+  if (const auto* error = dynamic_cast<const Error*>(&problem)) return *error;
+  if (const auto* error = dynamic_cast<const c10::Error*>(&problem)) {
+    const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(error) != nullptr;
+    const std::string words = error->what_without_backtrace();
+    return {memory ? ErrorKind::device : ErrorKind::internal, words.substr(0, words.find('\n'))};
+  }
+  return {ErrorKind::internal, problem.what()};
+}
+
+void agree(Communicator& comm, const std::optional<Error>& problem) {
+  const at::Tensor first = at::full({1}, problem ? comm.size() - comm.rank() : 0, at::kLong);
+  comm.all_reduce(first, ReduceOp::max);
+  if (first.item<std::int64_t>() == 0) return;
+  const int root = comm.size() - static_cast<int>(first.item<std::int64_t>());
+  const std::string own = problem ? problem->what() : "";
+  const at::Tensor head = at::tensor({problem ? static_cast<std::int64_t>(problem->kind()) : 0, std::ssize(own)});
+  comm.broadcast(head, root);
+  const at::Tensor text = at::zeros({head[1].item<std::int64_t>()}, at::kByte);
+  if (comm.rank() == root) std::copy(own.begin(), own.end(), text.data_ptr<std::uint8_t>());
+  if (text.numel() > 0) comm.broadcast(text, root);
+  std::string words(text.const_data_ptr<std::uint8_t>(), text.const_data_ptr<std::uint8_t>() + text.numel());
+  if (root != 0) words += fmt::format(" (rank {})", root);
+  throw Error(static_cast<ErrorKind>(head[0].item<std::int64_t>()), words);
+}
+
+}  // namespace clip_hpc

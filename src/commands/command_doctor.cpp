@@ -1,0 +1,45 @@
+#include "clip_hpc/bench/doctor.hpp"
+
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/commands.hpp"
+#include "commands/read_arguments.hpp"
+
+namespace po = boost::program_options;
+
+namespace clip_hpc {
+namespace {
+
+constexpr const char* kUsage = R"(clip_hpc doctor: is this allocation fit to run?
+
+Examples:
+  clip_hpc doctor
+  srun --mpi=pmix clip_hpc doctor --dir $SCRATCH
+  mpirun -np 4 clip_hpc doctor --dir runs
+
+Exit codes: 0 ready; else that of the first problem (docs/errors.md).
+)";
+
+}  // namespace
+
+int command_doctor(World& world, std::span<const std::string> arguments) {
+  DoctorOptions options;
+  std::string dir;
+  po::options_description words("Options");
+  words.add_options()("dir", po::value(&dir), "also write and sync there (the run folder's file system)")(
+      "mib", po::value(&options.write_mib)->default_value(options.write_mib), "how much every rank writes");
+  if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
+  if (options.write_mib < 1 || options.write_mib > 1048576) throw input_error("--mib must be 1 to 1048576");
+  options.dir = dir;
+  const DoctorReport report = examine(world, options);
+  for (const std::string& line : report.lines) log_line(line);
+  for (const std::string& line : report.advice) log_info("advice: {}", line);
+  for (const DoctorFinding& problem : report.problems) log_info("fix: {}", problem.text);
+  if (report.problems.empty()) {
+    log_line("verdict: ready");
+    return kExitDone;
+  }
+  log_info("verdict: not ready, {} to fix", report.problems.size());
+  return exit_code(report.problems.front().kind);
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,49 @@
+#include <cstdio>
+#include <iostream>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/commands.hpp"
+#include "clip_hpc/text/tokenizer.hpp"
+#include "commands/read_arguments.hpp"
+
+namespace po = boost::program_options;
+
+namespace clip_hpc {
+namespace {
+
+constexpr const char* kUsage =
+    R"(clip_hpc tokenize: token ids of the lines of standard input, one line a line, with the end token
+
+With --context N they are what a model of that context gets: cut so that the end token is the last, and padded with the
+end token, or for clip with 0.
+
+Examples:
+  clip_hpc tokenize --tokenizer runs/quickstart/letters < captions.txt > ids.txt
+  clip_hpc tokenize --tokenizer packed/glyphs/train --context 16 < captions.txt > ids.txt
+  clip_hpc tokenize --tokenizer clip --context 77 < captions.txt > ids.txt
+)";
+
+}  // namespace
+
+int command_tokenize(std::span<const std::string> arguments) {
+  std::string name;
+  int context = 0;
+  po::options_description words("Options");
+  words.add_options()("tokenizer", po::value(&name),
+                      "SentencePiece model, packed set, run folder, or clip: CLIP's own byte pairs")(
+      "context", po::value(&context)->default_value(context), "ids a line; 0: as many as it has");
+  if (!read_words(arguments, words, kUsage, true)) return kExitDone;
+  if (name.empty()) throw input_error("clip_hpc tokenize needs --tokenizer");
+  if (context < 0) throw input_error("--context must be at least 0, got {}", context);
+  const Tokenizer tokenizer = Tokenizer::load(tokenizer_path(name));
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    if (line.ends_with('\r')) line.pop_back();
+    const std::vector<std::int32_t> ids = context > 0 ? tokenizer.encode(line, context) : tokenizer.tokens(line);
+    fmt::print("{}\n", fmt::join(ids, " "));
+  }
+  if (std::fflush(stdout) != 0) throw storage_error("cannot write the ids: is the disk full?");
+  return kExitDone;
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,16 @@
+#include "commands/read_arguments.hpp"
+
+#include <fmt/format.h>
+
+#include "clip_hpc/config/arguments.hpp"
+
+namespace clip_hpc {
+
+bool read_words(std::span<const std::string> arguments, boost::program_options::options_description options,
+                std::string_view usage, bool speak) {
+  if (parse_words(arguments, options)) return true;
+  if (speak) fmt::print("{}", help_text(usage, options));
+  return false;
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,123 @@
+#include "clip_hpc/config/arguments.hpp"
+
+#include <sstream>
+
+#include "clip_hpc/base/error.hpp"
+
+namespace po = boost::program_options;
+
+namespace clip_hpc {
+namespace {
+
+template <class T>
+struct IsVector : std::false_type {};
+template <class T>
+struct IsVector<std::vector<T>> : std::true_type {};
+template <class T>
+struct Inner {
+  using type = T;
+  static constexpr bool is_optional = false;
+};
+template <class T>
+struct Inner<std::optional<T>> {
+  using type = T;
+  static constexpr bool is_optional = true;
+};
+
+}  // namespace
+
+template <class T>
+void ArgumentTable::add(const std::string& name, T& field, const std::string& help,
+                        std::type_identity_t<Check<T>> check) {
+  using Value = typename Inner<T>::type;
+  const auto receive = [&field, check, label = "--" + name](const Value& value) {
+    if (check.test) check(label, T(value));
+    field = value;
+  };
+  if constexpr (std::is_same_v<T, bool>) {
+    description_.add_options()(name.c_str(), po::bool_switch(&field)->default_value(field), help.c_str());
+  } else {
+    auto* value = po::value<Value>();
+    value->notifier(receive);
+    if constexpr (IsVector<Value>::value) value->multitoken();
+    if constexpr (std::is_arithmetic_v<T>) value->default_value(field);
+    if constexpr (std::is_same_v<T, std::string>) {
+      if (!field.empty()) value->default_value(field);
+    }
+    description_.add_options()(name.c_str(), value, help.c_str());
+  }
+}
+
+template void ArgumentTable::add(const std::string&, std::string&, const std::string&, Check<std::string>);
+template void ArgumentTable::add(const std::string&, bool&, const std::string&, Check<bool>);
+template void ArgumentTable::add(const std::string&, std::int64_t&, const std::string&, Check<std::int64_t>);
+template void ArgumentTable::add(const std::string&, double&, const std::string&, Check<double>);
+template void ArgumentTable::add(const std::string&, std::vector<std::string>&, const std::string&,
+                                 Check<std::vector<std::string>>);
+template void ArgumentTable::add(const std::string&, std::vector<std::int64_t>&, const std::string&,
+                                 Check<std::vector<std::int64_t>>);
+template void ArgumentTable::add(const std::string&, std::vector<double>&, const std::string&,
+                                 Check<std::vector<double>>);
+template void ArgumentTable::add(const std::string&, std::optional<std::string>&, const std::string&,
+                                 Check<std::optional<std::string>>);
+template void ArgumentTable::add(const std::string&, std::optional<std::int64_t>&, const std::string&,
+                                 Check<std::optional<std::int64_t>>);
+template void ArgumentTable::add(const std::string&, std::optional<double>&, const std::string&,
+                                 Check<std::optional<double>>);
+
+void ArgumentTable::add_repeated(const std::string& name, std::vector<std::string>& field, const std::string& help) {
+  description_.add_options()(name.c_str(), po::value(&field), help.c_str());
+}
+
+bool ArgumentTable::parse(std::span<const std::string> arguments) {
+  description_.add_options()("help,h", "this text");
+  try {
+    // "--dat" is not "--data": an option that a later version adds must not change what a job script means.
+    constexpr int kStyle = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
+    po::store(po::command_line_parser(std::vector<std::string>(arguments.begin(), arguments.end()))
+                  .options(description_)
+                  .positional({})
+                  .style(kStyle)
+                  .run(),
+              map_);
+    if (map_.contains("help")) return false;
+    po::notify(map_);
+  } catch (const po::error& problem) {
+    throw input_error("{}; --help lists the options", problem.what());
+  }
+  return true;
+}
+
+std::string ArgumentTable::help(std::string_view usage) const {
+  std::ostringstream text;
+  text << usage << '\n' << description_;
+  return text.str();
+}
+
+bool parse_words(std::span<const std::string> arguments, po::options_description& options) {
+  options.add_options()("help,h", "this text");
+  try {
+    po::variables_map map;
+    // "--dat" is not "--data": a word that a later version adds must not change what a job script means.
+    constexpr int kStyle = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
+    po::store(po::command_line_parser(std::vector<std::string>(arguments.begin(), arguments.end()))
+                  .options(options)
+                  .positional({})
+                  .style(kStyle)
+                  .run(),
+              map);
+    if (map.contains("help")) return false;
+    po::notify(map);
+  } catch (const po::error& problem) {
+    throw input_error("{}; --help lists the options", problem.what());
+  }
+  return true;
+}
+
+std::string help_text(std::string_view usage, const po::options_description& options) {
+  std::ostringstream text;
+  text << usage << '\n' << options;
+  return text.str();
+}
+
+}  // namespace clip_hpc

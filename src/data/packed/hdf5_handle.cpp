@@ -1,0 +1,138 @@
+#include "clip_hpc/data/packed/hdf5_handle.hpp"
+
+#include <array>
+#include <vector>
+
+#include "clip_hpc/base/error.hpp"
+
+namespace clip_hpc {
+namespace {
+
+void silence_hdf5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }  // our messages say more than its stack does
+
+Error write_failed(const std::filesystem::path& path, std::string_view what) {
+  return storage_error("cannot write {} into {}: is the disk full or the quota reached?", what, path.native());
+}
+
+// Contiguous and allocated at once. Not valid: it could not be made.
+Hid create_dataset(const Hid& file, const std::string& name, hid_t type, std::span<const hsize_t> shape) {
+  const Hid space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);
+  const Hid creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  H5Pset_layout(creation.get(), H5D_CONTIGUOUS);
+  H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY);
+  H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER);
+  H5Pset_obj_track_times(creation.get(), false);
+  return {H5Dcreate2(file.get(), name.c_str(), type, space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT), H5Dclose};
+}
+
+Hid open_attribute(const Hid& file, const char* name, const std::filesystem::path& path) {
+  Hid attribute(H5Aopen(file.get(), name, H5P_DEFAULT), H5Aclose);
+  if (!attribute.valid()) {
+    throw storage_error("{} has no attribute {}: it was not written by clip_hpc, write it again", path.native(), name);
+  }
+  return attribute;
+}
+
+}  // namespace
+
+Hid open_hdf5(const std::filesystem::path& path) {
+  silence_hdf5();
+  if (!std::filesystem::exists(path)) throw storage_error("{} does not exist: check the path", path.native());
+  Hid file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+  if (!file.valid()) {
+    throw storage_error("{} is not a whole HDF5 file (truncated or damaged): copy or write it again", path.native());
+  }
+  return file;
+}
+
+Hid create_hdf5(const std::filesystem::path& path) {
+  silence_hdf5();
+  const Hid creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
+  H5Pset_obj_track_times(creation.get(), false);
+  const Hid access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  H5Pset_alignment(access.get(), 1 << 16, 4096);  // large datasets start on a page
+  Hid file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose);
+  if (!file.valid()) throw storage_error("cannot create {}: check that the folder is writable", path.native());
+  return file;
+}
+
+bool has_dataset(const Hid& file, const std::string& name) {
+  return H5Lexists(file.get(), name.c_str(), H5P_DEFAULT) > 0;
+}
+
+FileRegion region_of(const Hid& file, const std::string& dataset, std::size_t element_bytes,
+                     const std::filesystem::path& path) {
+  const Hid handle(H5Dopen2(file.get(), dataset.c_str(), H5P_DEFAULT), H5Dclose);
+  if (!handle.valid()) {
+    throw storage_error("{} has no dataset {}: repack the set with clip_hpc pack", path.native(), dataset);
+  }
+  const Hid type(H5Dget_type(handle.get()), H5Tclose);
+  const Hid space(H5Dget_space(handle.get()), H5Sclose);
+  const haddr_t offset = H5Dget_offset(handle.get());
+  if (offset == HADDR_UNDEF || H5Tget_size(type.get()) != element_bytes) {
+    throw storage_error(
+        "{}: dataset {} is not contiguous with {} bytes an element (chunked or compressed?): repack it with "
+        "clip_hpc pack",
+        path.native(), dataset, element_bytes);
+  }
+  const hssize_t elements = H5Sget_simple_extent_npoints(space.get());
+  return {offset, static_cast<std::uint64_t>(elements) * element_bytes};
+}
+
+void write_dataset(const Hid& file, const std::string& name, hid_t type, std::uint64_t rows, std::uint64_t columns,
+                   const void* values, const std::filesystem::path& path) {
+  const std::array<hsize_t, 2> shape{rows, columns};
+  Hid dataset = create_dataset(file, name, type, std::span(shape).first(columns == 0 ? 1 : 2));
+  if (!dataset.valid() || H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0 ||
+      !dataset.close()) {
+    throw write_failed(path, name);
+  }
+}
+
+std::uint64_t lay_out_dataset(const Hid& file, const std::string& name, hid_t type,
+                              std::span<const std::uint64_t> shape, const std::filesystem::path& path) {
+  const std::vector<hsize_t> extents(shape.begin(), shape.end());
+  Hid dataset = create_dataset(file, name, type, extents);
+  const haddr_t offset = dataset.valid() ? H5Dget_offset(dataset.get()) : HADDR_UNDEF;
+  if (offset == HADDR_UNDEF || !dataset.close()) throw write_failed(path, name);
+  return offset;
+}
+
+std::uint64_t read_attribute_u64(const Hid& file, const char* name, const std::filesystem::path& path) {
+  const Hid attribute = open_attribute(file, name, path);
+  std::uint64_t value = 0;
+  if (H5Aread(attribute.get(), H5T_NATIVE_UINT64, &value) < 0) {
+    throw storage_error("{}: attribute {} is not a number: write the file again", path.native(), name);
+  }
+  return value;
+}
+
+std::string read_attribute_text(const Hid& file, const char* name, const std::filesystem::path& path) {
+  const Hid attribute = open_attribute(file, name, path);
+  const Hid type(H5Aget_type(attribute.get()), H5Tclose);
+  if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0) {
+    throw storage_error("{}: attribute {} is not a fixed-length text: write the file again", path.native(), name);
+  }
+  std::string text(H5Tget_size(type.get()), '\0');
+  if (H5Aread(attribute.get(), type.get(), text.data()) < 0) {
+    throw storage_error("{}: cannot read the attribute {}", path.native(), name);
+  }
+  text.resize(text.find_last_not_of('\0') + 1);
+  return text;
+}
+
+void write_attribute(const Hid& file, const char* name, std::uint64_t value, const std::filesystem::path& path) {
+  const Hid space(H5Screate(H5S_SCALAR), H5Sclose);
+  const Hid attribute(H5Acreate2(file.get(), name, H5T_STD_U64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  if (!attribute.valid() || H5Awrite(attribute.get(), H5T_NATIVE_UINT64, &value) < 0) throw write_failed(path, name);
+}
+
+void write_attribute(const Hid& file, const char* name, const std::string& value, const std::filesystem::path& path) {
+  const Hid space(H5Screate(H5S_SCALAR), H5Sclose);
+  const Hid type(H5Tcopy(H5T_C_S1), H5Tclose);
+  H5Tset_size(type.get(), value.size() + 1);
+  const Hid attribute(H5Acreate2(file.get(), name, type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  if (!attribute.valid() || H5Awrite(attribute.get(), type.get(), value.c_str()) < 0) throw write_failed(path, name);
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,67 @@
+#include "clip_hpc/train/import_model.hpp"
+
+#include <torch/headeronly/version.h>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/version.hpp"
+#include "clip_hpc/checkpoint/formats/open_clip.hpp"
+#include "clip_hpc/run/provenance.hpp"
+#include "clip_hpc/train/session.hpp"
+
+namespace fs = std::filesystem;
+
+namespace clip_hpc {
+namespace {
+
+Tokenizer tokenizer_for(const OpenClipModel& source, const ImportRequest& request) {
+  const fs::path file = request.tokenizer.empty() ? source.tokenizer_file : request.tokenizer;
+  if (file.empty()) {
+    throw input_error(
+        "{} brings no tokenizer.model: give --tokenizer, clip for CLIP's own {} pieces or a SentencePiece file",
+        request.input.native(), 49408);
+  }
+  if (!fs::exists(file)) throw input_error("{} does not exist: check --tokenizer", file.native());
+  return Tokenizer::load(file);
+}
+
+}  // namespace
+
+void import_open_clip(World& world, const ImportRequest& request) {
+  const fs::path output = without_slash(request.output);
+  if (fs::exists(output)) throw input_error("{} exists: remove it, or give another --output", output.native());
+  const OpenClipModel source = read_open_clip(request.input, request.config);
+  const Tokenizer tokenizer = tokenizer_for(source, request);
+  const ModelConfig config = model_for(source.config, tokenizer);
+  if (source.states_eos && config.text.pool_type == "eos" && source.config.text.eos_id != config.text.eos_id) {
+    throw input_error("{}: the model's end token is {}, the tokenizer's {}: give the tokenizer it was trained with",
+                      request.input.native(), source.config.text.eos_id, config.text.eos_id);
+  }
+  ClipModel model(config, at::kFloat);
+  for (std::size_t i = 0; i < source.weights.size(); ++i) model.arena().set_parameter(i, source.weights[i].second);
+  AdamWState optimizer = make_adamw_state(model.arena());
+
+  world.barrier();  // all ranks have seen that the folder is not there
+  const RunFolder folder{output};
+  const std::vector<std::string> hosts = world.gather_strings(world.host_name());
+  if (world.rank() == 0) {
+    folder.create();
+    const fs::path file = request.tokenizer.empty() ? source.tokenizer_file : request.tokenizer;
+    write_file_atomic(tokenizer_file(folder), read_text_file(file));
+    append_provenance(folder.provenance_file(), {.program_version = program_version(),
+                                                 .git_commit = git_commit(),
+                                                 .versions = {{"LibTorch", TORCH_VERSION}},
+                                                 .hosts = hosts,
+                                                 .world_size = world.size(),
+                                                 .start_time = utc_now(),
+                                                 .command_line = request.command_line,
+                                                 .config_hash = kImported});
+  }
+  world.barrier();
+  save(world, folder, model, optimizer, {}, {}, kImported);
+  log_info("{}: {}, {:.1f} M parameters, from {}", output.native(), config.name,
+           static_cast<double>(model.arena().numel()) / 1e6, request.input.native());
+}
+
+}  // namespace clip_hpc

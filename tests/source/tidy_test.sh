@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# clang-tidy with the checks of .clang-tidy. The rooms without LibTorch are quick to read and are checked here; for all:
+#   tests/source/tidy_test.sh all            or some:  tests/source/tidy_test.sh src/optim/*.cpp
+# A file that passed is not read again until it, a header of these rooms or .clang-tidy changes.
+# shellcheck source=tests/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+command -v clang-tidy >/dev/null || skip_all 'clang-tidy is not installed'
+commands=$CLIP_HPC_BINARY_DIR/compile_commands.json
+[[ -s $commands ]] || skip_all "$commands is missing: configure with cmake --preset release"
+cd "$CLIP_HPC_SOURCE_DIR" || exit 1
+
+light=(base config run study)
+if (($# == 0)); then
+  mapfile -t files < <(for room in "${light[@]}"; do compgen -G "src/$room/*.cpp"; done)
+elif [[ $1 == all ]]; then
+  mapfile -t files < <(compgen -G 'src/*.cpp'; compgen -G 'src/*/*.cpp'; compgen -G 'postprocess/*.cpp')
+else
+  files=("$@")
+fi
+
+# clang cannot read g++'s precompiled headers: it gets the text that they were made of.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+sed -E "s|-include [^ ]*clip_hpc_light\.dir/cmake_pch\.hxx|-include $CLIP_HPC_SOURCE_DIR/src/pch_light.hpp|
+        s|-include [^ ]*cmake_pch\.hxx|-include $CLIP_HPC_SOURCE_DIR/src/pch.hpp|"'; s/-fpch-preprocess//; s/-Winvalid-pch//' "$commands" >"$work/compile_commands.json"
+
+stamps=$CLIP_HPC_BINARY_DIR/tidy
+mkdir -p "$stamps"
+rules=$(cat .clang-tidy include/clip_hpc/{base,config,run,study}/*.hpp "$commands" 2>/dev/null | sha256sum)
+stamp_of() { { echo "$rules" && cat "$1"; } | sha256sum | cut -c1-32; }
+tidy() { # file
+  local stamp
+  stamp=$stamps/$(stamp_of "$1")
+  [[ ! -e $stamp ]] || return 0
+  clang-tidy --quiet --extra-arg=-Wno-unknown-warning-option -p "$work" "$1" >"$work/${1//\//_}.out" 2>/dev/null || return 1
+  : >"$stamp"
+}
+slots=$(nproc)
+for file in "${files[@]}"; do
+  while (($(jobs -rp | wc -l) >= slots)); do wait -n; done
+  { tidy "$file" || : >"$work/${file//\//_}.failed"; } &
+done
+wait
+for file in "${files[@]}"; do
+  name=$work/${file//\//_}
+  [[ ! -e $name.failed ]] || cat "$name.out"
+  check "$file" test ! -e "$name.failed"
+done
+
+# The check itself finds what is planted.
+printf '#include <string>\nint f(std::string a) {\n  return (int)a.size();\n}\n' >"$work/planted.cpp"
+plant_is_found() { ! clang-tidy --quiet --config-file=.clang-tidy "$work/planted.cpp" -- -std=c++20 >"$work/planted.out" 2>&1; }
+check 'planted: a copied argument' plant_is_found
+check 'planted: by its name' grep -q performance-unnecessary-value-param "$work/planted.out"
+finish
