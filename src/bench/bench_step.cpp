@@ -19,25 +19,18 @@
 #include "clip_hpc/comm/gather_with_grad.hpp"
 #include "clip_hpc/data/loading/loader.hpp"
 #include "clip_hpc/data/loading/sample_plan.hpp"
-#include "clip_hpc/loss/terms/softmax.hpp"
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/ops/attention_choice.hpp"
 #include "clip_hpc/ops/measure.hpp"
 #include "clip_hpc/optim/adamw.hpp"
-#include "clip_hpc/train/batch_feed.hpp"
-#include "clip_hpc/train/grad_reducer.hpp"
-#include "clip_hpc/train/graphed_step.hpp"
-#include "clip_hpc/train/micro_batches.hpp"
 #include "clip_hpc/train/session.hpp"
-#include "clip_hpc/train/step_clock.hpp"
+#include "clip_hpc/train/step.hpp"
 
 namespace clip_hpc {
 namespace {
 
 constexpr int kUnmeasuredSteps = 2;       // memory is allocated, kernels are chosen
 constexpr int kUnmeasuredGraphSteps = 6;  // and the graph is recorded
-
-enum Piece : std::size_t { kPrepare, kForward, kBackward, kOptimizer, kPieces };
 
 // One batch of random pairs, or batch after batch of a packed set.
 class BatchSource {
@@ -47,8 +40,8 @@ class BatchSource {
       : options_(options), kept_(kept) {
     const std::int64_t size = options.model.vision.image_size, patches = options.model.vision.patches();
     RandomStream random(0, Purpose::bench, static_cast<std::uint64_t>(world.rank()));
-    pairs_.bytes = at::empty({rows, 3, size, size}, at::kByte);
-    for (std::uint8_t& byte : std::span(pairs_.bytes.data_ptr<std::uint8_t>(), pairs_.bytes.nbytes())) {
+    pairs_.images = at::empty({1, rows, 3, size, size}, at::kByte);
+    for (std::uint8_t& byte : std::span(pairs_.images.data_ptr<std::uint8_t>(), pairs_.images.nbytes())) {
       byte = static_cast<std::uint8_t>(random.next_u32() & 0xff);
     }
     pairs_.ids = at::empty({rows, tokens}, at::kLong);
@@ -93,7 +86,7 @@ class BatchSource {
     if (loader_) {
       if (batch_.step >= 0) loader_->recycle(std::move(batch_));
       batch_ = loader_->next();
-      pairs_.bytes = at::from_blob(batch_.images.data(), pairs_.bytes.sizes(), at::kByte);
+      pairs_.images = at::from_blob(batch_.images.data(), pairs_.images.sizes(), at::kByte);
     }
     if (draws_) pairs_.kept = draw_kept_patches(0, positions_, options_.model.vision.patches(), kept_);
     return pairs_;
@@ -169,120 +162,121 @@ std::vector<RankSteps> gather_rank_steps(World& world, const RankSteps& mine) {
 
 }  // namespace
 
-StepRate bench_step(World& world, const StepBenchOptions& options) {
+namespace {
+
+BatchSplit split_evenly(const World& world, std::int64_t global_batch) {
+  BatchSplit split{{}, world.rank()};
   const auto ranks = static_cast<std::uint64_t>(world.size());
-  std::vector<std::int64_t> rows_per_rank;
   for (std::uint64_t r = 0; r < ranks; ++r) {
-    rows_per_rank.push_back(
-        static_cast<std::int64_t>(rank_slice(static_cast<std::uint64_t>(options.global_batch), ranks, r).size()));
+    split.rows_per_rank.push_back(
+        static_cast<std::int64_t>(rank_slice(static_cast<std::uint64_t>(global_batch), ranks, r).size()));
   }
-  const std::int64_t rows = rows_per_rank[static_cast<std::size_t>(world.rank())];
-  if (rows_per_rank.back() == 0) throw input_error("a batch of {} leaves ranks without a pair", options.global_batch);
-  const bool is_whole = options.micro_batch == 0 || options.micro_batch >= rows;
-  const at::ScalarType compute = scalar_type_of(options.precision);
-  const ComputeDevice device = choose_device(world, options.device);
-  const auto comm = make_communicator(world, {}, device);
-  const ArenaShare share = options.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{};
-  ClipModel model(options.model, compute, device.device, share);
-  model.initialise("open_clip", 0);
-  model.recompute_blocks(options.recompute);
-  AdamWState optimizer = make_adamw_state(model.arena());
-  const std::int64_t kept = make_strategy(options.strategy).kept_patches(options.model.vision.patches());
-  const std::int64_t tokens = options.text_tokens > 0 ? options.text_tokens : options.model.text.context_length;
-  const std::vector<AttentionShape> shapes =
-      attention_shapes(options.model, is_whole ? rows : options.micro_batch, kept, tokens);
+  if (split.rows_per_rank.back() == 0) throw input_error("a batch of {} leaves ranks without a pair", global_batch);
+  return split;
+}
 
-  StepRate rate;
-  rate.device = device.description;
-  rate.comm = comm->name();
-  rate.attention = choose_attention(device.device, compute, shapes, false,
-                                    options.caption_tokens == 0 || !options.pack_captions || options.cuda_graph)
-                       .chosen;
-  rate.gemm_tflops = measured_gemm_tflops(compute, device.device);
-  GradReducer reducer(*comm, model.arena(), CommOptions{}.bucket_mib);
-  BatchSource source(world, options, rows, tokens, kept);
-  BatchFeed feed(device.device, world.in_flight());
-  StepClock clock(device.device, kPieces);
-  const at::Tensor lr = at::full({}, 1e-4, at::TensorOptions().dtype(at::kDouble).device(device.device));
-  const at::Tensor loss_now = at::zeros_like(lr);
-  // A graph has no inside that a clock could see: all of it counts as the last piece.
-  const auto lap = [&](Piece piece) {
-    if (!options.cuda_graph) clock.lap(piece);
-  };
-  GraphedStep step(world, device, options.cuda_graph, [&](const PairBatch& pairs) {
-    at::Tensor loss;
-    model.arena().zero_gradients();
-    lap(kPrepare);
-    if (is_whole) {
-      const Features features = encode(model, pairs);
-      loss = contrastive_loss_share(*comm, features.image, features.text, model.logit_scale(), rows_per_rank,
-                                    options.loss_columns);
-      lap(kForward);
-      reducer.start();
-      loss.backward();
-      reducer.finish();
-    } else {
-      loss = backward_in_micro_batches(*comm, model, reducer, pairs, rows_per_rank, options.micro_batch,
-                                       options.loss_columns);
-    }
-    lap(kBackward);
-    const at::Tensor norm = gradient_norm(model.arena(), *comm);
-    adamw_step(model.arena(), optimizer, norm, OptimOptions{}, lr, model.logit_scale_index());
-    model.arena().gather_weights(*comm);
-    loss_now.copy_(loss.detach());
-    return loss_now;
-  });
+// What is measured: the step of a training run, on a model that no one trained before.
+struct Bench {
+  Bench(World& of, const StepBenchOptions& asked)
+      : world(of),
+        options(asked),
+        split(split_evenly(of, asked.global_batch)),
+        compute(scalar_type_of(asked.precision)),
+        device(choose_device(of, asked.device)),
+        communicator(make_communicator(of, {}, device)),
+        strategy(make_strategy(asked.strategy)),
+        model(asked.model, compute, device.device,
+              asked.shard_optimizer ? ArenaShare{of.rank(), of.size()} : ArenaShare{}) {
+    model.initialise("open_clip", 0);
+    model.recompute_blocks(options.recompute);
+  }
+  bool is_whole() const { return options.micro_batch == 0 || options.micro_batch >= split.rows(); }
+  std::int64_t kept() const { return strategy.phases[0].kept_patches(options.model.vision.patches()); }
+  std::int64_t tokens() const {
+    return options.text_tokens > 0 ? options.text_tokens : options.model.text.context_length;
+  }
 
+  World& world;
+  const StepBenchOptions& options;
+  BatchSplit split;
+  at::ScalarType compute;
+  ComputeDevice device;
+  std::unique_ptr<Communicator> communicator;
+  Strategy strategy;
+  ClipModel model;
+};
+
+// The waits and the time of the measured steps, on this rank.
+struct Measured {
+  double seconds = 0, data_wait_s = 0, comm_wait_s = 0;
+  std::int64_t steps = 0;
+  std::vector<double> works_ms;  // of each step, on a CPU
+  StepSeconds pieces_s{};
+};
+
+// Collective. Steps for options.seconds after those in which memory is taken.
+Measured measure_steps(Bench& bench, TrainStep& step, BatchSource& source) {
+  World& world = bench.world;
+  Communicator& comm = *bench.communicator;
+  const at::Device device = bench.device.device;
   world.barrier();
   Timer all;
-  double waited_s = 0, comm_s = 0, flags_s = 0;
-  std::vector<double> works_ms;  // of each step
-  const int unmeasured = options.cuda_graph ? kUnmeasuredGraphSteps : kUnmeasuredSteps;
+  Measured sums;
+  double data_before_s = 0, comm_before_s = 0, flags_s = 0;
+  const int unmeasured = bench.options.cuda_graph ? kUnmeasuredGraphSteps : kUnmeasuredSteps;
   for (int n = 0;; ++n) {
     if (n == unmeasured) {
-      comm->synchronize();
-      synchronize_device(device.device);
-      clock.collect_s();
-      device_peak(device.device, true);
-      waited_s = source.waited_s();
-      comm_s = comm->wait_s();
+      comm.synchronize();
+      synchronize_device(device);
+      step.collect_s();
+      device_peak(device, true);
+      data_before_s = source.waited_s();
+      comm_before_s = comm.wait_s();
       flags_s = 0;
-      works_ms.clear();
-      rate.steps = 0;
+      sums = {};
       all.restart();
     }
     // Rank 0's clock decides for all, while the step is on its way, as in training.
     World::ControlFlags flags{};
-    flags[0] = world.rank() == 0 && n > unmeasured && all.seconds() > options.seconds ? 1 : 0;
+    flags[0] = world.rank() == 0 && n > unmeasured && all.seconds() > bench.options.seconds ? 1 : 0;
     world.start_flags(flags);
     const Timer step_timer;
-    const double before_s = comm->wait_s() + source.waited_s();
-
-    const PairBatch host = source.next();
-    clock.start();
-    step.run(feed.put(host));
-    feed.done();
-    clock.lap(kOptimizer);
-    rate.steps += 1;
-    if (device.is_cpu())
-      works_ms.push_back(step_timer.milliseconds() - 1e3 * (comm->wait_s() + source.waited_s() - before_s));
+    const double before_s = comm.wait_s() + source.waited_s();
+    step.run(source.next(), 1e-4);
+    sums.steps += 1;
+    if (device.is_cpu()) {
+      sums.works_ms.push_back(step_timer.milliseconds() - 1e3 * (comm.wait_s() + source.waited_s() - before_s));
+    }
     const Timer flags_timer;
     const bool is_last = world.wait_flags()[0] != 0;
     if (device.is_cpu()) flags_s += flags_timer.seconds();  // a GPU has the step still to do
     if (is_last) break;
   }
-  comm->synchronize();
-  synchronize_device(device.device);
-  const double seconds = all.seconds(), n = static_cast<double>(rate.steps);
-  const std::vector<double> pieces_s = clock.collect_s();
-  rate.prepare_ms = 1e3 * pieces_s[kPrepare] / n;
-  rate.forward_ms = 1e3 * pieces_s[kForward] / n;
-  rate.backward_ms = 1e3 * pieces_s[kBackward] / n;
-  rate.optimizer_ms = 1e3 * pieces_s[kOptimizer] / n;
-  rate.comm_wait_ms = 1e3 * (comm->wait_s() - comm_s + flags_s) / n;
-  rate.data_wait_ms = 1e3 * (source.waited_s() - waited_s) / n;
-  rate.step_ms = 1e3 * seconds / n;
-  rate.gap_ms = rate.step_ms - 1e3 * std::accumulate(pieces_s.begin(), pieces_s.end(), 0.0) / n;
+  comm.synchronize();
+  synchronize_device(device);
+  sums.seconds = all.seconds();
+  sums.pieces_s = step.collect_s();
+  sums.data_wait_s = source.waited_s() - data_before_s;
+  sums.comm_wait_s = comm.wait_s() - comm_before_s + flags_s;
+  return sums;
+}
+
+void note_times(const Measured& sums, StepRate& rate) {
+  const auto n = static_cast<double>(sums.steps);
+  const auto piece_ms = [&](StepPiece piece) { return 1e3 * sums.pieces_s[static_cast<std::size_t>(piece)] / n; };
+  rate.steps = sums.steps;
+  rate.prepare_ms = piece_ms(StepPiece::prepare);
+  rate.forward_ms = piece_ms(StepPiece::forward);
+  rate.backward_ms = piece_ms(StepPiece::backward);
+  rate.optimizer_ms = piece_ms(StepPiece::update);
+  rate.comm_wait_ms = 1e3 * sums.comm_wait_s / n;
+  rate.data_wait_ms = 1e3 * sums.data_wait_s / n;
+  rate.step_ms = 1e3 * sums.seconds / n;
+  rate.gap_ms = rate.step_ms - 1e3 * std::accumulate(sums.pieces_s.begin(), sums.pieces_s.end(), 0.0) / n;
+}
+
+// Collective.
+void note_ranks(World& world, std::vector<double> works_ms, StepRate& rate) {
   RankSteps mine{.rank = world.rank(),
                  .host = world.host_name(),
                  .step_ms = rate.step_ms,
@@ -300,16 +294,45 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   std::set<std::string> hosts;
   for (const RankSteps& one : rate.ranks) hosts.insert(one.host);
   rate.nodes = std::max(1, static_cast<int>(hosts.size()));
-  time_exchanges(world, *comm, device.device, options, rows_per_rank, reducer, rate);
-  rate.pairs_per_s = static_cast<double>(options.global_batch) * n / seconds;
+}
+
+}  // namespace
+
+StepRate bench_step(World& world, const StepBenchOptions& options) {
+  Bench bench(world, options);
+  AdamWState optimizer = make_adamw_state(bench.model.arena());
+  const OptimOptions optim;
+  StepRate rate;
+  rate.device = bench.device.description;
+  rate.comm = bench.communicator->name();
+  rate.attention =
+      choose_attention(bench.device.device, bench.compute,
+                       attention_shapes(options.model, bench.is_whole() ? bench.split.rows() : options.micro_batch,
+                                        bench.kept(), bench.tokens()),
+                       false, options.caption_tokens == 0 || !options.pack_captions || options.cuda_graph)
+          .chosen;
+  rate.gemm_tflops = measured_gemm_tflops(bench.compute, bench.device.device);
+  TrainStep step(world, bench.device, *bench.communicator, bench.model, optimizer, optim, bench.split,
+                 {.terms = bench.strategy.terms,
+                  .loss = {.columns = options.loss_columns},
+                  .micro_batch = options.micro_batch,
+                  .bucket_mib = CommOptions{}.bucket_mib,
+                  .cuda_graph = options.cuda_graph});
+  BatchSource source(world, options, bench.split.rows(), bench.tokens(), bench.kept());
+  const Measured sums = measure_steps(bench, step, source);
+  note_times(sums, rate);
+  note_ranks(world, sums.works_ms, rate);
+  time_exchanges(world, *bench.communicator, bench.device.device, options, bench.split.rows_per_rank, step.reducer(),
+                 rate);
+  rate.pairs_per_s = static_cast<double>(options.global_batch * sums.steps) / sums.seconds;
   rate.text_tokens = source.mean_tokens();
-  rate.tflops =
-      6 * forward_macs(options.model, kept, std::llround(rate.text_tokens)) * rate.pairs_per_s / world.size() / 1e12;
+  rate.tflops = 6 * forward_macs(options.model, bench.kept(), std::llround(rate.text_tokens)) * rate.pairs_per_s /
+                world.size() / 1e12;
   rate.state_bytes =
-      static_cast<std::int64_t>(model.arena().master().nbytes() + optimizer.m.nbytes() + optimizer.v.nbytes());
-  rate.graph_refusal = step.refusal();
+      static_cast<std::int64_t>(bench.model.arena().master().nbytes() + optimizer.m.nbytes() + optimizer.v.nbytes());
+  rate.graph_refusal = step.graph_refusal();
   std::array<double, 2> memory{static_cast<double>(peak_rss_bytes()),
-                               static_cast<double>(device_peak(device.device).allocated_bytes)};
+                               static_cast<double>(device_peak(bench.device.device).allocated_bytes)};
   world.all_reduce_max(memory);
   rate.rss_bytes = static_cast<std::int64_t>(memory[0]);
   rate.device_bytes = static_cast<std::int64_t>(memory[1]);

@@ -5,8 +5,6 @@
 #include "clip_hpc/train/loop.hpp"
 #include "commands/read_arguments.hpp"
 
-namespace po = boost::program_options;
-
 namespace clip_hpc {
 namespace {
 
@@ -42,15 +40,15 @@ int command_train(World& world, std::span<const std::string> arguments) {
   TrainRequest request;
   std::string run_dir;
   bool markdown = false;
-  po::options_description words("Options");
-  words.add_options()("config", po::value(&files), "INI file; may be repeated, the last wins")(
-      "set", po::value(&overrides), "section.key=value; may be repeated, wins over files")(
-      "run-dir", po::value(&run_dir), "run folder; default run.dir/run.name")(
-      "resume", po::value(&request.resume)->default_value("auto"), "auto, none, or a checkpoint folder")(
-      "help-markdown", po::bool_switch(&markdown), "prints docs/config.md");
+  ArgumentTable options;
+  options.add_repeated("config", files, "INI file; may be repeated, the last wins");
+  options.add_repeated("set", overrides, "section.key=value; may be repeated, wins over files");
+  options.add("run-dir", run_dir, "run folder; default run.dir/run.name");
+  options.add("resume", request.resume, "auto, none, or a checkpoint folder");
+  options.add("help-markdown", markdown, "prints docs/config.md");
   OptionTable table;
   describe(table, request.config);
-  if (!read_words(arguments, words, kUsage, world.rank() == 0)) {
+  if (!read_arguments(options, arguments, kUsage, world.rank() == 0)) {
     if (world.rank() == 0) fmt::print("\nConfiguration keys [default]:\n{}", table.help());
     return kExitDone;
   }

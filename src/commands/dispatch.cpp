@@ -3,7 +3,9 @@
 #include <hdf5.h>
 #include <torch/headeronly/version.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,27 +19,41 @@
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/config/rows.hpp"
 #include "clip_hpc/ops/linear.hpp"
 
 namespace clip_hpc {
 namespace {
 
-constexpr const char* kHelp = R"(clip_hpc: train and study CLIP on HPC clusters
+using OnRanks = int (*)(World& world, std::span<const std::string> arguments);
+using Alone = int (*)(std::span<const std::string> arguments);
 
-  clip_hpc [train] --config FILE   train one model
-  clip_hpc pack                    pictures and captions into HDF5 shards
-  clip_hpc score                   similarity of image and caption of each sample, by a trained model
-  clip_hpc filter                  a subset of a packed set, as a list of sample ids
-  clip_hpc eval                    zero-shot accuracy and retrieval of a trained model
-  clip_hpc embed                   features, model inputs and token ids as HDF5
-  clip_hpc tokenize                token ids of lines of text
-  clip_hpc export                  a model as a folder that open_clip loads
-  clip_hpc import                  a model of open_clip as a run folder
-  clip_hpc bench                   rates of this machine: training step, data loading
-  clip_hpc doctor                  is this allocation fit to run?
-  clip_hpc model FILE...           parameters and multiply-adds of models in open_clip's JSON
-  clip_hpc --version               versions of the program and its libraries
+struct CommandRow {
+  const char* name;
+  const char* form;  // as --help shows it
+  const char* help;
+  OnRanks on_ranks;
+  Alone alone = nullptr;         // instead: without MPI
+  bool saves_on_signal = false;  // signals are caught before MPI and the data come up, so that the first step is saved
+};
 
+constexpr CommandRow kCommands[] = {
+    {"train", "[train] --config FILE", "train one model", command_train, nullptr, true},
+    {"pack", "pack", "pictures and captions into HDF5 shards", command_pack},
+    {"score", "score", "similarity of image and caption of each sample, by a trained model", command_score},
+    {"filter", "filter", "a subset of a packed set, as a list of sample ids", command_filter},
+    {"eval", "eval", "zero-shot accuracy and retrieval of a trained model", command_eval},
+    {"embed", "embed", "features, model inputs and token ids as HDF5", command_embed},
+    {"tokenize", "tokenize", "token ids of lines of text", nullptr, command_tokenize},
+    {"export", "export", "a model as a folder that open_clip loads", command_export},
+    {"import", "import", "a model of open_clip as a run folder", command_import},
+    {"bench", "bench", "rates of this machine: training step, data loading", command_bench},
+    {"doctor", "doctor", "is this allocation fit to run?", command_doctor},
+    {"model", "model FILE...", "parameters and multiply-adds of models in open_clip's JSON", nullptr, command_model},
+};
+
+constexpr const char* kHead = "clip_hpc: train and study CLIP on HPC clusters\n\n";
+constexpr const char* kTail = R"(
 Each has --help. All but model and tokenize run on as many ranks as mpirun or srun starts.
 
 Examples:
@@ -49,8 +65,6 @@ Exit codes: 0 done, 2 bad input, 3 storage, 4 communication, 5 device, 75 stoppe
 )";
 
 constexpr double kFailureMeeting_s = 3;  // how long a failed rank waits for the others to fail as well
-
-using Command = int (*)(World& world, std::span<const std::string> arguments);
 
 struct Failure {
   int code;
@@ -87,13 +101,12 @@ int report_failure(World& world, const Failure& failure) {
   return failure.code;
 }
 
-int run_on_world(Command command, std::span<const std::string> arguments) {
-  // From here on, so that a signal while MPI and the data come up stops the run after its first step.
-  if (command == command_train) install_shutdown_signals();
+int run_on_ranks(const CommandRow& command, std::span<const std::string> arguments) {
+  if (command.saves_on_signal) install_shutdown_signals();
   World world;
   start_log({.rank = world.rank(), .file = {}});
   try {
-    return command(world, arguments);
+    return command.on_ranks(world, arguments);
   } catch (const std::exception& problem) {
     return report_failure(world, describe_failure(problem));
   }
@@ -113,33 +126,35 @@ void print_versions() {
                     : "none: " + reason);
 }
 
+void print_help() {
+  const auto print_row = [](const char* form, const char* help) { fmt::print("  clip_hpc {:<23} {}\n", form, help); };
+  fmt::print("{}", kHead);
+  for (const CommandRow& command : kCommands) print_row(command.form, command.help);
+  print_row("--version", "versions of the program and its libraries");
+  fmt::print("{}", kTail);
+}
+
+int run(const CommandRow& command, std::span<const std::string> arguments) {
+  return command.alone != nullptr ? command.alone(arguments) : run_on_ranks(command, arguments);
+}
+
 int dispatch(std::span<const std::string> arguments) {
   const std::string word = arguments.empty() ? "--help" : arguments.front();
   if (word == "--help" || word == "-h") {
-    std::fputs(kHelp, stdout);
+    print_help();
     return kExitDone;
   }
   if (word == "--version") {
     print_versions();
     return kExitDone;
   }
-  if (word.starts_with("--")) return run_on_world(command_train, arguments);
-  const auto rest = arguments.subspan(1);
-  if (word == "train") return run_on_world(command_train, rest);
-  if (word == "eval") return run_on_world(command_eval, rest);
-  if (word == "pack") return run_on_world(command_pack, rest);
-  if (word == "score") return run_on_world(command_score, rest);
-  if (word == "filter") return run_on_world(command_filter, rest);
-  if (word == "bench") return run_on_world(command_bench, rest);
-  if (word == "doctor") return run_on_world(command_doctor, rest);
-  if (word == "embed") return run_on_world(command_embed, rest);
-  if (word == "export") return run_on_world(command_export, rest);
-  if (word == "import") return run_on_world(command_import, rest);
-  if (word == "tokenize") return command_tokenize(rest);
-  if (word == "model") return command_model(rest);
-  throw input_error("unknown command \"{}\"; did you mean \"{}\"? clip_hpc --help lists them", word,
-                    nearest_word(word, {"train", "eval", "pack", "score", "filter", "embed", "tokenize", "export",
-                                        "import", "bench", "doctor", "model"}));
+  if (word.starts_with("--")) return run(kCommands[0], arguments);
+  const auto found = std::ranges::find_if(kCommands, [&](const CommandRow& command) { return command.name == word; });
+  if (found == std::end(kCommands)) {
+    throw input_error("unknown command \"{}\"; did you mean \"{}\"? clip_hpc --help lists them", word,
+                      nearest_word(word, names_of(kCommands)));
+  }
+  return run(*found, arguments.subspan(1));
 }
 
 }  // namespace

@@ -6,6 +6,13 @@
 
 namespace clip_hpc {
 
+bool read_arguments(ArgumentTable& options, std::span<const std::string> arguments, std::string_view usage,
+                    bool speak) {
+  if (options.parse(arguments)) return true;
+  if (speak) fmt::print("{}", options.help(usage));
+  return false;
+}
+
 bool read_words(std::span<const std::string> arguments, boost::program_options::options_description options,
                 std::string_view usage, bool speak) {
   if (parse_words(arguments, options)) return true;

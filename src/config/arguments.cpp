@@ -35,6 +35,10 @@ void ArgumentTable::add(const std::string& name, T& field, const std::string& he
     field = value;
   };
   if constexpr (std::is_same_v<T, bool>) {
+    if (field) {
+      description_.add_options()(name.c_str(), po::value(&field)->default_value(true), help.c_str());
+      return;
+    }
     description_.add_options()(name.c_str(), po::bool_switch(&field)->default_value(field), help.c_str());
   } else {
     auto* value = po::value<Value>();

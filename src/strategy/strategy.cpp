@@ -2,36 +2,54 @@
 
 #include <algorithm>
 #include <numeric>
+#include <vector>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/random.hpp"
+#include "clip_hpc/config/rows.hpp"
 
 namespace clip_hpc {
+namespace {
+
+void apply_clip(const StrategyOptions&, Strategy&) {}
+
+void apply_flip(const StrategyOptions& options, Strategy& strategy) {
+  strategy.phases = {{.keep_fraction = 1.0 - options.mask_ratio}};
+}
+
+void apply_clip_aug(const StrategyOptions& options, Strategy&) {
+  if (options.augmentation == "none") {
+    throw input_error("strategy.name = clip_aug needs strategy.augmentation, for example crop_flip");
+  }
+}
+
+constexpr StrategyKind kStrategies[] = {
+    {"clip", "", apply_clip},
+    {"flip", "a share of the patches is dropped in training", apply_flip},
+    {"clip_aug", "CLIP on augmented views", apply_clip_aug},
+};
+
+}  // namespace
+
+std::span<const StrategyKind> strategies() { return kStrategies; }
 
 void describe(OptionTable& table, StrategyOptions& options) {
-  table.add("strategy.name", options.name,
-            "`clip`; `flip`: a share of the patches is dropped in training; `clip_aug`: CLIP on augmented views",
-            one_of({"clip", "flip", "clip_aug"}));
+  table.add("strategy.name", options.name, help_of(strategies()), one_of(names_of(strategies())));
   table.add("strategy.mask_ratio", options.mask_ratio, "flip: share of the patches that is dropped",
             in_range(0.0, 0.95));
   table.add("strategy.augmentation", options.augmentation,
             "view of a training image: `none` (plain resize), `crop` (open_clip's 0.9-1 crop), `crop_flip`, `drawing`, "
             "`drawing_strong` (turned, moved, scaled: for glyphs and emoji)",
             one_of({"none", "crop", "crop_flip", "drawing", "drawing_strong"}));
+  table.add("strategy.loss", options.loss, help_of(loss_terms()), one_of(names_of(loss_terms())));
 }
 
 Strategy make_strategy(const StrategyOptions& options) {
   Strategy strategy;
-  if (options.augmentation != "none") strategy.view = options.augmentation;
-  if (options.name == "flip") strategy.keep_share = 1.0 - options.mask_ratio;
-  if (options.name == "clip_aug" && options.augmentation == "none") {
-    throw input_error("strategy.name = clip_aug needs strategy.augmentation, for example crop_flip");
-  }
+  if (options.augmentation != "none") strategy.views = {options.augmentation};
+  strategy.terms = {{&loss_term(options.loss), 1.0}};
+  row_named(strategies(), options.name, "strategy").apply(options, strategy);
   return strategy;
-}
-
-std::int64_t Strategy::kept_patches(std::int64_t patches) const {
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(patches) * keep_share));
 }
 
 at::Tensor draw_kept_patches(std::uint64_t seed, std::span<const std::uint64_t> rows, std::int64_t patches,

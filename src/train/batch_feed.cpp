@@ -41,8 +41,10 @@ PairBatch BatchFeed::put(const PairBatch& host) {
     slot.used->block(*copies_);  // and so is, by then, the device's
   }
   const c10::StreamGuard guard(*copies_);
-  PairBatch batch{slot.bytes.copy(host.bytes, device_), slot.ids.copy(host.ids, device_), std::nullopt, host.lengths};
-  if (host.kept) batch.kept = slot.kept.copy(*host.kept, device_);
+  slot.staged.resize(host.tensors().size());
+  auto next = slot.staged.begin();
+  PairBatch batch =
+      host.mapped([&](const at::Tensor& tensor, std::int64_t) { return (next++)->copy(tensor, device_); });
   slot.copied->record(*copies_);
   slot.copied->block(guard.original_stream());
   return batch;

@@ -12,14 +12,13 @@ namespace {
 constexpr int kPlainRuns = 3;  // libraries choose kernels and take memory in the first ones
 
 bool same_shape(const PairBatch& a, const PairBatch& b) {
-  return a.bytes.sizes() == b.bytes.sizes() && a.ids.sizes() == b.ids.sizes() &&
-         a.kept.has_value() == b.kept.has_value() && (!a.kept || a.kept->sizes() == b.kept->sizes());
+  const auto sizes = [](const at::Tensor& x, const at::Tensor& y) { return x.sizes() == y.sizes(); };
+  return std::ranges::equal(a.tensors(), b.tensors(), sizes);
 }
 
-void copy_into(PairBatch& to, const PairBatch& from) {
-  to.bytes.copy_(from.bytes);
-  to.ids.copy_(from.ids);
-  if (to.kept) to.kept->copy_(*from.kept);
+void copy_into(const PairBatch& to, const PairBatch& from) {
+  const std::vector<at::Tensor> into = to.tensors(), out = from.tensors();
+  for (std::size_t i = 0; i < into.size(); ++i) into[i].copy_(out[i]);
 }
 
 }  // namespace
@@ -36,8 +35,7 @@ GraphedStep::Recorded& GraphedStep::recorded_for(const PairBatch& batch) {
   const auto found = std::ranges::find_if(recorded_, [&](const Recorded& one) { return same_shape(one.batch, batch); });
   if (found != recorded_.end()) return *found;
   Recorded fresh;
-  fresh.batch = {at::empty_like(batch.bytes), at::empty_like(batch.ids), std::nullopt, {}};
-  if (batch.kept) fresh.batch.kept = at::empty_like(*batch.kept);
+  fresh.batch = batch.mapped([](const at::Tensor& tensor, std::int64_t) { return at::empty_like(tensor); });
   return recorded_.emplace_back(std::move(fresh));
 }
 
@@ -46,7 +44,7 @@ std::size_t GraphedStep::graphs() const {
       std::ranges::count_if(recorded_, [](const Recorded& one) { return one.graph != nullptr; }));
 }
 
-at::Tensor GraphedStep::run(const PairBatch& batch) {
+void GraphedStep::run(const PairBatch& batch) {
   if (!on_) return step_(batch);
   Recorded& here = recorded_for(batch);
   if (here.plain_runs < kPlainRuns) {
@@ -57,7 +55,7 @@ at::Tensor GraphedStep::run(const PairBatch& batch) {
   if (!here.graph) {
     auto graph = device_plane()->make_graph();
     try {
-      graph->capture([&] { here.loss = step_(here.batch); });
+      graph->capture([&] { step_(here.batch); });
     } catch (const Error& problem) {
       refusal_ = problem.what();
     }
@@ -71,7 +69,6 @@ at::Tensor GraphedStep::run(const PairBatch& batch) {
     here.graph = std::move(graph);
   }
   here.graph->replay();
-  return here.loss;
 }
 
 }  // namespace clip_hpc

@@ -4,56 +4,65 @@
 #include <algorithm>
 #include <vector>
 
-#include "clip_hpc/loss/terms/softmax.hpp"
-
 namespace clip_hpc {
+namespace {
 
-PairBatch PairBatch::slice(std::int64_t begin, std::int64_t end) const {
-  PairBatch part{bytes.slice(0, begin, end), ids.slice(0, begin, end), std::nullopt, {}};
-  if (!lengths.empty()) part.lengths.assign(lengths.begin() + begin, lengths.begin() + end);
-  if (kept) part.kept = kept->slice(0, begin, end);
-  return part;
+// A copy that gathers a gradient of its own.
+at::Tensor leaf_of(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.detach().clone().requires_grad_() : at::Tensor();
 }
 
-Features encode(const ClipModel& model, const PairBatch& batch) {
-  const at::ScalarType compute = model.arena().parameter(0).scalar_type();
-  const at::Tensor pixels = normalise_pixels(batch.bytes, model.config().norm, compute);  // [rows, 3, size, size]
-  const at::Tensor text =
-      batch.lengths.empty() ? model.encode_text(batch.ids) : model.encode_text(pack_captions(batch.ids, batch.lengths));
-  return {normalise_features(model.encode_image(pixels, batch.kept)), normalise_features(text)};
-}
-
-at::Tensor backward_in_micro_batches(Communicator& comm, const ClipModel& model, GradReducer& reducer,
-                                     const PairBatch& batch, std::span<const std::int64_t> rows_per_rank,
-                                     std::int64_t micro_batch, std::int64_t loss_columns) {
-  const std::int64_t rows = batch.ids.size(0);
-
-  // 1. Features of the whole batch. No graph is kept.
-  std::vector<at::Tensor> images, texts;
-  {
-    const at::NoGradGuard no_grad;
-    for (std::int64_t begin = 0; begin < rows; begin += micro_batch) {
-      const Features part = encode(model, batch.slice(begin, std::min(rows, begin + micro_batch)));
-      images.push_back(part.image);
-      texts.push_back(part.text);
-    }
+// What carries `gradients` of the encoded rows [begin, end) back through the towers.
+at::Tensor pull_of(const Encoded& part, const Encoded& whole, std::int64_t begin, std::int64_t end) {
+  const auto pull = [&](const at::Tensor& features, const at::Tensor& leaf) {
+    return (features * leaf.grad().slice(0, begin, end)).sum();
+  };
+  at::Tensor sum = pull(part.image, whole.image) + pull(part.text, whole.text);
+  for (std::size_t i = 0; i < part.projections.size(); ++i) {
+    sum = sum + pull(part.projections[i], whole.projections[i]);
   }
-  const at::Tensor image = at::cat(images).requires_grad_();  // [rows, embed_dim]
-  const at::Tensor text = at::cat(texts).requires_grad_();    // [rows, embed_dim]
-  const at::Tensor scale = model.logit_scale().detach().clone().requires_grad_();
+  return sum;
+}
 
-  // 2. The loss over the global batch, and its gradient by features and scale.
-  const at::Tensor loss = contrastive_loss_share(comm, image, text, scale, rows_per_rank, loss_columns);
+// Of the whole batch, without a graph.
+Encoded encode_all(const ClipModel& model, const PairBatch& batch, std::int64_t micro_batch) {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> images, texts;
+  std::vector<std::vector<at::Tensor>> projections;
+  for (std::int64_t begin = 0; begin < batch.rows(); begin += micro_batch) {
+    const Encoded part = encode(model, batch.slice(begin, std::min(batch.rows(), begin + micro_batch)));
+    images.push_back(part.image);
+    texts.push_back(part.text);
+    projections.resize(part.projections.size());
+    for (std::size_t i = 0; i < projections.size(); ++i) projections[i].push_back(part.projections[i]);
+  }
+  Encoded whole{at::cat(images), at::cat(texts), {}};
+  for (const auto& parts : projections) whole.projections.push_back(at::cat(parts));
+  return whole;
+}
+
+}  // namespace
+
+at::Tensor backward_in_micro_batches(const ClipModel& model, GradReducer& reducer, const PairBatch& batch,
+                                     std::int64_t micro_batch, const PartialLoss& loss_of) {
+  // 1. Features of the whole batch. No graph is kept.
+  Encoded whole = encode_all(model, batch, micro_batch);
+  whole.image.requires_grad_();  // [rows, embed_dim]
+  whole.text.requires_grad_();   // [rows, embed_dim]
+  for (at::Tensor& one : whole.projections) one.requires_grad_();
+  const Scales scales = scales_of(model), leaves{leaf_of(scales.logit_scale), leaf_of(scales.logit_bias)};
+
+  // 2. The loss over the global batch, and its gradient by features, scale and bias.
+  const at::Tensor loss = loss_of(whole, leaves);
   loss.backward();
 
   // 3. Through the towers. With the last micro-batch gradients are whole, and buckets travel while it still runs.
-  for (std::int64_t begin = 0; begin < rows; begin += micro_batch) {
-    const std::int64_t end = std::min(rows, begin + micro_batch);
-    const Features part = encode(model, batch.slice(begin, end));
-    at::Tensor pull =
-        (part.image * image.grad().slice(0, begin, end)).sum() + (part.text * text.grad().slice(0, begin, end)).sum();
-    if (end == rows) {
-      pull = pull + model.logit_scale() * scale.grad();
+  for (std::int64_t begin = 0; begin < batch.rows(); begin += micro_batch) {
+    const std::int64_t end = std::min(batch.rows(), begin + micro_batch);
+    at::Tensor pull = pull_of(encode(model, batch.slice(begin, end)), whole, begin, end);
+    if (end == batch.rows()) {
+      pull = pull + scales.logit_scale * leaves.logit_scale.grad();
+      if (scales.logit_bias.defined()) pull = pull + scales.logit_bias * leaves.logit_bias.grad();
       reducer.start();
     }
     pull.backward();

@@ -10,7 +10,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/checkpoint/safetensors.hpp"
 #include "clip_hpc/comm/communicator.hpp"
-#include "clip_hpc/loss/terms/softmax.hpp"
+#include "clip_hpc/loss/terms/term.hpp"
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/optim/adamw.hpp"
 #include "clip_hpc/strategy/strategy.hpp"
@@ -73,16 +73,16 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
     const Strategy strategy = make_strategy({.name = "flip", .mask_ratio = mask_ratio, .augmentation = "none"});
     std::vector<std::uint64_t> rows(static_cast<std::size_t>(batch));
     std::iota(rows.begin(), rows.end(), std::uint64_t{0});
-    kept = draw_kept_patches(3, rows, config.vision.patches(), strategy.kept_patches(config.vision.patches()));
+    kept = draw_kept_patches(3, rows, config.vision.patches(), strategy.phases[0].kept_patches(config.vision.patches()));
     dump.emplace_back("kept", *kept);
   }
   const at::Tensor pixels = normalise_pixels(bytes, config.norm, compute);
   const at::Tensor image = model.encode_image(pixels, kept);
   const at::Tensor text = model.encode_text(ids);
-  const std::vector<std::int64_t> rows_per_rank{batch};
   const auto comm = make_self_communicator();
-  const at::Tensor loss = contrastive_loss_share(*comm, normalise_features(image), normalise_features(text),
-                                                 model.logit_scale(), rows_per_rank);
+  const at::Tensor loss =
+      loss_term("softmax").partial(*comm, {normalise_features(image), normalise_features(text), {}},
+                                   {model.logit_scale(), {}}, {{batch}, 0}, {});
   loss.backward();
   dump.emplace_back("image", image.detach().to(at::kFloat));
   dump.emplace_back("text", text.detach().to(at::kFloat));

@@ -1,105 +1,76 @@
 #!/usr/bin/env bash
-# The layout: a room includes only rooms before it, light rooms reach no tensor, MPI or HDF5, data rooms no tensor or MPI, every header has its source.
+# The layout: order of modules, forms of includes, tables whose rows do not know each other, unique stems, sizes.
+# tests/source/layout.py has the rules; each is also shown to find what is planted.
 # shellcheck source=tests/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+command -v python3 >/dev/null || skip_all 'python3 is not installed'
 root=$CLIP_HPC_SOURCE_DIR
-
-# A room may include itself and the rooms before it; study only base, config and run, and of model the one header that
-# knows no tensor.
-order=(base config run data text comm model loss strategy optim checkpoint eval train)
-light=(base config run study)
-data=(data text) # without LibTorch and MPI
-
-allowed_rooms() {
-  local room
-  if [[ $1 == study ]]; then echo base config run study; return; fi
-  for room in "${order[@]}"; do
-    echo "$room"
-    [[ $room != "$1" ]] || return
-  done
-}
-
-# Prints FILE:LINE: ROOM -> ROOM for every include that points up. Judged by what is found, not by an exit code.
-wrong_arrows() { # project folder
-  local room file line target
-  for room in "${order[@]}" study; do
-    allowed=" $(allowed_rooms "$room" | tr '\n' ' ') "
-    while IFS=: read -r file line target; do
-      target=${target#*clip_hpc/}
-      [[ $room/$target != study/model/config.hpp ]] || continue
-      [[ $target == */* ]] || continue # a header outside the rooms
-      target=${target%%/*}
-      [[ $allowed == *" $target "* ]] || echo "${file#"$1"/}:$line: $room -> $target"
-    done < <(grep -rnoE '#[[:space:]]*include[[:space:]]*[<"]clip_hpc/[^">]*' "$1/include/clip_hpc/$room" "$1/src/$room" 2>/dev/null)
-  done
-}
-
-heavy_includes() { # project folder
-  local room
-  for room in "${light[@]}"; do
-    grep -rnE '#[[:space:]]*include[[:space:]]*[<"](ATen|torch|c10|mpi|hdf5|H5|cuda|nccl)' \
-      "$1/include/clip_hpc/$room" "$1/src/$room" 2>/dev/null
-  done
-  for room in "${data[@]}"; do
-    grep -rnE '#[[:space:]]*include[[:space:]]*[<"](ATen|torch|c10|mpi|cuda|nccl)' \
-      "$1/include/clip_hpc/$room" "$1/src/$room" 2>/dev/null
-  done
-  grep -nE '#[[:space:]]*include[[:space:]]*[<"](ATen|torch|c10)' "$1"/{include/clip_hpc,src}/model/config.?pp 2>/dev/null
-}
-
-# A header is header-only by design when nothing is left to define: templates, inline functions, plain structs and pure
-# interfaces. So: a header that declares a function outside of a class must have a source of the same stem.
-headers_without_source() { # project folder
-  local header stem
-  while IFS= read -r header; do
-    stem=${header#"$1"/include/clip_hpc/}
-    stem=${stem%.hpp}
-    [[ ! -e $1/src/$stem.cpp && ! -e $1/src/$stem.cu ]] || continue
-    [[ $stem != base/version ]] || continue # cmake/Version.cmake writes its source
-    if grep -qE '^([A-Za-z_][A-Za-z0-9_:<>,*& ]*[ *&])[a-z_][a-z0-9_]*\([^{}]*\)( const)?( noexcept)?;' "$header" &&
-      ! grep -rqs "include \"clip_hpc/$stem.hpp\"" --include='*.cpp' --include='*.cu' "$1/src/${stem%%/*}"; then
-      echo "${header#"$1"/}"
-    fi
-  done < <(find "$1/include/clip_hpc" -mindepth 2 -name '*.hpp' 2>/dev/null | sort)
-}
-
-finds_nothing() { # command...
+rule() { python3 "$root/tests/source/layout.py" "$@"; }
+finds() { # rule, text: the planted breach is told, and nothing else of that rule
   local found
-  found=$("$@")
-  [[ -z $found ]] || { echo "$found"; return 1; }
-}
-finds() { # text, command...
-  local text=$1 found
-  shift
-  found=$("$@")
-  [[ $found == *"$text"* ]] || { echo "expected \"$text\" in: $found"; return 1; }
+  found=$(rule "$1" "$planted")
+  [[ $found == *"$2"* && $(wc -l <<<"$found") == "${3:-1}" ]] || { echo "expected \"$2\" alone in: $found"; return 1; }
 }
 
-check 'no include points up' finds_nothing wrong_arrows "$root"
-check 'light rooms are light' finds_nothing heavy_includes "$root"
-check 'every header has its source' finds_nothing headers_without_source "$root"
+check 'no include points up, light modules are light' rule order "$root"
+check 'includes say where they stand' rule includes "$root"
+check 'rows of a table do not know each other' rule siblings "$root"
+check 'a stem stands once' rule stems "$root"
+check 'every header has its source' rule sources "$root"
+check 'no function over 80 lines, no file over 400' rule limits "$root"
 
-# The checks themselves: each finds what is planted, and keeps quiet about what is fine.
+# The rules themselves: each finds what is planted, and keeps quiet about what is fine.
 planted=$(mktemp -d)
 trap 'rm -rf "$planted"' EXIT
-mkdir -p "$planted"/src/{base,data,study,train} "$planted"/include/clip_hpc/{base,run,model}
-echo '#include "clip_hpc/model/arena.hpp"' >"$planted/src/base/up.cpp"
-echo '#  include <clip_hpc/comm/world.hpp>' >"$planted/src/data/up.cpp"
-echo '#include "clip_hpc/comm/world.hpp"' >"$planted/src/study/up.cpp"
-echo '#include "clip_hpc/model/config.hpp"' >"$planted/src/study/down.cpp"
+mkdir -p "$planted"/src/{base,data,study,train,optim/optimizers} "$planted"/include/clip_hpc/{base,run,model} "$planted/postprocess/fit"
 echo '#include "clip_hpc/comm/world.hpp"' >"$planted/src/train/down.cpp"
-echo '#include <ATen/ATen.h>' >"$planted/include/clip_hpc/run/heavy.hpp"
+check 'a module below is fine' rule order "$planted"
+echo '#include "clip_hpc/model/clip_model.hpp"' >"$planted/src/base/up.cpp"
+check 'planted: base includes model' finds order 'src/base/up.cpp:1: base -> model'
+rm -f "$planted/src/base/up.cpp"
+echo '#include "clip_hpc/comm/world.hpp"' >"$planted/src/study/up.cpp"
+check 'planted: study includes comm' finds order 'study -> comm'
+echo '#include "clip_hpc/model/model_file.hpp"' >"$planted/postprocess/fit/up.cpp"
+rm -f "$planted/src/study/up.cpp"
+check 'planted: the report includes model' finds order 'postprocess -> model'
 echo '#include <mpi.h>' >"$planted/src/data/heavy.cpp"
+rm -f "$planted/postprocess/fit/up.cpp"
+check 'planted: MPI in data' finds order 'data is light, mpi.h is not'
+echo '#include <ATen/ATen.h>' >"$planted/include/clip_hpc/run/heavy.hpp"
+rm -f "$planted/src/data/heavy.cpp"
+check 'planted: a tensor in run' finds order 'run is light'
+rm -f "$planted/include/clip_hpc/run/heavy.hpp"
+
+echo '#include "ops/sgemm.hpp"' >"$planted/src/train/private.cpp"
+check 'planted: a private header of another module' finds includes 'private to ops'
+echo '#include "train/own.hpp"' >"$planted/src/train/private.cpp"
+check 'a private header of the own module is fine' rule includes "$planted"
+echo '#include "../train/own.hpp"' >"$planted/src/train/private.cpp"
+check 'planted: a way up' finds includes 'does not say where it stands'
+echo '#include "own.hpp"' >"$planted/src/train/private.cpp"
+check 'planted: a bare name' finds includes '"own.hpp" does not say'
+rm -f "$planted/src/train/private.cpp"
+
+echo '#include "clip_hpc/optim/optimizers/lion.hpp"' >"$planted/src/optim/optimizers/adamw.cpp"
+check 'planted: an optimizer knows another' finds siblings 'adamw knows its sibling lion'
+echo '#include "clip_hpc/optim/optimizers/adamw.hpp"' >"$planted/src/optim/optimizers/adamw.cpp"
+check 'its own header is fine' rule siblings "$planted"
+
+touch "$planted/src/train/words.cpp" "$planted/src/data/words.cpp"
+check 'planted: a stem twice' finds stems 'words: data/words, train/words'
+rm "$planted/src/data/words.cpp"
+
 echo 'int declared_only(int number);' >"$planted/include/clip_hpc/model/lost.hpp"
 printf 'struct Plain {\n  int number = 0;\n};\n' >"$planted/include/clip_hpc/model/plain.hpp"
-check 'planted: base includes model' finds 'src/base/up.cpp:1: base -> model' wrong_arrows "$planted"
-check 'planted: data includes comm' finds 'data -> comm' wrong_arrows "$planted"
-check 'planted: study includes comm' finds 'study -> comm' wrong_arrows "$planted"
-check 'planted: only these three' test "$(wrong_arrows "$planted" | wc -l)" = 3
-check 'planted: a tensor in run' finds 'heavy.hpp' heavy_includes "$planted"
-check 'planted: MPI in data' finds 'heavy.cpp' heavy_includes "$planted"
-check 'planted: a header without source' finds 'lost.hpp' headers_without_source "$planted"
-check 'planted: a plain struct is fine' test "$(headers_without_source "$planted" | wc -l)" = 1
+check 'planted: a header without source' finds sources 'lost.hpp'
+rm "$planted/include/clip_hpc/model/lost.hpp"
+
+{ echo 'int long_one() {'; for _ in {1..80}; do echo '  f();'; done; echo '}'; } >"$planted/src/train/long.cpp"
+check 'planted: a function of 82 lines' finds limits '82 lines, more than 80: int long_one() {'
+{ echo 'const char* text() {'; echo '  return R"('; for _ in {1..90}; do echo 'line'; done; echo ')";'; echo '}'; } >"$planted/src/train/long.cpp"
+check 'a long text is fine' rule limits "$planted"
+for _ in {1..401}; do echo '// line'; done >"$planted/src/train/long.cpp"
+check 'planted: a file of 401 lines' finds limits '401 lines, more than 400'
 
 if command -v shellcheck >/dev/null; then
   check 'shellcheck' shellcheck -x -P "$root" "$root"/jobs/*.sh "$root"/jobs/*.slurm "$root/.ci/run" \

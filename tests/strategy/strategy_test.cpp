@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "clip_hpc/base/error.hpp"
+#include "tests/expect_error.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -11,9 +12,28 @@ TEST(Strategy, FlipKeepsTheFloorOfThePatches) {
   StrategyOptions options;
   options.name = "flip";
   const Strategy flip = make_strategy(options);
-  EXPECT_EQ(flip.kept_patches(49), 24);  // FLIP's int(L (1 - r)) for B/32
-  EXPECT_EQ(flip.kept_patches(1), 1);
-  EXPECT_EQ(make_strategy({}).kept_patches(49), 49);
+  ASSERT_EQ(flip.phases.size(), 1U);
+  EXPECT_EQ(flip.phases[0].kept_patches(49), 24);  // FLIP's int(L (1 - r)) for B/32
+  EXPECT_EQ(flip.phases[0].kept_patches(1), 1);
+  EXPECT_EQ(make_strategy({}).phases[0].kept_patches(49), 49);
+}
+
+TEST(Strategy, IsAValue) {
+  StrategyOptions options;
+  options.name = "clip_aug";
+  options.augmentation = "crop_flip";
+  const Strategy strategy = make_strategy(options);
+  EXPECT_EQ(strategy.views, std::vector<std::string>{"crop_flip"});
+  ASSERT_EQ(strategy.terms.size(), 1U);
+  EXPECT_STREQ(strategy.terms[0].term->name, "softmax");
+  EXPECT_EQ(strategy.terms[0].weight, 1.0);
+}
+
+TEST(Strategy, AnUnknownNameIsToldTheNearest) {
+  test::expect_error(ErrorKind::input, {"unknown strategy \"flop\"", "\"flip\""},
+                     [] { make_strategy({.name = "flop"}); });
+  test::expect_error(ErrorKind::input, {"unknown loss \"softmux\"", "\"softmax\""},
+                     [] { make_strategy({.loss = "softmux"}); });
 }
 
 TEST(Strategy, AugmentationWithoutOneIsRefused) {

@@ -11,7 +11,7 @@ namespace clip_hpc {
 namespace {
 
 PairBatch batch_of(std::int64_t rows) {
-  return {at::zeros({rows, 3, 4, 4}, at::kByte),
+  return {at::zeros({1, rows, 3, 4, 4}, at::kByte),
           at::arange(rows * 5, at::kLong).view({rows, 5}),
           at::zeros({rows, 2}, at::kLong),
           {}};
@@ -22,7 +22,7 @@ TEST(BatchFeed, OnTheCpuNothingIsCopied) {
   for (int step = 0; step < 3; ++step) {
     const PairBatch host = batch_of(4 + step);
     const PairBatch fed = feed.put(host);
-    EXPECT_EQ(fed.bytes.data_ptr(), host.bytes.data_ptr());
+    EXPECT_EQ(fed.images.data_ptr(), host.images.data_ptr());
     EXPECT_EQ(fed.ids.data_ptr(), host.ids.data_ptr());
     EXPECT_EQ(fed.kept->data_ptr(), host.kept->data_ptr());
     feed.done();

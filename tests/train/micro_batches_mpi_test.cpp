@@ -27,10 +27,11 @@ Outcome step(Communicator& comm, const std::vector<std::int64_t>& rows, std::int
   const auto rank = static_cast<std::size_t>(comm.rank());
   const std::int64_t first = std::accumulate(rows.begin(), rows.begin() + comm.rank(), std::int64_t{0});
   const std::int64_t total = std::accumulate(rows.begin(), rows.end(), std::int64_t{0});
-  PairBatch whole{at::arange(total * 3 * 256, at::kLong).mul(37).remainder(251).to(at::kByte).view({total, 3, 16, 16}),
-                  at::arange(total * 8, at::kLong).mul(7).remainder(48).view({total, 8}),
-                  at::arange(total, at::kLong).remainder(3).unsqueeze(1).add(at::arange(2, at::kLong)),  // 2 of 4
-                  {}};
+  PairBatch whole{
+      at::arange(total * 3 * 256, at::kLong).mul(37).remainder(251).to(at::kByte).view({1, total, 3, 16, 16}),
+      at::arange(total * 8, at::kLong).mul(7).remainder(48).view({total, 8}),
+      at::arange(total, at::kLong).remainder(3).unsqueeze(1).add(at::arange(2, at::kLong)),  // 2 of 4
+      {}};
   for (std::int64_t row = 0; row < total; ++row) {
     const std::int64_t end = 1 + row % 7;
     whole.ids[row][end] = 49;
@@ -41,12 +42,15 @@ Outcome step(Communicator& comm, const std::vector<std::int64_t>& rows, std::int
   model.initialise("clip_hpc", 5);
   model.recompute_blocks(recompute);
   GradReducer reducer(comm, model.arena(), 0.02);
+  const std::vector<WeightedTerm> terms{{&loss_term("softmax"), 1.0}};
+  const auto loss_of = [&](const Encoded& encoded, const Scales& scales) {
+    return partial_loss(comm, terms, encoded, scales, {rows, comm.rank()}, {.columns = micro_batch > 0 ? 3 : 0});
+  };
   if (micro_batch > 0) {
-    const at::Tensor loss = backward_in_micro_batches(comm, model, reducer, mine, rows, micro_batch, 3);
+    const at::Tensor loss = backward_in_micro_batches(model, reducer, mine, micro_batch, loss_of);
     return {loss.item<double>(), model.arena().gradients().clone()};
   }
-  const Features features = encode(model, mine);
-  const at::Tensor loss = contrastive_loss_share(comm, features.image, features.text, model.logit_scale(), rows);
+  const at::Tensor loss = loss_of(encode(model, mine), scales_of(model));
   reducer.start();
   loss.backward();
   reducer.finish();

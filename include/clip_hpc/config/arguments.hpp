@@ -17,9 +17,10 @@ namespace clip_hpc {
 
 class ArgumentTable {
  public:
-  // --name VALUE. T: std::string, bool (a switch), std::int64_t, double, a vector of one of these but bool (takes all
-  // values that follow), or a std::optional of one. `field` holds the default, which --help shows where it says
-  // something, and receives the value; it must outlive the table. The check sees only what was given.
+  // --name VALUE. T: std::string, bool (a switch, or where it is on by default a value), std::int64_t, double, a vector
+  // of one of these but bool (takes all values that follow), or a std::optional of one. `field` holds the default,
+  // which --help shows where it says something, and receives the value; it must outlive the table. The check sees only
+  // what was given.
   template <class T>
   void add(const std::string& name, T& field, const std::string& help, std::type_identity_t<Check<T>> check = {});
 

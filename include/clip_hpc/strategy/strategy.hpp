@@ -1,5 +1,5 @@
-// A training strategy is a value: which views of an image, which share of its patches is encoded. CLIP, FLIP and
-// CLIP + augmentation differ in these fields alone.
+// A training strategy is a value: which views of an image, in which phases the run goes, which terms its loss adds up.
+// CLIP, FLIP and CLIP + augmentation are rows of a table that make such values.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -7,8 +7,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/loss/terms/term.hpp"
+#include "clip_hpc/strategy/phases.hpp"
 
 namespace clip_hpc {
 
@@ -16,14 +19,22 @@ struct StrategyOptions {
   std::string name = "clip";
   double mask_ratio = 0.5;
   std::string augmentation = "none";
+  std::string loss = "softmax";
 };
 void describe(OptionTable& table, StrategyOptions& options);
 
 struct Strategy {
-  std::string view = "resize";                            // data/augment: how an image becomes model input
-  double keep_share = 1.0;                                // of the patches; the class token always stays
-  std::int64_t kept_patches(std::int64_t patches) const;  // int(L (1 - r)), at least 1
+  std::vector<std::string> views{"resize"};  // data/views: how an image becomes model input; the first meets the text
+  std::vector<Phase> phases{{}};
+  std::vector<WeightedTerm> terms;
 };
+
+struct StrategyKind {
+  const char* name;
+  const char* help;                                  // empty: the name says it
+  void (*apply)(const StrategyOptions&, Strategy&);  // on what all strategies share; throws input
+};
+std::span<const StrategyKind> strategies();
 
 Strategy make_strategy(const StrategyOptions& options);  // throws input
 

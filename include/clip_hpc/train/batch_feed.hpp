@@ -11,9 +11,10 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "clip_hpc/comm/in_flight.hpp"
-#include "clip_hpc/train/micro_batches.hpp"
+#include "clip_hpc/train/pair_batch.hpp"
 
 namespace clip_hpc {
 
@@ -34,7 +35,7 @@ class BatchFeed {
     at::Tensor copy(const at::Tensor& host, const at::Device& device);
   };
   struct Slot {
-    Staged bytes, ids, kept;
+    std::vector<Staged> staged;  // in the order of PairBatch::tensors
     std::optional<c10::Event> copied, used;
   };
   at::Device device_;

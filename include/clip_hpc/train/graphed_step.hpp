@@ -8,24 +8,23 @@
 #include <vector>
 
 #include "clip_hpc/comm/device.hpp"
-#include "clip_hpc/train/micro_batches.hpp"
+#include "clip_hpc/train/pair_batch.hpp"
 
 namespace clip_hpc {
 
 class GraphedStep {
  public:
-  using Step = std::function<at::Tensor(const PairBatch&)>;  // asks the device for one step; returns the loss
+  using Step = std::function<void(const PairBatch&)>;  // asks the device for one step; what comes out lies in tensors
 
   // Ranks record and replay together, so with graphs all must bring batches of one shape in every step.
   GraphedStep(World& world, const ComputeDevice& device, bool on, Step step);
-  at::Tensor run(const PairBatch& batch);
+  void run(const PairBatch& batch);
   const std::string& refusal() const { return refusal_; }  // why there are no graphs although they are on; or empty
   std::size_t graphs() const;                              // recorded so far
 
  private:
   struct Recorded {
     PairBatch batch;  // the addresses that the graph reads
-    at::Tensor loss;  // and writes
     std::unique_ptr<StepGraph> graph;
     int plain_runs = 0;
   };

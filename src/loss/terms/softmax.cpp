@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include "clip_hpc/comm/gather_with_grad.hpp"
 
@@ -71,22 +70,27 @@ at::Tensor softmax_loss_sum(const at::Tensor& queries, const at::Tensor& keys, c
   return at::cross_entropy_loss(at::matmul(queries * scale, keys.t()), targets, {}, at::Reduction::Sum);
 }
 
-at::Tensor contrastive_loss_share(Communicator& comm, const at::Tensor& image, const at::Tensor& text,
-                                  const at::Tensor& logit_scale, std::span<const std::int64_t> rows_per_rank,
-                                  std::int64_t columns) {
-  const std::int64_t global = std::accumulate(rows_per_rank.begin(), rows_per_rank.end(), std::int64_t{0});
-  const std::int64_t first =
-      std::accumulate(rows_per_rank.begin(), rows_per_rank.begin() + comm.rank(), std::int64_t{0});
-  const std::int64_t width = image.size(1);
+namespace {
+
+at::Tensor partial_softmax(Communicator& comm, const Encoded& rows, const Scales& scales, const BatchSplit& split,
+                           const LossOptions& options) {
+  const std::int64_t width = rows.image.size(1), first = split.first();
 
   // One gather for both: [global, 2 * embed_dim]
-  const at::Tensor all = gather_rows(comm, at::cat({image, text}, 1), rows_per_rank);
+  const at::Tensor all = gather_rows(comm, at::cat({rows.image, rows.text}, 1), split.rows_per_rank);
   const at::Tensor all_images = all.slice(1, 0, width);
   const at::Tensor all_texts = all.slice(1, width);
-  const at::Tensor scale = logit_scale.to(image.scalar_type()).exp();
-  const at::Tensor both = softmax_loss_sum(image, all_texts, scale, first, columns) +
-                          softmax_loss_sum(text, all_images, scale, first, columns);
-  return both * (0.5 / static_cast<double>(global));
+  const at::Tensor scale = scales.logit_scale.to(rows.image.scalar_type()).exp();
+  const at::Tensor both = softmax_loss_sum(rows.image, all_texts, scale, first, options.columns) +
+                          softmax_loss_sum(rows.text, all_images, scale, first, options.columns);
+  return both * (0.5 / static_cast<double>(split.global()));
+}
+
+}  // namespace
+
+LossTerm softmax_term() {
+  return {
+      .name = "softmax", .help = "CLIP: cross entropy in both directions", .initial = {}, .partial = partial_softmax};
 }
 
 }  // namespace clip_hpc

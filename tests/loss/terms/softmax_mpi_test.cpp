@@ -56,7 +56,8 @@ void check_against_reference(const Rows& rows, at::ScalarType type, double toler
   const Whole mine = make_batch(total, type);
   const at::Tensor image = mine.image.detach().narrow(0, first, rows[rank]).clone().requires_grad_();
   const at::Tensor text = mine.text.detach().narrow(0, first, rows[rank]).clone().requires_grad_();
-  const at::Tensor share = contrastive_loss_share(*comm, image, text, mine.logit_scale, rows, columns);
+  const at::Tensor share = softmax_term().partial(*comm, {image, text, {}}, {mine.logit_scale, {}},
+                                                  {rows, comm->rank()}, {.columns = columns});
   const auto local = torch::autograd::grad({share}, {image, text, mine.logit_scale});
 
   const auto close = [&](const at::Tensor& a, const at::Tensor& b) {
@@ -74,13 +75,13 @@ Rows uneven_rows() {
   return {rows.begin(), rows.begin() + test_world().size()};
 }
 
-TEST(ContrastiveLoss, LossAndEveryGradientEqualTheWholeBatchInDoublePrecision) {
+TEST(SoftmaxTerm, LossAndEveryGradientEqualTheWholeBatchInDoublePrecision) {
   check_against_reference(even_rows(), at::kDouble, 1e-12);
   check_against_reference(uneven_rows(), at::kDouble, 1e-12);
 }
 
 // Blocks of columns that end inside a rank's own keys, or hold them all, or none.
-TEST(ContrastiveLoss, AnyNumberOfColumnsAtATimeGivesTheSame) {
+TEST(SoftmaxTerm, AnyNumberOfColumnsAtATimeGivesTheSame) {
   for (const std::int64_t columns : {1, 2, 3, 4, 6, 1000}) {
     check_against_reference(even_rows(), at::kDouble, 1e-12, columns);
     check_against_reference(uneven_rows(), at::kDouble, 1e-12, columns);
@@ -88,7 +89,7 @@ TEST(ContrastiveLoss, AnyNumberOfColumnsAtATimeGivesTheSame) {
   check_against_reference(even_rows(), at::kFloat, 2e-5, 3);
 }
 
-TEST(ContrastiveLoss, ColumnsAtATimePassTheGradientOnByItsFactor) {
+TEST(SoftmaxTerm, ColumnsAtATimePassTheGradientOnByItsFactor) {
   const Whole batch = make_batch(7, at::kDouble);
   const at::Tensor scale = at::full({}, 5.0, at::kDouble).requires_grad_();
   std::vector<torch::autograd::variable_list> all;
@@ -99,12 +100,12 @@ TEST(ContrastiveLoss, ColumnsAtATimePassTheGradientOnByItsFactor) {
   for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(at::allclose(all[0][i], all[1][i], 1e-12, 1e-12));
 }
 
-TEST(ContrastiveLoss, SinglePrecisionIsClose) {
+TEST(SoftmaxTerm, SinglePrecisionIsClose) {
   check_against_reference(even_rows(), at::kFloat, 2e-5);
   check_against_reference(uneven_rows(), at::kFloat, 2e-5);
 }
 
-TEST(ContrastiveLoss, EqualPairsOfOrthogonalFeaturesHaveTheLossOfTheFormula) {
+TEST(SoftmaxTerm, EqualPairsOfOrthogonalFeaturesHaveTheLossOfTheFormula) {
   // n pairs of unit vectors along n axes: each logit row holds s once and 0 elsewhere.
   World& world = test_world();
   const auto comm = make_mpi_communicator(world);
@@ -112,13 +113,14 @@ TEST(ContrastiveLoss, EqualPairsOfOrthogonalFeaturesHaveTheLossOfTheFormula) {
   const at::Tensor mine = at::eye(n, at::kDouble).narrow(0, 2 * world.rank(), 2).clone();
   const Rows rows(static_cast<std::size_t>(world.size()), 2);
   const double s = 3.0;
-  const at::Tensor share = contrastive_loss_share(*comm, mine, mine, at::full({}, std::log(s), at::kDouble), rows);
+  const at::Tensor share = softmax_term().partial(*comm, {mine, mine, {}}, {at::full({}, std::log(s), at::kDouble), {}},
+                                                  {rows, comm->rank()}, {});
   const double expected = std::log(std::exp(s) + static_cast<double>(n - 1)) - s;
   EXPECT_NEAR(sum_over_ranks(*comm, share).item<double>(), expected, 1e-12);
 }
 
 // The same through both towers: the arena's gradients, summed over ranks, are those of one process.
-TEST(ContrastiveLoss, GradientsOfAModelDoNotDependOnTheNumberOfRanks) {
+TEST(SoftmaxTerm, GradientsOfAModelDoNotDependOnTheNumberOfRanks) {
   World& world = test_world();
   const ModelConfig config = parse_model_config(Json::parse(R"({"embed_dim": 16,
     "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16},
@@ -136,7 +138,7 @@ TEST(ContrastiveLoss, GradientsOfAModelDoNotDependOnTheNumberOfRanks) {
     model.initialise("clip_hpc", 5);
     const at::Tensor image = normalise_features(model.encode_image(pixels.narrow(0, begin, count)));
     const at::Tensor text = normalise_features(model.encode_text(ids.narrow(0, begin, count)));
-    contrastive_loss_share(comm, image, text, model.logit_scale(), shares).backward();
+    softmax_term().partial(comm, {image, text, {}}, {model.logit_scale(), {}}, {shares, comm.rank()}, {}).backward();
     return model.arena().gradients().clone();
   };
   const auto self = make_self_communicator();

@@ -1,0 +1,15 @@
+// A run that evaluates itself on the way.
+#pragma once
+
+#include "clip_hpc/train/setup.hpp"
+
+namespace clip_hpc {
+
+// Collective. Evaluates on every set of [eval], with the averaged weights where the run keeps them. What fails is said,
+// in metrics.jsonl too, and training continues. False: a rank was asked to stop.
+bool evaluate(TrainingRun& run);
+
+// Collective. The session before was stopped in, or just before, an evaluation of the step where this one starts.
+bool owes_evaluation(TrainingRun& run);
+
+}  // namespace clip_hpc

@@ -1,0 +1,28 @@
+// The benchmarks of `clip_hpc bench`: a row of the table in command_bench.cpp and one file each.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/json.hpp"
+#include "clip_hpc/comm/world.hpp"
+
+namespace clip_hpc {
+
+struct Benchmark {
+  const char* name;
+  const char* help;
+  int (*run)(World& world, std::span<const std::string> arguments);  // collective; returns the exit code
+};
+
+Benchmark step_benchmark();
+Benchmark load_benchmark();
+Benchmark loss_benchmark();
+Benchmark comm_benchmark();
+Benchmark checkpoint_benchmark();
+
+// --json FILE: one line a measurement, appended. Nothing without a path.
+void add_json_line(const std::string& path, const Json& line);
+
+}  // namespace clip_hpc

@@ -1,0 +1,21 @@
+#include "clip_hpc/strategy/phases.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace clip_hpc {
+
+std::int64_t Phase::kept_patches(std::int64_t patches) const {
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(patches) * keep_fraction));
+}
+
+const Phase& phase_at(std::span<const Phase> phases, std::int64_t step, std::int64_t total_steps) {
+  double end = 0;
+  for (const Phase& phase : phases.first(phases.size() - 1)) {
+    end += phase.fraction_of_run;
+    if (step < std::llround(end * static_cast<double>(total_steps))) return phase;
+  }
+  return phases.back();
+}
+
+}  // namespace clip_hpc

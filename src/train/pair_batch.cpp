@@ -1,0 +1,41 @@
+#include "clip_hpc/train/pair_batch.hpp"
+
+#include <numeric>
+
+namespace clip_hpc {
+
+PairBatch PairBatch::mapped(const Map& map) const {
+  PairBatch result{map(images, 1), map(ids, 0), std::nullopt, lengths};
+  if (kept) result.kept = map(*kept, 0);
+  return result;
+}
+
+std::vector<at::Tensor> PairBatch::tensors() const {
+  std::vector<at::Tensor> all;
+  mapped([&](const at::Tensor& tensor, std::int64_t) { return all.emplace_back(tensor); });
+  return all;
+}
+
+PairBatch PairBatch::slice(std::int64_t begin, std::int64_t end) const {
+  PairBatch part =
+      mapped([&](const at::Tensor& tensor, std::int64_t row_axis) { return tensor.slice(row_axis, begin, end); });
+  if (!lengths.empty()) part.lengths.assign(lengths.begin() + begin, lengths.begin() + end);
+  return part;
+}
+
+double tokens_of(const PairBatch& batch) {
+  if (batch.lengths.empty()) return static_cast<double>(batch.ids.size(1));
+  return std::accumulate(batch.lengths.begin(), batch.lengths.end(), 0.0) / static_cast<double>(batch.lengths.size());
+}
+
+Encoded encode(const ClipModel& model, const PairBatch& batch) {
+  const at::ScalarType compute = model.arena().parameter(0).scalar_type();
+  const at::Tensor pixels = normalise_pixels(batch.images[0], model.config().norm, compute);  // [rows, 3, size, size]
+  const at::Tensor text =
+      batch.lengths.empty() ? model.encode_text(batch.ids) : model.encode_text(pack_captions(batch.ids, batch.lengths));
+  return {normalise_features(model.encode_image(pixels, batch.kept)), normalise_features(text), {}};
+}
+
+Scales scales_of(const ClipModel& model) { return {model.logit_scale(), {}}; }
+
+}  // namespace clip_hpc

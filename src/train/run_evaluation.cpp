@@ -1,0 +1,32 @@
+#include "clip_hpc/train/run_evaluation.hpp"
+
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/eval/jobs/evaluate_all.hpp"
+#include "clip_hpc/run/metrics.hpp"
+
+namespace clip_hpc {
+
+bool evaluate(TrainingRun& run) {
+  run.communicator->synchronize();
+  synchronize_device(run.device.device);
+  Communicator& host = run.host_communicator ? *run.host_communicator : *run.communicator;
+  const EvalContext context{host, run.model, run.tokenizer, run.config.eval.view};
+  exchange_for_average(run.model, run.optimizer, *run.communicator);
+  const Evaluated outcome =
+      evaluate_all(run.world, context, run.config.eval, run.request.folder, run.progress, run.config.run.name);
+  exchange_for_average(run.model, run.optimizer, *run.communicator);
+  for (const EvalFailure& failure : outcome.failures) {
+    log_info("warning: training goes on; evaluate step {} again with clip_hpc eval when this is mended",
+             run.progress.step);
+    if (run.world.rank() != 0) continue;
+    append_event(run.request.folder.metrics_file(), {run.progress.step, kEvaluationFailed, failure.text});
+  }
+  return outcome.finished;
+}
+
+bool owes_evaluation(TrainingRun& run) {
+  return evaluation_is_due(run.cadence, run.progress, true) &&
+         !is_evaluated(run.world, run.config.eval, run.request.folder, run.progress.step);
+}
+
+}  // namespace clip_hpc

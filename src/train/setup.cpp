@@ -1,0 +1,231 @@
+#include "clip_hpc/train/setup.hpp"
+
+#include <ATen/Parallel.h>
+#include <torch/headeronly/version.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/stop_signal.hpp"
+#include "clip_hpc/base/version.hpp"
+#include "clip_hpc/data/loading/sample_plan.hpp"
+#include "clip_hpc/eval/jobs/evaluate_all.hpp"
+#include "clip_hpc/ops/linear.hpp"
+#include "clip_hpc/ops/measure.hpp"
+#include "clip_hpc/run/provenance.hpp"
+
+namespace clip_hpc {
+namespace {
+
+// Threads and determinism belong to the process: set before the first tensor is made.
+const RunConfig& with_process_settings(World& world, const RunConfig& config) {
+  at::set_num_threads(compute_threads(world, config.train.threads));
+  at::globalContext().setDeterministicAlgorithms(config.train.deterministic, false);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);  // a pass over every new tensor, for debugging
+  install_shutdown_signals();
+  return config;
+}
+
+TrainingData open_data(const RunConfig& config) {
+  TrainingData data = open_training_data(config.data);
+  for (const std::string& path : config.eval.data) check_evaluable(PackedSet{path}, config.eval);
+  return data;
+}
+
+BatchSplit split_batch(const World& world, std::int64_t global_batch) {
+  BatchSplit split{{}, world.rank()};
+  const auto ranks = static_cast<std::uint64_t>(world.size());
+  for (std::uint64_t r = 0; r < ranks; ++r) {
+    split.rows_per_rank.push_back(
+        static_cast<std::int64_t>(rank_slice(static_cast<std::uint64_t>(global_batch), ranks, r).size()));
+  }
+  if (split.rows_per_rank.back() == 0) {
+    throw input_error("train.global_batch = {} leaves ranks without a sample: use at most {} ranks", global_batch,
+                      global_batch);
+  }
+  return split;
+}
+
+// How long: samples, or epochs of the data.
+std::int64_t total_steps(const TrainOptions& train, std::uint64_t epoch_samples) {
+  const std::int64_t samples =
+      train.samples > 0 ? train.samples : std::llround(train.epochs * static_cast<double>(epoch_samples));
+  return std::max<std::int64_t>(1, (samples + train.global_batch - 1) / train.global_batch);
+}
+
+std::map<std::string, std::string> library_versions(const ComputeDevice& device) {
+  std::map<std::string, std::string> versions{{"LibTorch", TORCH_VERSION}, {"MPI", World::mpi_version()}};
+  if (device.is_cpu()) {
+    if (!onednn_version().empty()) versions["oneDNN"] = onednn_version();
+    return versions;
+  }
+  versions["device"] = device.description;
+  versions["NCCL"] = device_plane()->nccl_version();
+  versions["cuDNN"] = device_plane()->cudnn_version();
+  return versions;
+}
+
+double mib_of(const AdamWState& optimizer, const ParameterArena& arena) {
+  const std::size_t average_bytes = optimizer.ema.defined() ? optimizer.ema.nbytes() : 0;
+  const std::size_t master_bytes = 4 * static_cast<std::size_t>(arena.held().size());
+  return static_cast<double>(optimizer.m.nbytes() + optimizer.v.nbytes() + master_bytes + average_bytes) / 1048576.0;
+}
+
+// Collective.
+void write_origin(const TrainingRun& run) {
+  const TrainRequest& request = run.request;
+  if (run.world.rank() == 0) {
+    const std::filesystem::path source = run.data.sets[0]->folder();
+    if (source != request.folder.path) {
+      write_file_atomic(tokenizer_file(request.folder), read_text_file(source / kTokenizerFileName));
+    }
+    write_file_atomic(request.folder.config_file(), request.config_text);
+  }
+  const std::vector<std::string> hosts = run.world.gather_strings(run.world.host_name());
+  if (run.world.rank() == 0) {
+    append_provenance(request.folder.provenance_file(),
+                      {program_version(), git_commit(), library_versions(run.device), hosts, run.world.size(),
+                       utc_now(), request.command_line, run.config_hash});
+  }
+}
+
+}  // namespace
+
+TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice where)
+    : world(of),
+      request(asked),
+      config(with_process_settings(of, asked.config)),
+      device(std::move(where)),
+      watchdog(world.in_flight(), config.comm.timeout_s,
+               [&asked](const std::string& text) { leave_hung_run(text, lost_peer_kind(asked.folder)); }),
+      data(open_data(config)),
+      tokenizer(Tokenizer::load(data.sets[0]->folder() / kTokenizerFileName)),
+      model(model_for(read_model_config(config.model.config), tokenizer), scalar_type_of(config.train.precision),
+            device.device, config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{}),
+      strategy(make_strategy(config.strategy)),
+      optimizer(make_adamw_state(model.arena(), config.optim.ema > 0)),
+      communicator(make_communicator(world, config.comm, device)),
+      host_communicator(device.is_cpu() ? nullptr : make_mpi_communicator(world, {.timeout_s = config.comm.timeout_s})),
+      split(split_batch(world, config.train.global_batch)),
+      cadence{config.train.global_batch, config.checkpoint.every_steps, config.eval.every_samples,
+              config.eval.at_checkpoints},
+      config_hash(hash_of_config(asked.config_text)) {
+  model.recompute_blocks(config.train.recompute);
+}
+
+bool TrainingRun::packs_captions() const {
+  return config.train.pack_captions && !config.train.cuda_graph && model.can_pack();
+}
+
+void start_or_resume(TrainingRun& run) {
+  run.progress = resume(run.world, run.request.folder, run.request.resume, run.model, run.optimizer, run.config_hash);
+  if (run.progress.step == 0) {
+    run.model.initialise(run.config.model.init, run.seed());
+    if (run.optimizer.ema.defined()) run.optimizer.ema.copy_(run.model.arena().master());
+  }
+  run.model.arena().gather_weights(*run.communicator);
+  const std::int64_t global_batch = run.config.train.global_batch;
+  if (run.progress.samples_seen != run.progress.step * global_batch) {
+    throw input_error(
+        "the checkpoint has seen {} samples in {} steps, which does not fit train.global_batch = {}: use the "
+        "batch that the run began with, or --resume none",
+        run.progress.samples_seen, run.progress.step, global_batch);
+  }
+  run.progress.total_steps = total_steps(run.config.train, run.data.epoch_samples);
+  run.start_step = run.progress.step;
+  write_origin(run);
+}
+
+void choose_kernels(TrainingRun& run) {
+  run.world.barrier();  // all ranks are at work, and the loader's threads are not there yet
+  const at::ScalarType compute = scalar_type_of(run.config.train.precision);
+  run.gemm_tflops = measured_gemm_tflops(compute, run.device.device);
+  const std::int64_t micro_batch = run.config.train.micro_batch, rows = run.split.rows();
+  const ModelConfig& shape = run.model.config();
+  run.attention = choose_attention(run.device.device, compute,
+                                   attention_shapes(shape, micro_batch > 0 ? std::min(rows, micro_batch) : rows,
+                                                    run.kept_patches(), shape.text.context_length),
+                                   run.config.train.deterministic, !run.packs_captions());
+}
+
+void announce(const TrainingRun& run) {
+  const ModelConfig& shape = run.model.config();
+  const ParameterArena& arena = run.model.arena();
+  log_info(
+      "{}: {:.1f} M parameters, {} of {} patches, {} pairs an epoch, {} steps of {} pairs, {} ranks x {} threads, {}{}",
+      shape.name, static_cast<double>(arena.numel()) / 1e6, run.kept_patches(), shape.vision.patches(),
+      run.data.epoch_samples, run.progress.total_steps, run.config.train.global_batch, run.world.size(),
+      at::get_num_threads(), run.config.train.precision,
+      arena.share().parts > 1 ? fmt::format(", optimizer state shared: {:.1f} MiB a rank", mib_of(run.optimizer, arena))
+                              : "");
+  if (run.progress.step > 0) {
+    log_info("resumed from step {} ({} samples seen)", run.progress.step, run.progress.samples_seen);
+  }
+  if (!run.device.why_cpu.empty()) {
+    log_info("warning: on the processor, though there is a driver: {}", run.device.why_cpu);
+  }
+  if (!run.device.is_cpu()) {
+    log_info("{}; GEMM {:.0f} TFLOP/s; attention by {}; tensors by {}", run.device.description, run.gemm_tflops,
+             run.attention.chosen, run.communicator->name());
+  }
+}
+
+LoaderOptions loader_options(const TrainingRun& run) {
+  LoaderOptions options;
+  for (std::size_t i = 0; i < run.data.sets.size(); ++i) {
+    options.sources.push_back({run.data.sets[i], run.data.weights[i], run.data.subset});
+  }
+  for (const std::string& view : run.strategy.views) {
+    options.views.push_back(parse_view(view, static_cast<int>(run.model.config().vision.image_size)));
+  }
+  options.encode = [&tokenizer = run.tokenizer](std::string_view caption, std::span<std::int32_t> ids) {
+    return tokenizer.encode_into(caption, ids);
+  };
+  options.context = static_cast<int>(run.model.config().text.context_length);
+  options.seed = run.seed();
+  options.global_batch = static_cast<std::uint64_t>(run.config.train.global_batch);
+  options.world = static_cast<std::uint64_t>(run.world.size());
+  options.rank = static_cast<std::uint64_t>(run.world.rank());
+  options.start_step = run.progress.step;
+  options.workers = static_cast<int>(run.config.data.workers);
+  options.decode_size = static_cast<int>(run.config.data.decode_size);
+  options.memory_bytes = static_cast<std::uint64_t>(run.config.data.loader_memory_mib) << 20;
+  return options;
+}
+
+StepOptions step_options(const TrainingRun& run) {
+  return {.terms = run.strategy.terms,
+          .loss = {.columns = run.config.train.loss_columns},
+          .micro_batch = run.config.train.micro_batch,
+          .bucket_mib = run.config.comm.bucket_mib,
+          .reduce_in_fp32 = run.config.comm.reduce_precision == "fp32",
+          .cuda_graph = run.config.train.cuda_graph,
+          .forbid_waits = run.config.train.forbid_waits};
+}
+
+PairBatch pair_batch(const TrainingRun& run, Batch& batch) {
+  const ModelConfig& shape = run.model.config();
+  const std::int64_t size = shape.vision.image_size, patches = shape.vision.patches(), kept = run.kept_patches();
+  // Graphs want few shapes, and ranks that record together one.
+  const std::int64_t multiple = !run.config.train.cuda_graph ? 1
+                                : run.world.size() == 1      ? 16
+                                                             : shape.text.context_length;
+  PairBatch pairs;
+  pairs.images =
+      at::from_blob(batch.images.data(), {std::ssize(run.strategy.views), batch.n, 3, size, size}, at::kByte);
+  pairs.ids = trimmed_ids(batch.ids, batch.lengths, shape.text, multiple);
+  if (run.packs_captions()) pairs.lengths = batch.lengths;
+  if (kept < patches) pairs.kept = draw_kept_patches(run.seed(), batch.positions, patches, kept);
+  return pairs;
+}
+
+double learning_rate_now(const TrainingRun& run) {
+  return run.phase().lr_factor * learning_rate(run.config.optim, run.progress.step, run.progress.total_steps);
+}
+
+}  // namespace clip_hpc
