@@ -23,7 +23,8 @@
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/ops/attention_choice.hpp"
 #include "clip_hpc/ops/measure.hpp"
-#include "clip_hpc/optim/adamw.hpp"
+#include "clip_hpc/optim/gradient_norm.hpp"
+#include "clip_hpc/optim/updater.hpp"
 #include "clip_hpc/train/batch_feed.hpp"
 #include "clip_hpc/train/grad_reducer.hpp"
 #include "clip_hpc/train/graphed_step.hpp"
@@ -186,7 +187,7 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   ClipModel model(options.model, compute, device.device, share);
   model.initialise("open_clip", 0);
   model.recompute_blocks(options.recompute);
-  AdamWState optimizer = make_adamw_state(model.arena());
+  Updater updater(model.arena(), {});
   const std::int64_t kept = make_strategy(options.strategy).kept_patches(options.model.vision.patches());
   const std::int64_t tokens = options.text_tokens > 0 ? options.text_tokens : options.model.text.context_length;
   const std::vector<AttentionShape> shapes =
@@ -227,7 +228,7 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
     }
     lap(kBackward);
     const at::Tensor norm = gradient_norm(model.arena(), *comm);
-    adamw_step(model.arena(), optimizer, norm, OptimOptions{}, lr, model.logit_scale_index());
+    updater.step(norm, lr);
     model.arena().gather_weights(*comm);
     loss_now.copy_(loss.detach());
     return loss_now;

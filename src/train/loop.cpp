@@ -24,6 +24,8 @@
 #include "clip_hpc/ops/attention_choice.hpp"
 #include "clip_hpc/ops/linear.hpp"
 #include "clip_hpc/ops/measure.hpp"
+#include "clip_hpc/optim/gradient_norm.hpp"
+#include "clip_hpc/optim/schedule.hpp"
 #include "clip_hpc/run/metrics.hpp"
 #include "clip_hpc/run/provenance.hpp"
 #include "clip_hpc/train/batch_feed.hpp"
@@ -85,9 +87,8 @@ std::string clock_text(double seconds) {
   return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
-double mib_of(const AdamWState& optimizer, ParameterArena& arena) {
-  const std::size_t average_bytes = optimizer.ema.defined() ? optimizer.ema.nbytes() : 0;
-  return static_cast<double>(optimizer.m.nbytes() + optimizer.v.nbytes() + arena.master().nbytes() + average_bytes) /
+double mib_of(const Updater& updater) {
+  return static_cast<double>(updater.state_bytes() + static_cast<std::int64_t>(updater.arena.master().nbytes())) /
          1048576.0;
 }
 
@@ -149,7 +150,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   const Strategy strategy = make_strategy(config.strategy);
   const std::int64_t kept = strategy.kept_patches(shape.vision.patches());
   const ViewSpec view = parse_view(strategy.view, static_cast<int>(shape.vision.image_size));
-  AdamWState optimizer = make_adamw_state(model.arena(), config.optim.ema > 0);
+  Updater updater(model.arena(), config.optim);
   const auto comm = make_communicator(world, config.comm, device);
   const auto host_comm = device.is_cpu() ? nullptr : make_mpi_communicator(world, {.timeout_s = config.comm.timeout_s});
   const EvalContext eval_context{host_comm ? *host_comm : *comm, model, tokenizer, config.eval.view};
@@ -174,10 +175,10 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
 
   // Where we start: new weights, or the newest complete checkpoint.
   const std::string config_hash = hash_of_config(request.config_text);
-  Progress progress = resume(world, request.folder, request.resume, model, optimizer, config_hash);
+  Progress progress = resume(world, request.folder, request.resume, {model, updater}, config_hash);
   if (progress.step == 0) {
     model.initialise(config.model.init, seed);
-    if (optimizer.ema.defined()) optimizer.ema.copy_(model.arena().master());
+    updater.average.restart();
   }
   model.arena().gather_weights(*comm);
   if (progress.samples_seen != progress.step * global_batch) {
@@ -202,8 +203,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
       "{}: {:.1f} M parameters, {} of {} patches, {} pairs an epoch, {} steps of {} pairs, {} ranks x {} threads, {}{}",
       shape.name, static_cast<double>(model.arena().numel()) / 1e6, kept, shape.vision.patches(), data.epoch_samples,
       total_steps, global_batch, world.size(), at::get_num_threads(), config.train.precision,
-      share.parts > 1 ? fmt::format(", optimizer state shared: {:.1f} MiB a rank", mib_of(optimizer, model.arena()))
-                      : "");
+      share.parts > 1 ? fmt::format(", optimizer state shared: {:.1f} MiB a rank", mib_of(updater)) : "");
   if (progress.step > 0) log_info("resumed from step {} ({} samples seen)", progress.step, progress.samples_seen);
 
   // The yardstick of this run's utilisation, with all ranks at work and before the loader's threads are.
@@ -239,9 +239,9 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   };
   // What fails in it is told, in metrics.jsonl too, and training goes on. False: a rank was asked to stop.
   const auto evaluate = [&] {
-    exchange_for_average(model, optimizer, *comm);
+    updater.average.exchange(*comm);
     const Evaluated outcome = evaluate_all(world, eval_context, config.eval, request.folder, progress, config.run.name);
-    exchange_for_average(model, optimizer, *comm);
+    updater.average.exchange(*comm);
     for (const EvalFailure& failure : outcome.failures) {
       log_info("warning: training goes on; evaluate step {} again with clip_hpc eval when this is mended",
                progress.step);
@@ -289,9 +289,10 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
                                              config.train.loss_columns);
     }
 
-    // Update: clip by the global norm, AdamW, clamp of the logit scale. A gradient that is not finite is left out.
+    // Update: clip by the global norm, optimizer, clamp of the logit scale, average. A gradient that is not finite is
+    // left out.
     norm_of_gradient.copy_(gradient_norm(model.arena(), *comm));
-    adamw_step(model.arena(), optimizer, norm_of_gradient, config.optim, lr, model.logit_scale_index());
+    updater.step(norm_of_gradient, lr);
     model.arena().gather_weights(*comm);
     loss.copy_(local_loss.detach());
     return loss;
@@ -338,7 +339,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     // Numbers are read where they cost nothing, or where someone looks at them.
     if (device.is_cpu() || logs) {
       comm->synchronize();
-      const auto skipped_in_a_row = optimizer.skipped_in_a_row.item<std::int64_t>();
+      const auto skipped_in_a_row = updater.counters.skipped_in_a_row.item<std::int64_t>();
       if (skipped_in_a_row >= config.train.non_finite_limit) {
         world.wait_flags();  // all ranks leave here together, with nothing on its way
         throw input_error(
@@ -388,7 +389,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
       line.utilisation = line.tflops / gemm_tflops;
       line.rss_bytes = static_cast<std::int64_t>(memory[0]);
       line.device_bytes = static_cast<std::int64_t>(memory[1]);
-      line.skipped_steps = optimizer.skipped.item<std::int64_t>();
+      line.skipped_steps = updater.counters.skipped.item<std::int64_t>();
       line.bad_samples = static_cast<std::int64_t>(sums[4]);
       if (world.rank() == 0) append_metrics(request.folder.metrics_file(), line);
       const double eta_s =
@@ -416,7 +417,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     const std::int64_t every = config.checkpoint.every_steps;
     const bool saves = last || agreed[kSave] != 0 || (every > 0 && progress.step % every == 0);
     const auto save_now = [&] {
-      save(world, request.folder, model, optimizer, progress, config.checkpoint, config_hash);
+      save(world, request.folder, {model, updater}, progress, config.checkpoint, config_hash);
       since_checkpoint.restart();
     };
     const bool evaluates = evaluation_is_due(saves) && !stop;
