@@ -16,16 +16,23 @@ struct UpdatePiece {
   std::int64_t begin, count;  // in the buffers of what this rank holds
   at::Tensor master;          // [count] fp32, a view
   at::Tensor gradient;        // [count] fp32, clipped; zeros where the norm is not finite
-  bool decay;
-  at::Tensor applies;  // bool scalar: the norm is finite
+  at::Tensor decays;          // [count] bool: weight decay applies
+  at::Tensor applies;         // bool scalar: the norm is finite
+  void assign(const at::Tensor& target, const at::Tensor& value) const;  // where the step applies
 };
 
-// Calls body for pieces of the ranges, none so long that its temporaries would matter; then the weights of the compute
-// type follow the master.
-void update_by_tensors(ParameterArena& arena, const std::vector<UpdateRange>& ranges, const at::Tensor& norm,
-                       double clip_norm, const std::function<void(const UpdatePiece&)>& body);
+class TensorUpdate {
+ public:
+  explicit TensorUpdate(ParameterArena& arena);  // which outlives it
 
-// target <- value where the step applies.
-void assign(const UpdatePiece& piece, const at::Tensor& target, const at::Tensor& value);
+  // Calls body for the held elements that are updated, in pieces none so long that its temporaries would matter; then
+  // the weights of the compute type follow the master.
+  void run(const at::Tensor& norm, double clip_norm, const std::function<void(const UpdatePiece&)>& body);
+
+ private:
+  ParameterArena& arena_;
+  std::vector<ArenaSlice> runs_;  // adjacent ranges are one, decayed or not: few pieces are few kernels
+  at::Tensor decays_;             // [held] bool
+};
 
 }  // namespace clip_hpc
