@@ -5,10 +5,8 @@
 #include <vector>
 
 #include "clip_hpc/base/timer.hpp"
-#include "clip_hpc/checkpoint/checkpoint.hpp"
+#include "clip_hpc/checkpoint/training_state.hpp"
 #include "clip_hpc/model/clip_model.hpp"
-#include "clip_hpc/optim/adamw.hpp"
-#include "clip_hpc/train/session.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -34,15 +32,15 @@ CheckpointRate bench_checkpoint(World& world, const CheckpointBenchOptions& opti
   const ArenaShare share = options.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{};
   ClipModel model(options.model, at::kFloat, at::kCPU, share);
   model.initialise("open_clip", 0);
-  AdamWState optimizer = make_adamw_state(model.arena());
+  Updater updater(model.arena(), {});
   const std::filesystem::path folder = options.folder / "step_000000001";
   std::vector<double> writes_ms, reads_ms;
   CheckpointRate rate;
   for (std::int64_t round = 0; round <= options.rounds; ++round) {
-    TrainState state = train_state(model, optimizer);
-    state.about = {{"step", 1}};
-    const double write_ms = slowest_ms(world, [&] { save_checkpoint(world, folder, state); });
-    const double read_ms = slowest_ms(world, [&] { restore_checkpoint(folder, state); });
+    CheckpointContent content = content_of({model, updater});
+    content.about = {{"step", 1}};
+    const double write_ms = slowest_ms(world, [&] { save_checkpoint(world, folder, content); });
+    const double read_ms = slowest_ms(world, [&] { restore_checkpoint(folder, content.buffers); });
     if (world.rank() == 0) {
       rate.bytes = 0;
       for (const auto& file : std::filesystem::recursive_directory_iterator(folder)) {

@@ -41,21 +41,19 @@ std::uint64_t offset_of(hid_t dataset, const std::filesystem::path& path) {
 
 }  // namespace
 
-std::vector<StateBuffer> create_state_file(const std::filesystem::path& path, const std::vector<std::string>& names,
-                                           std::int64_t numel) {
+std::vector<StateBuffer> create_state_file(const std::filesystem::path& path, std::vector<StateBuffer> buffers) {
   Hid file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose, path, "create");
   const Hid layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, path, "describe");
   H5Pset_layout(layout, H5D_CONTIGUOUS);
   H5Pset_alloc_time(layout, H5D_ALLOC_TIME_EARLY);
   H5Pset_fill_time(layout, H5D_FILL_TIME_NEVER);
   H5Pset_obj_track_times(layout, false);  // equal states are equal files
-  const auto extent = static_cast<hsize_t>(numel);
-  const Hid space(H5Screate_simple(1, &extent, nullptr), H5Sclose, path, "describe");
-  std::vector<StateBuffer> buffers;
-  for (const std::string& name : names) {
-    const Hid dataset(H5Dcreate2(file, name.c_str(), H5T_IEEE_F32LE, space, H5P_DEFAULT, layout, H5P_DEFAULT), H5Dclose,
-                      path, "write");
-    buffers.push_back({name, offset_of(dataset, path), numel});
+  for (StateBuffer& buffer : buffers) {
+    const auto extent = static_cast<hsize_t>(buffer.numel);
+    const Hid space(H5Screate_simple(1, &extent, nullptr), H5Sclose, path, "describe");
+    const Hid dataset(H5Dcreate2(file, buffer.name.c_str(), H5T_IEEE_F32LE, space, H5P_DEFAULT, layout, H5P_DEFAULT),
+                      H5Dclose, path, "write");
+    buffer.offset_bytes = offset_of(dataset, path);
   }
   file.close(path);
   return buffers;

@@ -3,9 +3,18 @@
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
 
+#include <filesystem>
 #include <string>
 
 namespace clip_hpc {
+namespace {
+
+[[noreturn]] void throw_of_rank(int rank, ErrorKind kind, std::string words) {
+  if (rank != 0) words += fmt::format(" (rank {})", rank);
+  throw Error(kind, words);
+}
+
+}  // namespace
 
 Error as_error(const std::exception& problem) {
   if (const auto* error = dynamic_cast<const Error*>(&problem)) return *error;
@@ -13,6 +22,9 @@ Error as_error(const std::exception& problem) {
     const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(error) != nullptr;
     const std::string words = error->what_without_backtrace();
     return {memory ? ErrorKind::device : ErrorKind::internal, words.substr(0, words.find('\n'))};
+  }
+  if (dynamic_cast<const std::filesystem::filesystem_error*>(&problem) != nullptr) {
+    return {ErrorKind::storage, problem.what()};
   }
   return {ErrorKind::internal, problem.what()};
 }
@@ -28,9 +40,18 @@ void agree(Communicator& comm, const std::optional<Error>& problem) {
   const at::Tensor text = at::zeros({head[1].item<std::int64_t>()}, at::kByte);
   if (comm.rank() == root) std::copy(own.begin(), own.end(), text.data_ptr<std::uint8_t>());
   if (text.numel() > 0) comm.broadcast(text, root);
-  std::string words(text.const_data_ptr<std::uint8_t>(), text.const_data_ptr<std::uint8_t>() + text.numel());
-  if (root != 0) words += fmt::format(" (rank {})", root);
-  throw Error(static_cast<ErrorKind>(head[0].item<std::int64_t>()), words);
+  const std::string words(text.const_data_ptr<std::uint8_t>(), text.const_data_ptr<std::uint8_t>() + text.numel());
+  throw_of_rank(root, static_cast<ErrorKind>(head[0].item<std::int64_t>()), words);
+}
+
+void agree(World& world, const std::optional<Error>& problem) {
+  const std::string mine = problem ? fmt::format("{} {}", static_cast<int>(problem->kind()), problem->what()) : "";
+  const std::vector<std::string> all = world.all_gather_strings(mine);
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    if (all[rank].empty()) continue;
+    throw_of_rank(static_cast<int>(rank), static_cast<ErrorKind>(std::stoi(all[rank])),
+                  all[rank].substr(all[rank].find(' ') + 1));
+  }
 }
 
 }  // namespace clip_hpc

@@ -25,11 +25,8 @@ const DevicePlane* plane_of(const DeviceLibrary& library, std::string& reason) {
     return nullptr;
   }
   const DevicePlane* const plane = reinterpret_cast<const DevicePlane* (*)()>(symbol)();
-  void* const kernels_symbol = library.symbol("clip_hpc_device_kernels");
-  const auto* const kernels =
-      kernels_symbol != nullptr ? reinterpret_cast<const DeviceKernels* (*)()>(kernels_symbol)() : nullptr;
-  if (plane->abi == kDevicePlaneAbi && kernels != nullptr && kernels->abi == kDeviceKernelsAbi) {
-    set_device_kernels(kernels);
+  if (plane->abi == kDevicePlaneAbi) {
+    use_device_library(library);
     return plane;
   }
   reason = library.path() + " is of another build than this program: build both again";

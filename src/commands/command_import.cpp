@@ -1,4 +1,4 @@
-#include "clip_hpc/train/import_model.hpp"
+#include "clip_hpc/checkpoint/import_model.hpp"
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/commands.hpp"

@@ -2,10 +2,13 @@
 
 #include <ATen/Parallel.h>
 
+#include <cmath>
+
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/vector_clones.hpp"
 #include "clip_hpc/device/device_kernels.hpp"
 #include "clip_hpc/model/arena/initial.hpp"
+#include "clip_hpc/ops/fused_ops_kernels.hpp"
 #include "clip_hpc/ops/linear.hpp"
 
 namespace clip_hpc {
@@ -62,6 +65,7 @@ ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Devi
   ln_post_ = declare_layer_norm(arena_, "visual.ln_post", v.width);
   image_projection_ = arena_.declare("visual.proj", {v.width, config.embed_dim}, true);
   logit_scale_ = arena_.declare("logit_scale", {}, false);
+  arena_.limit(logit_scale_, 0.0, std::log(100.0));
   arena_.allocate(compute, device, share);
 }
 
@@ -135,14 +139,15 @@ at::Tensor normalise_features(const at::Tensor& features) {
 
 at::Tensor normalise_pixels(const at::Tensor& pixels, const PixelNorm& norm, at::ScalarType compute) {
   const bool fused = pixels.is_contiguous() && (compute == at::kFloat || compute == at::kBFloat16);
-  if (fused && pixels.is_cuda() && device_kernels() != nullptr) {
+  const auto* const kernels = fused && pixels.is_cuda() ? device_kernels<FusedOpsKernels>() : nullptr;
+  if (kernels != nullptr) {
     std::array<float, 3> scale{}, shift{};
     for (std::size_t c = 0; c < 3; ++c) {
       const Affine affine = affine_of(norm, static_cast<std::int64_t>(c));
       scale[c] = affine.scale;
       shift[c] = affine.shift;
     }
-    return device_kernels()->normalise_pixels(pixels, scale, shift, compute);
+    return kernels->normalise_pixels(pixels, scale, shift, compute);
   }
   if (!fused || !pixels.is_cpu()) {
     const auto options = at::TensorOptions().dtype(at::kFloat).device(pixels.device());

@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "clip_hpc/device/device_kernels.hpp"
+#include "clip_hpc/ops/fused_ops_kernels.hpp"
 #include "ops/fused_ops_cpu.hpp"
 #include "ops/fused_ops_math.hpp"
 
@@ -18,7 +19,8 @@ const FusedBodies kCpuBodies{&bias_gelu_cpu,  &bias_gelu_backward_cpu, &add_bias
 // The bodies for this device; null where there are none.
 const FusedBodies* bodies_on(const at::Tensor& x) {
   if (x.is_cpu()) return &kCpuBodies;
-  return x.is_cuda() && device_kernels() != nullptr ? &device_kernels()->fused : nullptr;
+  const FusedOpsKernels* const kernels = x.is_cuda() ? device_kernels<FusedOpsKernels>() : nullptr;
+  return kernels == nullptr ? nullptr : &kernels->bodies;
 }
 
 struct BiasGelu : torch::autograd::Function<BiasGelu> {
@@ -87,7 +89,7 @@ bool fusable(const at::Tensor& x, std::initializer_list<at::Tensor> others) {
 
 // The device's norms hold a row in registers.
 bool norm_fusable(const at::Tensor& x, std::initializer_list<at::Tensor> others) {
-  return fusable(x, others) && (x.is_cpu() || x.size(-1) <= device_kernels()->widest_row);
+  return fusable(x, others) && (x.is_cpu() || x.size(-1) <= device_kernels<FusedOpsKernels>()->widest_row);
 }
 
 }  // namespace

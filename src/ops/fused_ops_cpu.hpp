@@ -6,7 +6,7 @@
 
 #include <utility>
 
-#include "clip_hpc/device/device_kernels.hpp"
+#include "clip_hpc/ops/fused_ops_kernels.hpp"
 
 namespace clip_hpc {
 

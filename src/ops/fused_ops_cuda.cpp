@@ -1,4 +1,4 @@
-// Tensors for the kernels of fused_ops.cu. Part of libclip_hpc_cuda.so alone.
+// Tensors for the kernels of fused_ops.cu, and their table. Part of libclip_hpc_cuda.so alone.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -6,8 +6,8 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include "clip_hpc/ops/fused_ops_kernels.hpp"
 #include "ops/fused_ops_cuda.hpp"
-#include "ops/fused_ops_device.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -133,14 +133,8 @@ NormGradients layer_norm_backward(const at::Tensor& by_normed, const at::Tensor&
   return {by_x, by_vectors.select(0, 0), by_vectors.select(0, 1), adds ? by_vectors.select(0, 2) : at::Tensor()};
 }
 
-}  // namespace
-
-FusedBodies cuda_fused_bodies() {
-  return {&bias_gelu, &bias_gelu_backward, &add_bias, &column_sums, &layer_norm, &add_layer_norm, &layer_norm_backward};
-}
-
-at::Tensor cuda_normalise_pixels(const at::Tensor& bytes, std::array<float, 3> scale, std::array<float, 3> shift,
-                                 at::ScalarType type) {
+at::Tensor normalise_pixels(const at::Tensor& bytes, std::array<float, 3> scale, std::array<float, 3> shift,
+                            at::ScalarType type) {
   TORCH_CHECK(bytes.is_cuda() && bytes.is_contiguous() && bytes.dim() == 4 && bytes.size(1) == 3,
               "pixels must be contiguous [batch, 3, height, width] on a CUDA device");
   at::Tensor y = at::empty(bytes.sizes(), bytes.options().dtype(type));
@@ -153,4 +147,15 @@ at::Tensor cuda_normalise_pixels(const at::Tensor& bytes, std::array<float, 3> s
   return y;
 }
 
+}  // namespace
 }  // namespace clip_hpc
+
+extern "C" const clip_hpc::FusedOpsKernels* clip_hpc_fused_ops_kernels() {
+  using namespace clip_hpc;  // NOLINT(google-build-using-namespace): the table alone
+  static const FusedOpsKernels table{
+      FusedOpsKernels::kAbi,
+      {&bias_gelu, &bias_gelu_backward, &add_bias, &column_sums, &layer_norm, &add_layer_norm, &layer_norm_backward},
+      kWidestDeviceRow,
+      &normalise_pixels};
+  return &table;
+}

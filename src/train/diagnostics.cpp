@@ -61,7 +61,7 @@ void Diagnostics::after_step(const Batch& batch, const PairBatch& pairs, const S
 }
 
 void Diagnostics::check_finite(const Batch& batch) const {
-  const auto in_a_row = run_.optimizer.skipped_in_a_row.item<std::int64_t>();
+  const auto in_a_row = run_.updater.counters.skipped_in_a_row.item<std::int64_t>();
   if (in_a_row < run_.config.train.non_finite_limit) return;
   throw input_error(
       "{} steps in a row with a gradient that is not finite, up to step {}; this rank's samples: {}. "
@@ -101,7 +101,7 @@ MetricsLine Diagnostics::measure(const StepResult& result, double lr) {
   line.utilisation = line.tflops / run_.gemm_tflops;
   line.rss_bytes = static_cast<std::int64_t>(memory[0]);
   line.device_bytes = static_cast<std::int64_t>(memory[1]);
-  line.skipped_steps = run_.optimizer.skipped.item<std::int64_t>();
+  line.skipped_steps = run_.updater.counters.skipped.item<std::int64_t>();
   line.bad_samples = static_cast<std::int64_t>(sums[4]);
   return line;
 }

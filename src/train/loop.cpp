@@ -17,7 +17,7 @@ namespace {
 
 void save(TrainingRun& run, Timer& since_checkpoint) {
   run.communicator->synchronize();  // numbers are read from the device
-  save(run.world, run.request.folder, run.model, run.optimizer, run.progress, run.config.checkpoint, run.config_hash);
+  save(run.world, run.request.folder, {run.model, run.updater}, run.progress, run.config.checkpoint, run.config_hash);
   since_checkpoint.restart();
 }
 
@@ -36,8 +36,7 @@ int stopped(const TrainingRun& run) {
 int train_to_the_end(TrainingRun& run, bool& began) {
   if (owes_evaluation(run) && !evaluate(run)) return stopped(run);
 
-  TrainStep step(run.world, run.device, *run.communicator, run.model, run.optimizer, run.config.optim, run.split,
-                 step_options(run));
+  TrainStep step(run.world, run.device, *run.communicator, run.model, run.updater, run.split, step_options(run));
   BatchLoader loader(loader_options(run));
   Diagnostics diagnostics(run, step, loader);
   Agreement agreement(run.world);

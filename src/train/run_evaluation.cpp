@@ -11,10 +11,10 @@ bool evaluate(TrainingRun& run) {
   synchronize_device(run.device.device);
   Communicator& host = run.host_communicator ? *run.host_communicator : *run.communicator;
   const EvalContext context{host, run.model, run.tokenizer, run.config.eval.view};
-  exchange_for_average(run.model, run.optimizer, *run.communicator);
+  run.updater.average.exchange(*run.communicator);
   const Evaluated outcome =
       evaluate_all(run.world, context, run.config.eval, run.request.folder, run.progress, run.config.run.name);
-  exchange_for_average(run.model, run.optimizer, *run.communicator);
+  run.updater.average.exchange(*run.communicator);
   for (const EvalFailure& failure : outcome.failures) {
     log_info("warning: training goes on; evaluate step {} again with clip_hpc eval when this is mended",
              run.progress.step);

@@ -17,6 +17,7 @@
 #include "clip_hpc/eval/jobs/evaluate_all.hpp"
 #include "clip_hpc/ops/linear.hpp"
 #include "clip_hpc/ops/measure.hpp"
+#include "clip_hpc/optim/schedule.hpp"
 #include "clip_hpc/run/provenance.hpp"
 
 namespace clip_hpc {
@@ -70,10 +71,9 @@ std::map<std::string, std::string> library_versions(const ComputeDevice& device)
   return versions;
 }
 
-double mib_of(const AdamWState& optimizer, const ParameterArena& arena) {
-  const std::size_t average_bytes = optimizer.ema.defined() ? optimizer.ema.nbytes() : 0;
-  const std::size_t master_bytes = 4 * static_cast<std::size_t>(arena.held().size());
-  return static_cast<double>(optimizer.m.nbytes() + optimizer.v.nbytes() + master_bytes + average_bytes) / 1048576.0;
+double mib_of(const Updater& updater) {
+  return static_cast<double>(updater.state_bytes() + static_cast<std::int64_t>(updater.arena.master().nbytes())) /
+         1048576.0;
 }
 
 // Collective.
@@ -108,7 +108,7 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       model(model_for(read_model_config(config.model.config), tokenizer), scalar_type_of(config.train.precision),
             device.device, config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{}),
       strategy(make_strategy(config.strategy)),
-      optimizer(make_adamw_state(model.arena(), config.optim.ema > 0)),
+      updater(model.arena(), config.optim),
       communicator(make_communicator(world, config.comm, device)),
       host_communicator(device.is_cpu() ? nullptr : make_mpi_communicator(world, {.timeout_s = config.comm.timeout_s})),
       split(split_batch(world, config.train.global_batch)),
@@ -123,10 +123,10 @@ bool TrainingRun::packs_captions() const {
 }
 
 void start_or_resume(TrainingRun& run) {
-  run.progress = resume(run.world, run.request.folder, run.request.resume, run.model, run.optimizer, run.config_hash);
+  run.progress = resume(run.world, run.request.folder, run.request.resume, {run.model, run.updater}, run.config_hash);
   if (run.progress.step == 0) {
     run.model.initialise(run.config.model.init, run.seed());
-    if (run.optimizer.ema.defined()) run.optimizer.ema.copy_(run.model.arena().master());
+    run.updater.average.restart();
   }
   run.model.arena().gather_weights(*run.communicator);
   const std::int64_t global_batch = run.config.train.global_batch;
@@ -161,8 +161,7 @@ void announce(const TrainingRun& run) {
       shape.name, static_cast<double>(arena.numel()) / 1e6, run.kept_patches(), shape.vision.patches(),
       run.data.epoch_samples, run.progress.total_steps, run.config.train.global_batch, run.world.size(),
       at::get_num_threads(), run.config.train.precision,
-      arena.share().parts > 1 ? fmt::format(", optimizer state shared: {:.1f} MiB a rank", mib_of(run.optimizer, arena))
-                              : "");
+      arena.share().parts > 1 ? fmt::format(", optimizer state shared: {:.1f} MiB a rank", mib_of(run.updater)) : "");
   if (run.progress.step > 0) {
     log_info("resumed from step {} ({} samples seen)", run.progress.step, run.progress.samples_seen);
   }

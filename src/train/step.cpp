@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "clip_hpc/optim/gradient_norm.hpp"
 #include "clip_hpc/train/micro_batches.hpp"
 
 namespace clip_hpc {
@@ -31,11 +32,10 @@ class NoWaits {
 }  // namespace
 
 TrainStep::TrainStep(World& world, const ComputeDevice& device, Communicator& communicator, ClipModel& model,
-                     AdamWState& optimizer, const OptimOptions& optim, BatchSplit split, StepOptions options)
+                     Updater& updater, BatchSplit split, StepOptions options)
     : communicator_(communicator),
       model_(model),
-      optimizer_(optimizer),
-      optim_(optim),
+      updater_(updater),
       split_(std::move(split)),
       options_(std::move(options)),
       reducer_(communicator, model.arena(), options_.bucket_mib, options_.reduce_in_fp32),
@@ -68,7 +68,7 @@ void TrainStep::forward_backward_update(const PairBatch& batch) {
   const at::Tensor loss = forward_backward(batch);
   lap(StepPiece::backward);
   grad_norm_.copy_(gradient_norm(model_.arena(), communicator_));
-  adamw_step(model_.arena(), optimizer_, grad_norm_, optim_, lr_, model_.logit_scale_index());
+  updater_.step(grad_norm_, lr_);
   model_.arena().gather_weights(communicator_);
   loss_.copy_(loss.detach());
 }

@@ -19,74 +19,87 @@ constexpr std::int64_t kNumel = 1003;  // no multiple of the ranks
 using test::on_rank_0;
 using test::SharedFolder;
 
-TrainState make_state(double seed) {
-  TrainState state;
-  for (const char* name : {"master", "m", "v"}) {
-    state.buffers.emplace_back(name, at::arange(kNumel, at::kFloat).mul(0.37).add(seed).sin());
-    seed += 1;
-  }
-  state.weights = {{"w", at::arange(6, at::kFloat).view({2, 3})}};
-  state.about = {{"step", 7}, {"samples_seen", 70}};
-  return state;
+// Buffers of different lengths.
+CheckpointContent empty_content() {
+  CheckpointContent content;
+  for (const char* name : {"master", "m", "v"}) content.buffers.push_back({name, at::zeros({kNumel}, at::kFloat)});
+  content.buffers.push_back({"rows", at::zeros({17}, at::kFloat)});
+  content.buffers.push_back({"scalar", at::zeros({1}, at::kFloat)});
+  return content;
 }
 
-TrainState empty_state() {
-  TrainState state;
-  for (const char* name : {"master", "m", "v"}) state.buffers.emplace_back(name, at::zeros({kNumel}, at::kFloat));
-  return state;
+CheckpointContent make_content(double seed) {
+  CheckpointContent content = empty_content();
+  for (const NamedBuffer& buffer : content.buffers) {
+    buffer.tensor.copy_(at::arange(buffer.length(), at::kFloat).mul(0.37).add(seed).sin());
+    seed += 1;
+  }
+  content.weights = {{"w", at::arange(6, at::kFloat).view({2, 3})}};
+  content.about = {{"step", 7}, {"samples_seen", 70}};
+  return content;
+}
+
+// The part of a rank; what is short, every rank has as a whole.
+CheckpointContent share_of(const CheckpointContent& whole, int part, int parts) {
+  const ArenaSlice slice = arena_slice(kNumel, {part, parts});
+  CheckpointContent content;
+  content.layout = {{"a", {3, 7}, 0, 21, true}, {"b", {kNumel - 21}, 21, kNumel - 21, false}};
+  content.about = whole.about;
+  for (const NamedBuffer& buffer : whole.buffers) {
+    if (buffer.length() == kNumel) {
+      content.buffers.push_back(
+          {buffer.name, buffer.tensor.narrow(0, slice.begin, slice.size()).clone(), slice.begin, kNumel});
+    } else {
+      content.buffers.push_back({buffer.name, buffer.tensor.clone()});
+    }
+  }
+  return content;
+}
+
+void expect_same(const CheckpointContent& found, const CheckpointContent& wanted) {
+  for (std::size_t i = 0; i < wanted.buffers.size(); ++i) {
+    EXPECT_TRUE(at::equal(found.buffers[i].tensor, wanted.buffers[i].tensor)) << wanted.buffers[i].name;
+  }
 }
 
 TEST(Checkpoint, EveryRankGetsBackEveryBit) {
   const SharedFolder folder;
-  const TrainState written = make_state(0.5);
+  const CheckpointContent written = make_content(0.5);
   save_checkpoint(test_world(), folder / "step_000000007", written);
   EXPECT_FALSE(std::filesystem::exists(folder / "step_000000007.tmp"));
   const CheckpointInfo info = inspect_checkpoint(folder / "step_000000007");
   ASSERT_TRUE(info.about) << info.problem;
   EXPECT_EQ(info.about->at("step"), 7);
-  TrainState read = empty_state();
-  const Json about = restore_checkpoint(folder / "step_000000007", read);
-  EXPECT_EQ(about, written.about);
-  for (std::size_t i = 0; i < written.buffers.size(); ++i) {
-    EXPECT_TRUE(at::equal(read.buffers[i].second, written.buffers[i].second)) << written.buffers[i].first;
+  const CheckpointContent read = empty_content();
+  EXPECT_EQ(restore_checkpoint(folder / "step_000000007", read.buffers), written.about);
+  expect_same(read, written);
+  const Json buffers = read_json_file(folder / "step_000000007/manifest.json").at("buffers");
+  for (const auto& [name, numel] : {std::pair{"m", kNumel}, {"rows", std::int64_t{17}}, {"scalar", std::int64_t{1}}}) {
+    EXPECT_EQ(buffers.at(name).at("numel"), numel);
+    EXPECT_EQ(buffers.at(name).at("slices").size(), static_cast<std::size_t>(test_world().size()));
   }
-  const Json manifest = Json::parse(read_text_file(folder / "step_000000007/manifest.json"));
-  EXPECT_EQ(manifest.at("slices").size(), static_cast<std::size_t>(test_world().size()));
 }
 
 // What each rank has of the state does not show in the file, and any sharing reads it again.
 TEST(Checkpoint, SharedStateIsWrittenAndReadInParts) {
   const SharedFolder folder;
   World& world = test_world();
-  const TrainState whole = make_state(0.5);
-  const auto share_of = [&](const TrainState& from, int part, int parts) {
-    const ArenaSlice slice = arena_slice(kNumel, {part, parts});
-    TrainState state;
-    state.first = slice.begin;
-    state.numel = kNumel;
-    state.layout = {{"a", {3, 7}, 0, 21, true}, {"b", {kNumel - 21}, 21, kNumel - 21, false}};
-    state.about = from.about;
-    for (const auto& [name, tensor] : from.buffers)
-      state.buffers.emplace_back(name, tensor.narrow(0, slice.begin, slice.size()).clone());
-    return state;
-  };
+  const CheckpointContent whole = make_content(0.5);
   const auto path = folder / "step_000000007";
   save_checkpoint(world, path, share_of(whole, world.rank(), world.size()));
   const NamedTensors weights = read_checkpoint_weights(path);
   ASSERT_EQ(weights.size(), 2U);
-  EXPECT_TRUE(at::equal(weights[0].second, whole.buffers[0].second.narrow(0, 0, 21).view({3, 7})));
-  EXPECT_TRUE(at::equal(weights[1].second, whole.buffers[0].second.narrow(0, 21, kNumel - 21)));
-  TrainState read = empty_state();
-  EXPECT_EQ(restore_checkpoint(path, read), whole.about);
-  for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(at::equal(read.buffers[i].second, whole.buffers[i].second));
+  EXPECT_TRUE(at::equal(weights[0].second, whole.buffers[0].tensor.narrow(0, 0, 21).view({3, 7})));
+  EXPECT_TRUE(at::equal(weights[1].second, whole.buffers[0].tensor.narrow(0, 21, kNumel - 21)));
+  const CheckpointContent read = empty_content();
+  EXPECT_EQ(restore_checkpoint(path, read.buffers), whole.about);
+  expect_same(read, whole);
   for (const int parts : {1, 2, 5, 100}) {
     for (int part = 0; part < parts; ++part) {
-      const TrainState wanted = share_of(whole, part, parts);
-      TrainState got = share_of(empty_state(), part, parts);
-      restore_checkpoint(path, got);
-      for (std::size_t i = 0; i < 3; ++i) {
-        ASSERT_TRUE(at::equal(got.buffers[i].second, wanted.buffers[i].second)) << part << " of " << parts;
-      }
+      SCOPED_TRACE(testing::Message() << part << " of " << parts);
+      const CheckpointContent got = share_of(empty_content(), part, parts);
+      restore_checkpoint(path, got.buffers);
+      expect_same(got, share_of(whole, part, parts));
     }
   }
 }
@@ -99,25 +112,26 @@ TEST(Checkpoint, WhatAKilledSaveLeftIsOverwritten) {
     std::ofstream(folder / "step_000000007.tmp/other") << "of another version";
   });
   EXPECT_FALSE(inspect_checkpoint(folder / "step_000000007").about);
-  save_checkpoint(test_world(), folder / "step_000000007", make_state(1));
+  save_checkpoint(test_world(), folder / "step_000000007", make_content(1));
   EXPECT_FALSE(std::filesystem::exists(folder / "step_000000007/other"));
-  save_checkpoint(test_world(), folder / "step_000000007", make_state(2));  // and so is the same step
-  TrainState read = empty_state();
-  restore_checkpoint(folder / "step_000000007", read);
-  EXPECT_TRUE(at::equal(read.buffers[0].second, make_state(2).buffers[0].second));
+  save_checkpoint(test_world(), folder / "step_000000007", make_content(2));  // and so is the same step
+  const CheckpointContent read = empty_content();
+  restore_checkpoint(folder / "step_000000007", read.buffers);
+  EXPECT_TRUE(at::equal(read.buffers[0].tensor, make_content(2).buffers[0].tensor));
 }
 
 TEST(Checkpoint, AnIncompleteOneDoesNotExist) {
   const SharedFolder folder;
   const auto path = folder / "step_000000007";
-  save_checkpoint(test_world(), path, make_state(1));
+  save_checkpoint(test_world(), path, make_content(1));
   const auto state_size = std::filesystem::file_size(path / "state.h5");
   test_world().barrier();
   on_rank_0([&] { std::filesystem::resize_file(path / "state.h5", state_size - 1); });
   EXPECT_FALSE(inspect_checkpoint(path).about);
   EXPECT_NE(inspect_checkpoint(path).problem.find("state.h5"), std::string::npos);
-  TrainState read = empty_state();
-  test::expect_error(ErrorKind::storage, {"step_000000007", "state.h5"}, [&] { restore_checkpoint(path, read); });
+  const CheckpointContent read = empty_content();
+  test::expect_error(ErrorKind::storage, {"step_000000007", "state.h5"},
+                     [&] { restore_checkpoint(path, read.buffers); });
   test_world().barrier();
   on_rank_0([&] {
     std::filesystem::resize_file(path / "state.h5", state_size);
@@ -129,18 +143,18 @@ TEST(Checkpoint, AnIncompleteOneDoesNotExist) {
 TEST(Checkpoint, ADamagedByteIsFound) {
   const SharedFolder folder;
   const auto path = folder / "step_000000007";
-  save_checkpoint(test_world(), path, make_state(1));
+  save_checkpoint(test_world(), path, make_content(1));
   on_rank_0([&] { test::flip_byte(path / "state.h5", open_state_file(path / "state.h5")[1].offset_bytes + 4 * 500); });
-  TrainState read = empty_state();
+  const CheckpointContent read = empty_content();
   test::expect_error(ErrorKind::storage, {"state.h5", "checksum of m", "older"},
-                     [&] { restore_checkpoint(path, read); });
+                     [&] { restore_checkpoint(path, read.buffers); });
 }
 
 // A manifest is read as carefully as the data: what it does not cover would be resumed unchecked.
 TEST(Checkpoint, AManifestThatDoesNotFitIsRefused) {
   const SharedFolder folder;
   const auto path = folder / "step_000000007", manifest_file = path / "manifest.json";
-  save_checkpoint(test_world(), path, make_state(1));
+  save_checkpoint(test_world(), path, make_content(1));
   const Json good = read_json_file(manifest_file);
   const auto fails = [&](const std::string& word, const std::function<void(Json&)>& change) {
     test_world().barrier();
@@ -149,37 +163,42 @@ TEST(Checkpoint, AManifestThatDoesNotFitIsRefused) {
       change(manifest);
       write_json_file(manifest_file, manifest);
     });
-    TrainState read = empty_state();
-    test::expect_error(ErrorKind::storage, {"step_000000007", word}, [&] { restore_checkpoint(path, read); });
+    const CheckpointContent read = empty_content();
+    test::expect_error(ErrorKind::storage, {"step_000000007", word}, [&] { restore_checkpoint(path, read.buffers); });
   };
   fails("schema version", [](Json& manifest) { manifest["schema_version"] = 99; });
-  fails("do not cover master", [](Json& manifest) { manifest["slices"].erase(0); });
-  fails("do not cover master", [](Json& manifest) { manifest["slices"].erase(manifest["slices"].size() - 1); });
-  fails("do not cover master", [](Json& manifest) { manifest["slices"].back()["count"] = 1 << 20; });
-  fails("do not cover master", [](Json& manifest) { manifest["slices"][0]["begin"] = -4; });
-  fails("do not cover m:", [](Json& manifest) { manifest["slices"][0]["xxh64"].erase("m"); });
-  fails("manifest.json", [](Json& manifest) { manifest.erase("slices"); });
-  fails("manifest.json", [](Json& manifest) { manifest["slices"][0]["begin"] = "zero"; });
+  const auto slices = [](Json& manifest, const char* buffer) -> Json& { return manifest["buffers"][buffer]["slices"]; };
+  fails("do not cover master", [&](Json& manifest) { slices(manifest, "master").erase(0); });
+  fails("do not cover master", [&](Json& manifest) {
+    Json& all = slices(manifest, "master");
+    all.erase(all.size() - 1);
+  });
+  fails("do not cover master", [&](Json& manifest) { slices(manifest, "master").back()["count"] = 1 << 20; });
+  fails("do not cover master", [&](Json& manifest) { slices(manifest, "master")[0]["begin"] = -4; });
+  fails("do not cover rows:", [](Json& manifest) { manifest["buffers"].erase("rows"); });
+  fails("do not cover rows:", [](Json& manifest) { manifest["buffers"]["rows"]["numel"] = 18; });
+  fails("manifest.json", [](Json& manifest) { manifest.erase("buffers"); });
+  fails("manifest.json", [&](Json& manifest) { slices(manifest, "m")[0]["begin"] = "zero"; });
+  fails("manifest.json", [&](Json& manifest) { slices(manifest, "m")[0].erase("xxh64"); });
 }
 
 TEST(Checkpoint, AStateFileThatIsNoneIsRefused) {
   const SharedFolder folder;
   const auto path = folder / "step_000000007";
-  save_checkpoint(test_world(), path, make_state(1));
+  save_checkpoint(test_world(), path, make_content(1));
   on_rank_0([&] {
     const auto size = std::filesystem::file_size(path / "state.h5");
     write_file_atomic(path / "state.h5", std::string(size, 'x'));
   });
-  TrainState read = empty_state();
-  test::expect_error(ErrorKind::storage, {"state.h5"}, [&] { restore_checkpoint(path, read); });
+  const CheckpointContent read = empty_content();
+  test::expect_error(ErrorKind::storage, {"state.h5"}, [&] { restore_checkpoint(path, read.buffers); });
 }
 
 TEST(Checkpoint, AnotherModelIsRefused) {
   const SharedFolder folder;
-  save_checkpoint(test_world(), folder / "step_000000007", make_state(1));
-  TrainState other;
-  other.buffers.emplace_back("master", at::zeros({kNumel + 1}, at::kFloat));
-  test::expect_error(ErrorKind::storage, {"another model"},
+  save_checkpoint(test_world(), folder / "step_000000007", make_content(1));
+  const std::vector<NamedBuffer> other{{"master", at::zeros({kNumel + 1}, at::kFloat)}};
+  test::expect_error(ErrorKind::storage, {"another model", "master"},
                      [&] { restore_checkpoint(folder / "step_000000007", other); });
 }
 
@@ -187,7 +206,7 @@ TEST(Checkpoint, AFailureOfOneRankIsAFailureOfAll) {
   const SharedFolder folder;
   on_rank_0([&] { std::ofstream(folder / "file") << "not a folder"; });
   test::expect_error(ErrorKind::storage, {"checkpoint not written"},
-                     [&] { save_checkpoint(test_world(), folder / "file" / "step_000000001", make_state(1)); });
+                     [&] { save_checkpoint(test_world(), folder / "file" / "step_000000001", make_content(1)); });
 }
 
 TEST(Checkpoint, OldOnesExpire) {

@@ -12,7 +12,9 @@
 #include "clip_hpc/comm/communicator.hpp"
 #include "clip_hpc/loss/terms/term.hpp"
 #include "clip_hpc/model/clip_model.hpp"
-#include "clip_hpc/optim/adamw.hpp"
+#include "clip_hpc/optim/gradient_norm.hpp"
+#include "clip_hpc/optim/schedule.hpp"
+#include "clip_hpc/optim/updater.hpp"
 #include "clip_hpc/strategy/strategy.hpp"
 #include "clip_hpc/train/session.hpp"
 
@@ -114,7 +116,7 @@ int dump_adamw(const ModelConfig& config, const std::filesystem::path& folder, c
   ClipModel model(config, type_of(precision));
   model.initialise("open_clip", 7);
   ParameterArena& arena = model.arena();
-  AdamWState state = make_adamw_state(arena);
+  Updater updater(arena, options);
   const at::Tensor start = arena.master().clone();
   const at::Tensor gradients = at::empty({steps, arena.numel()}, at::kFloat);
   const at::Tensor rates = at::empty({steps}, at::kFloat), norms = at::empty({steps}, at::kFloat);
@@ -131,7 +133,7 @@ int dump_adamw(const ModelConfig& config, const std::filesystem::path& folder, c
     gradients[step].copy_(arena.gradients());
     rates[step].fill_(lr);
     norms[step].copy_(norm);
-    adamw_step(arena, state, norm, options, at::scalar_tensor(lr, at::kDouble), model.logit_scale_index());
+    updater.step(norm, at::scalar_tensor(lr, at::kDouble));
   }
   write_safetensors(folder / "dump.safetensors", {{"start", start},
                                                   {"gradients", gradients},

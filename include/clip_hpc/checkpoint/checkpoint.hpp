@@ -1,7 +1,7 @@
-// A checkpoint is a folder: state.h5 (fp32 buffers, each rank writes its slice), model.safetensors (weights under
-// open_clip's names; ema.safetensors: their average, where one is kept), manifest.json last. It is written beside,
-// synced and renamed: a folder without a valid manifest does not exist for resume. Slices do not depend on the reader:
-// any number of ranks can restore.
+// A checkpoint is a folder: state.h5 (fp32 buffers, of each every rank writes its slice), model.safetensors (weights
+// under open_clip's names; ema.safetensors: their average, where one is kept), manifest.json last. It is written
+// beside, synced and renamed: a folder without a valid manifest does not exist for resume. Slices do not depend on the
+// reader: any number of ranks can restore.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -17,7 +17,7 @@
 #include "clip_hpc/checkpoint/safetensors.hpp"
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/config/option_table.hpp"
-#include "clip_hpc/model/arena/parameters.hpp"
+#include "clip_hpc/optim/named_buffer.hpp"
 
 namespace clip_hpc {
 
@@ -29,23 +29,19 @@ struct CheckpointOptions {
 };
 void describe(OptionTable& table, CheckpointOptions& options);
 
-struct TrainState {
-  // master, m, v, and ema where weights are averaged: fp32, on any device, read or filled in place: all elements, or
-  // with `numel` the rank's own share, which begins at element `first` of `numel`. The shares of all ranks lie end to
-  // end.
-  std::vector<std::pair<std::string, at::Tensor>> buffers;
-  std::int64_t first = 0, numel = 0;
-  NamedTensors weights;               // open_clip's names; where they are shared, none
+struct CheckpointContent {
+  std::vector<NamedBuffer> buffers;   // master, what the optimizer keeps, and ema where weights are averaged
+  NamedTensors weights;               // open_clip's names; where a rank has only a part of them, none
   std::vector<ParameterSpec> layout;  // how to find weights in the buffers "master" and "ema"
   Json about;  // step, samples_seen, applied, skipped, config_hash, model, layout: returned as it was given
 };
 
-// Collective. Either all ranks return or all throw storage.
-void save_checkpoint(World& world, const std::filesystem::path& folder, const TrainState& state);
+// Collective. Either all ranks return or all throw the same, mostly storage.
+void save_checkpoint(World& world, const std::filesystem::path& folder, const CheckpointContent& content);
 
 // Each rank reads the slices that its buffers need and checks them whole. Throws storage, naming the file, when
-// something does not add up. Fills state.buffers in place and returns what `about` was.
-Json restore_checkpoint(const std::filesystem::path& folder, TrainState& state);
+// something does not add up. Fills the buffers in place and returns what `about` was.
+Json restore_checkpoint(const std::filesystem::path& folder, const std::vector<NamedBuffer>& buffers);
 
 // The manifest's `about` when the folder is complete (sizes right, manifest readable), else the reason it is not.
 struct CheckpointInfo {

@@ -15,9 +15,8 @@ struct StateBuffer {
   std::int64_t numel = 0;
 };
 
-// Creates the file with one fp32 dataset a name, all of `numel` elements.
-std::vector<StateBuffer> create_state_file(const std::filesystem::path& path, const std::vector<std::string>& names,
-                                           std::int64_t numel);
+// Creates the file with one fp32 dataset a buffer, and returns the buffers with their places in the file.
+std::vector<StateBuffer> create_state_file(const std::filesystem::path& path, std::vector<StateBuffer> buffers);
 // Where the datasets of an existing file lie. Throws storage for a file that is not one of ours.
 std::vector<StateBuffer> open_state_file(const std::filesystem::path& path);
 

@@ -12,7 +12,7 @@
 
 namespace clip_hpc {
 
-inline constexpr std::uint32_t kDevicePlaneAbi = 2;  // raise it with every change of what is declared here
+inline constexpr std::uint32_t kDevicePlaneAbi = 3;  // raise it with every change of what is declared here
 
 struct NcclCommunicatorOptions {
   double timeout_s = 600;  // of the set-up, and of synchronize()

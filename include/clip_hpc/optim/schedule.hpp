@@ -2,25 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
-#include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/optim/optim_options.hpp"
 
 namespace clip_hpc {
-
-struct OptimOptions {
-  std::string name = "adamw";
-  double lr = 1e-3;
-  double weight_decay = 0.1;
-  double beta1 = 0.9;
-  double beta2 = 0.98;
-  double eps = 1e-6;
-  double warmup = 0.05;
-  std::string schedule = "cosine";
-  double clip_norm = 1.0;
-  double ema = 0;  // decay of the averaged weights; 0: none are kept
-};
-void describe(OptionTable& table, OptimOptions& options);
 
 // warmup below 1: share of total_steps; from 1 on: steps.
 std::int64_t warmup_steps(double warmup, std::int64_t total_steps);

@@ -1,4 +1,4 @@
-// What a run holds while it trains, and how it is made, saved and found again. The loop itself is in loop.cpp.
+// What a run reads and computes with while it trains. How it is saved and found again: checkpoint/training_state.hpp.
 #pragma once
 
 #include <cstdint>
@@ -6,18 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "clip_hpc/checkpoint/checkpoint.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
+#include "clip_hpc/checkpoint/training_state.hpp"
 #include "clip_hpc/data/packed/packed_set.hpp"
 #include "clip_hpc/eval/evaluate.hpp"
-#include "clip_hpc/optim/adamw.hpp"
 #include "clip_hpc/run/progress.hpp"
 #include "clip_hpc/train/loop.hpp"
 #include "clip_hpc/train/run_config.hpp"
 
 namespace clip_hpc {
-
-inline constexpr const char* kImported = "imported";  // stands for the configuration's hash where no one trained
 
 struct TrainingData {
   std::vector<std::shared_ptr<const PackedSet>> sets;
@@ -28,20 +25,5 @@ struct TrainingData {
 TrainingData open_training_data(const DataOptions& options);  // throws input, storage
 
 int compute_threads(const World& world, std::int64_t asked);
-
-TrainState train_state(ClipModel& model, AdamWState& optimizer);  // views of the live buffers
-
-void save(World& world, const RunFolder& folder, ClipModel& model, AdamWState& optimizer, const Progress& progress,
-          const CheckpointOptions& options, const std::string& config_hash);
-
-// Collective. Restores the newest checkpoint that is complete and undamaged (auto), or the one that is named. Broken
-// ones are skipped with a warning. Step 0: there is none, and model and optimizer are all zero. A configuration other
-// than the checkpoint's is told in a warning, since the run that follows is neither's. An imported model is refused.
-Progress resume(World& world, const RunFolder& folder, const std::string& which, ClipModel& model,
-                AdamWState& optimizer, const std::string& config_hash);
-
-// Collective. Exchanges the weights that the model computes with for their average, and back again at the next call.
-// Does nothing where none is kept.
-void exchange_for_average(ClipModel& model, AdamWState& optimizer, Communicator& comm);
 
 }  // namespace clip_hpc

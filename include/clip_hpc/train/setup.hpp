@@ -11,7 +11,7 @@
 #include "clip_hpc/data/loading/loader.hpp"
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/ops/attention_choice.hpp"
-#include "clip_hpc/optim/adamw.hpp"
+#include "clip_hpc/optim/updater.hpp"
 #include "clip_hpc/run/progress.hpp"
 #include "clip_hpc/strategy/strategy.hpp"
 #include "clip_hpc/text/tokenizer.hpp"
@@ -40,7 +40,7 @@ struct TrainingRun {
   Tokenizer tokenizer;
   ClipModel model;
   Strategy strategy;
-  AdamWState optimizer;
+  Updater updater;
   std::unique_ptr<Communicator> communicator;       // of tensors on the device
   std::unique_ptr<Communicator> host_communicator;  // of tensors in host memory; null: the other one
   BatchSplit split;

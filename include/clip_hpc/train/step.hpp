@@ -13,7 +13,7 @@
 #include "clip_hpc/comm/device.hpp"
 #include "clip_hpc/loss/terms/term.hpp"
 #include "clip_hpc/model/clip_model.hpp"
-#include "clip_hpc/optim/adamw.hpp"
+#include "clip_hpc/optim/updater.hpp"
 #include "clip_hpc/train/batch_feed.hpp"
 #include "clip_hpc/train/grad_reducer.hpp"
 #include "clip_hpc/train/graphed_step.hpp"
@@ -44,9 +44,9 @@ using StepSeconds = std::array<double, 4>;  // by StepPiece; in a graph, all of 
 
 class TrainStep {
  public:
-  // `communicator`, `model` and `optimizer` are used by every step; ranks run steps together.
-  TrainStep(World& world, const ComputeDevice& device, Communicator& communicator, ClipModel& model,
-            AdamWState& optimizer, const OptimOptions& optim, BatchSplit split, StepOptions options);
+  // `communicator`, `model` and `updater` are used by every step; ranks run steps together.
+  TrainStep(World& world, const ComputeDevice& device, Communicator& communicator, ClipModel& model, Updater& updater,
+            BatchSplit split, StepOptions options);
 
   // `host`: this rank's rows in host memory, which on a CPU must last until the step is over. Asks the device for the
   // step and does not wait for it. A gradient that is not finite changes nothing but the counters of skipped steps.
@@ -63,8 +63,7 @@ class TrainStep {
 
   Communicator& communicator_;
   ClipModel& model_;
-  AdamWState& optimizer_;
-  const OptimOptions& optim_;
+  Updater& updater_;
   BatchSplit split_;
   StepOptions options_;
   GradReducer reducer_;

@@ -30,6 +30,11 @@ std::size_t ParameterArena::declare(std::string name, std::vector<std::int64_t> 
   return specs_.size() - 1;
 }
 
+void ParameterArena::limit(std::size_t index, double low, double high) {
+  limited_.push_back({specs_[index].offset, specs_[index].numel, low, high});
+  std::ranges::sort(limited_, {}, &LimitedRange::offset);
+}
+
 void ParameterArena::allocate(at::ScalarType compute, at::Device device, ArenaShare share) {
   const auto fp32 = at::TensorOptions().dtype(at::kFloat).device(device);
   const auto low = at::TensorOptions().dtype(compute).device(device);

@@ -21,6 +21,11 @@ struct ParameterSpec {
   bool decay = true;  // weight decay applies
 };
 
+struct LimitedRange {  // elements whose values stay within [low, high]
+  std::int64_t offset = 0, numel = 0;
+  double low = 0, high = 0;
+};
+
 struct ArenaSlice {  // elements [begin, end) of an arena
   std::int64_t begin = 0, end = 0;
   std::int64_t size() const { return end - begin; }
@@ -43,6 +48,9 @@ class ParameterArena {
   // only `share` is kept.
   void allocate(at::ScalarType compute, at::Device device = at::kCPU, ArenaShare share = {});
 
+  void limit(std::size_t index, double low, double high);  // what an update of that parameter must not leave
+  const std::vector<LimitedRange>& limited() const { return limited_; }  // in the order of their elements
+
   const std::vector<ParameterSpec>& specs() const { return specs_; }
   std::int64_t numel() const { return numel_; }
   ArenaShare share() const { return share_; }
@@ -62,6 +70,7 @@ class ParameterArena {
 
  private:
   std::vector<ParameterSpec> specs_;
+  std::vector<LimitedRange> limited_;
   std::vector<at::Tensor> leaves_;
   at::Tensor master_, weights_, gradients_;
   at::Tensor padded_weights_;  // parts of equal length, as an all-gather wants them; weights_ is its beginning

@@ -1,4 +1,4 @@
-#include "clip_hpc/train/import_model.hpp"
+#include "clip_hpc/checkpoint/import_model.hpp"
 
 #include <torch/headeronly/version.h>
 
@@ -7,8 +7,9 @@
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/version.hpp"
 #include "clip_hpc/checkpoint/formats/open_clip.hpp"
+#include "clip_hpc/checkpoint/load_model.hpp"
+#include "clip_hpc/checkpoint/training_state.hpp"
 #include "clip_hpc/run/provenance.hpp"
-#include "clip_hpc/train/session.hpp"
 
 namespace fs = std::filesystem;
 
@@ -40,7 +41,7 @@ void import_open_clip(World& world, const ImportRequest& request) {
   }
   ClipModel model(config, at::kFloat);
   for (std::size_t i = 0; i < source.weights.size(); ++i) model.arena().set_parameter(i, source.weights[i].second);
-  AdamWState optimizer = make_adamw_state(model.arena());
+  Updater updater(model.arena(), {});
 
   world.barrier();  // all ranks have seen that the folder is not there
   const RunFolder folder{output};
@@ -59,7 +60,7 @@ void import_open_clip(World& world, const ImportRequest& request) {
                                                  .config_hash = kImported});
   }
   world.barrier();
-  save(world, folder, model, optimizer, {}, {}, kImported);
+  save(world, folder, {model, updater}, {}, {}, kImported);
   log_info("{}: {}, {:.1f} M parameters, from {}", output.native(), config.name,
            static_cast<double>(model.arena().numel()) / 1e6, request.input.native());
 }

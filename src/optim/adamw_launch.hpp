@@ -1,5 +1,5 @@
-// AdamW on the device over raw pointers: norm, learning rate and counters stay in device memory, and whether the step
-// is applied is decided there. Everything is queued on `stream` and nothing waits for it.
+// AdamW on the device over raw pointers: norm, learning rate and counter stay in device memory, and whether the step is
+// applied is decided there. Everything is queued on `stream` and nothing waits for it.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +11,10 @@ namespace clip_hpc {
 struct AdamWScalars {  // all on the device
   const double* norm;
   const double* lr;
-  std::int64_t* applied;
-  std::int64_t* skipped;
-  std::int64_t* skipped_in_a_row;  // may be null
+  const std::int64_t* applied;
 };
 
-// Decides whether the step is applied, counts it, and writes what the elements need to *update (device memory).
+// Decides whether the step is applied, and writes what the elements need to *update (device memory).
 void launch_adamw_begin(const AdamWScalars& scalars, const AdamWRates& rates, AdamWUpdate* update, void* stream);
 
 template <class W>
@@ -25,13 +23,12 @@ struct AdamWArrays {  // n elements each, on the device
   W* weights;  // the compute type; the same memory as master for fp32
   const W* gradients;
   float *m, *v;
-  float* ema;  // may be null
 };
 
 // Elements [first, first + n) of the arena; the arrays begin at `first`. ranges [range_count, 2] on the device: the end
-// of each range of the arena, and 1 where weight decay applies. The element `logit_scale` is clamped to [0, ln 100].
+// of each range of the arena, and its RangeKind.
 template <class W>
 void launch_adamw_update(const AdamWArrays<W>& arrays, std::int64_t n, std::int64_t first, const std::int64_t* ranges,
-                         std::int64_t range_count, std::int64_t logit_scale, const AdamWUpdate* update, void* stream);
+                         std::int64_t range_count, const AdamWUpdate* update, void* stream);
 
 }  // namespace clip_hpc

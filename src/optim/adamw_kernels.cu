@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "clip_hpc/device/cuda_launch.hpp"
-#include "optim/adamw_cuda.hpp"
+#include "optim/adamw_launch.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -16,13 +16,9 @@ constexpr std::int64_t kChunk = static_cast<std::int64_t>(kThreads) * kElements 
 __global__ void begin_kernel(AdamWScalars scalars, AdamWRates rates, AdamWUpdate* update) {
   const double norm = *scalars.norm;
   if (!is_finite(norm)) {
-    *scalars.skipped += 1;
-    if (scalars.skipped_in_a_row != nullptr) *scalars.skipped_in_a_row += 1;
     update->apply = false;
     return;
   }
-  *scalars.applied += 1;
-  if (scalars.skipped_in_a_row != nullptr) *scalars.skipped_in_a_row = 0;
   *update = adamw_update(norm, *scalars.lr, *scalars.applied, rates);
 }
 
@@ -53,27 +49,23 @@ __device__ __forceinline__ void store(T* p, const Four<T>& four, std::int64_t le
 template <bool kFull, class W>
 __device__ __forceinline__ void update_four(const AdamWArrays<W>& arrays, std::int64_t i, std::int64_t at,
                                             std::int64_t left, const std::int64_t* ranges, std::int64_t& range,
-                                            std::int64_t logit_scale, const AdamWUpdate& u) {
+                                            const AdamWUpdate& u) {
   Four<float> x = load<kFull>(arrays.master + i, left), m = load<kFull>(arrays.m + i, left),
               v = load<kFull>(arrays.v + i, left);
-  const bool averages = arrays.ema != nullptr;
-  Four<float> ema = averages ? load<kFull>(arrays.ema + i, left) : Four<float>{};
   const Four<W> g = load<kFull>(arrays.gradients + i, left);
   Four<W> w{};
 #pragma unroll
   for (int k = 0; k < kElements; ++k) {
     if (k >= left) break;
     while (at + k >= ranges[2 * range]) ++range;
-    const float shrink = ranges[2 * range + 1] != 0 ? u.shrink : 1.0F;
-    x.v[k] = adamw_element(x.v[k], static_cast<float>(g.v[k]), m.v[k], v.v[k], shrink, u);
-    if (at + k == logit_scale) x.v[k] = fminf(fmaxf(x.v[k], 0.0F), kLargestLogitScale);
+    const std::int64_t kind = ranges[2 * range + 1];
+    const float shrink = kind == kDecayedRange ? u.shrink : 1.0F;
+    if (kind != kRangeLeftAlone) x.v[k] = adamw_element(x.v[k], static_cast<float>(g.v[k]), m.v[k], v.v[k], shrink, u);
     w.v[k] = static_cast<W>(x.v[k]);
-    if (averages) ema.v[k] = ema_element(ema.v[k], x.v[k], u);
   }
   store<kFull>(arrays.master + i, x, left);
   store<kFull>(arrays.m + i, m, left);
   store<kFull>(arrays.v + i, v, left);
-  if (averages) store<kFull>(arrays.ema + i, ema, left);
   if (static_cast<const void*>(arrays.weights) != static_cast<const void*>(arrays.master)) {
     store<kFull>(arrays.weights + i, w, left);
   }
@@ -82,7 +74,7 @@ __device__ __forceinline__ void update_four(const AdamWArrays<W>& arrays, std::i
 template <bool kAligned, class W>
 __global__ void __launch_bounds__(kThreads)
     update_kernel(AdamWArrays<W> arrays, std::int64_t n, std::int64_t first, const std::int64_t* ranges,
-                  std::int64_t range_count, std::int64_t logit_scale, const AdamWUpdate* update) {
+                  std::int64_t range_count, const AdamWUpdate* update) {
   const AdamWUpdate u = *update;
   if (!u.apply) return;
   // The range of the thread's first element: the first whose end lies behind it.
@@ -102,9 +94,9 @@ __global__ void __launch_bounds__(kThreads)
     const std::int64_t left = n - i;
     if (left <= 0) return;
     if (kAligned && left >= kElements) {
-      update_four<true>(arrays, i, first + i, kElements, ranges, range, logit_scale, u);
+      update_four<true>(arrays, i, first + i, kElements, ranges, range, u);
     } else {
-      update_four<false>(arrays, i, first + i, left, ranges, range, logit_scale, u);
+      update_four<false>(arrays, i, first + i, left, ranges, range, u);
     }
   }
 }
@@ -122,18 +114,18 @@ void launch_adamw_begin(const AdamWScalars& scalars, const AdamWRates& rates, Ad
 
 template <class W>
 void launch_adamw_update(const AdamWArrays<W>& arrays, std::int64_t n, std::int64_t first, const std::int64_t* ranges,
-                         std::int64_t range_count, std::int64_t logit_scale, const AdamWUpdate* update, void* stream) {
+                         std::int64_t range_count, const AdamWUpdate* update, void* stream) {
   if (n == 0) return;
   const bool all = aligned(arrays.master) && aligned(arrays.weights) && aligned(arrays.gradients) &&
-                   aligned(arrays.m) && aligned(arrays.v) && aligned(arrays.ema);
+                   aligned(arrays.m) && aligned(arrays.v);
   const dim3 grid(static_cast<unsigned>((n + kChunk - 1) / kChunk));
   launch(all ? update_kernel<true, W> : update_kernel<false, W>, grid, dim3(kThreads), stream, arrays, n, first, ranges,
-         range_count, logit_scale, update);
+         range_count, update);
 }
 
 template void launch_adamw_update(const AdamWArrays<float>&, std::int64_t, std::int64_t, const std::int64_t*,
-                                  std::int64_t, std::int64_t, const AdamWUpdate*, void*);
+                                  std::int64_t, const AdamWUpdate*, void*);
 template void launch_adamw_update(const AdamWArrays<c10::BFloat16>&, std::int64_t, std::int64_t, const std::int64_t*,
-                                  std::int64_t, std::int64_t, const AdamWUpdate*, void*);
+                                  std::int64_t, const AdamWUpdate*, void*);
 
 }  // namespace clip_hpc

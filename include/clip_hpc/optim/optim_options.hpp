@@ -1,0 +1,24 @@
+// What a user may say about the update of the weights.
+#pragma once
+
+#include <string>
+
+#include "clip_hpc/config/option_table.hpp"
+
+namespace clip_hpc {
+
+struct OptimOptions {
+  std::string name = "adamw";
+  double lr = 1e-3;
+  double weight_decay = 0.1;
+  double beta1 = 0.9;
+  double beta2 = 0.98;
+  double eps = 1e-6;
+  double warmup = 0.05;
+  std::string schedule = "cosine";
+  double clip_norm = 1.0;
+  double ema = 0;  // decay of the averaged weights; 0: none are kept
+};
+void describe(OptionTable& table, OptimOptions& options);
+
+}  // namespace clip_hpc

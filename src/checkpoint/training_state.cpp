@@ -1,0 +1,166 @@
+#include "clip_hpc/checkpoint/training_state.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/checkpoint/load_model.hpp"
+#include "clip_hpc/comm/collectively.hpp"
+
+namespace clip_hpc {
+namespace {
+
+Json layout_of(const ParameterArena& arena) {
+  Json layout = Json::array();
+  for (const ParameterSpec& spec : arena.specs()) layout.push_back({spec.name, spec.offset, spec.shape});
+  return layout;
+}
+
+// What no other checkpoint could mend.
+void check_belongs(const std::filesystem::path& path, const Json& about, const TrainingState& state) {
+  if (about.value("layout", Json()) != layout_of(state.model.arena())) {
+    throw input_error("{} belongs to another model; use its own configuration, or --resume none", path.native());
+  }
+  if (about.value("config_hash", "") == kImported) {
+    throw input_error("{} was imported, and training cannot go on from it: give another --run-dir", path.native());
+  }
+  if (const std::string optimizer = about.value("optimizer", "adamw"); optimizer != state.updater.name) {
+    throw input_error("{} is of a run with optim.name = {}, this one has {}: use the same, or --resume none",
+                      path.native(), optimizer, state.updater.name);
+  }
+}
+
+// A rank reads what it holds; what one of them cannot read, all leave alone: nullopt, and `problem` says why.
+std::optional<Progress> restore_one(World& world, const std::filesystem::path& path, const TrainingState& state,
+                                    const std::string& config_hash, std::string& problem) {
+  Updater& updater = state.updater;
+  const CheckpointInfo info = inspect_checkpoint(path);
+  if (info.about) check_belongs(path, *info.about, state);
+  std::vector<NamedBuffer> buffers = content_of(state).buffers;
+  const bool begins_average = updater.average.is_kept() && info.about && !info.about->value("ema", false);
+  if (begins_average) std::erase_if(buffers, [](const NamedBuffer& buffer) { return buffer.name == "ema"; });
+  Json about;
+  try {
+    together(world, [&] {
+      if (!info.about) throw storage_error("{}", info.problem);
+      about = restore_checkpoint(path, buffers);
+    });
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::storage) throw;
+    problem = error.what();
+    return std::nullopt;
+  }
+  if (about.at("config_hash") != config_hash) {
+    log_info("warning: {} was written under another configuration than the one given now", path.native());
+  }
+  if (begins_average) {
+    log_info("warning: {} holds no averaged weights: the average begins with its weights", path.native());
+    updater.average.restart();
+  }
+  updater.counters.applied.fill_(about.at("applied").get<std::int64_t>());
+  updater.counters.skipped.fill_(about.at("skipped").get<std::int64_t>());
+  return Progress{about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>()};
+}
+
+void check_all_found(World& world, const RunFolder& folder, const Progress& progress) {
+  std::array<std::int64_t, 2> steps{progress.step, -progress.step};
+  world.all_reduce_max(steps);
+  if (steps[0] == -steps[1]) return;
+  throw storage_error(
+      "{}: the ranks found different checkpoints, of steps {} and {}: is the folder shared by all nodes?",
+      folder.checkpoints_dir().native(), -steps[1], steps[0]);
+}
+
+// What lies ahead of where we start would count as newest when old checkpoints are deleted.
+void put_aside_what_lies_ahead(World& world, const RunFolder& folder, const std::string& which, std::int64_t step) {
+  const std::vector<std::int64_t> found = folder.checkpoint_steps();
+  world.barrier();  // every rank has listed them
+  for (const std::int64_t other : found) {
+    if (other <= step) continue;
+    const std::filesystem::path ahead = folder.checkpoint_path(other);
+    if (which != "auto") {
+      throw input_error("{} is ahead of step {}, where this run is to start: give another --run-dir, or move it away",
+                        ahead.native(), step);
+    }
+    if (world.rank() == 0) {
+      const std::filesystem::path aside = ahead.native() + ".broken";
+      std::filesystem::remove_all(aside);
+      rename_synced(ahead, aside);
+    }
+  }
+  world.barrier();
+}
+
+}  // namespace
+
+CheckpointContent content_of(const TrainingState& state) {
+  CheckpointContent content;
+  ParameterArena& arena = state.model.arena();
+  content.buffers = {buffer_over(arena, "master", arena.master())};
+  for (NamedBuffer& buffer : state.updater.optimizer->state()) content.buffers.push_back(std::move(buffer));
+  const WeightAverage& average = state.updater.average;
+  if (average.is_kept()) content.buffers.push_back(buffer_over(arena, "ema", average.weights()));
+  content.layout = arena.specs();
+  if (arena.share().parts == 1) content.weights = named_weights(state.model);
+  return content;
+}
+
+void save(World& world, const RunFolder& folder, const TrainingState& state, const Progress& progress,
+          const CheckpointOptions& options, const std::string& config_hash) {
+  const ClipModel& model = state.model;
+  const UpdateCounters& counters = state.updater.counters;
+  CheckpointContent content = content_of(state);
+  content.about = {{"step", progress.step},
+                   {"samples_seen", progress.samples_seen},
+                   {"total_steps", progress.total_steps},
+                   {"optimizer", state.updater.name},
+                   {"applied", counters.applied.item<std::int64_t>()},
+                   {"skipped", counters.skipped.item<std::int64_t>()},
+                   {"config_hash", config_hash},
+                   {"ema", state.updater.average.is_kept()},
+                   {"precision", model.arena().parameter(0).scalar_type() == at::kBFloat16 ? "bf16" : "fp32"},
+                   {"model_name", model.config().name},
+                   {"model", to_json(model.config())},
+                   {"layout", layout_of(model.arena())}};
+  save_checkpoint(world, folder.checkpoint_path(progress.step), content);
+  if (world.rank() != 0) return;
+  for (const std::int64_t step : expired_checkpoints(folder.checkpoint_steps(), options)) {
+    std::filesystem::remove_all(folder.checkpoint_path(step));
+  }
+}
+
+Progress resume(World& world, const RunFolder& folder, const std::string& which, const TrainingState& state,
+                const std::string& config_hash) {
+  if (world.rank() == 0 && std::filesystem::is_directory(folder.checkpoints_dir())) {
+    clear_killed_saves(folder.checkpoints_dir());
+  }
+  world.barrier();
+  std::vector<std::filesystem::path> candidates;
+  if (which == "auto") candidates = checkpoints_newest_first(folder);
+  if (which != "auto" && which != "none") candidates = {which};
+  std::optional<Progress> restored;
+  for (const std::filesystem::path& path : candidates) {
+    std::string problem;
+    restored = restore_one(world, path, state, config_hash, problem);
+    if (restored) break;
+    if (which != "auto") throw storage_error("{}", problem);
+    log_info("warning: skipping {}: {}", path.native(), problem);
+    for (const NamedBuffer& buffer : content_of(state).buffers) buffer.tensor.zero_();  // what was read of it
+  }
+  if (!candidates.empty() && !restored) {
+    throw storage_error(
+        "{}: none of its {} checkpoints can be read (the reasons are above); bring one back, or move the folder away "
+        "to begin anew",
+        folder.checkpoints_dir().native(), candidates.size());
+  }
+  const Progress progress = restored.value_or(Progress{});
+  state.model.arena().refresh_weights();
+  check_all_found(world, folder, progress);
+  put_aside_what_lies_ahead(world, folder, which, progress.step);
+  return progress;
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,39 @@
+#include "clip_hpc/optim/optim_options.hpp"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "clip_hpc/optim/optimizer.hpp"
+
+namespace clip_hpc {
+
+void describe(OptionTable& table, OptimOptions& options) {
+  std::vector<std::string> names;
+  std::string help = "optimizer";
+  for (const OptimizerKind& kind : optimizers()) {
+    if (*kind.help != '\0') help += fmt::format("; `{}`: {}", kind.name, kind.help);
+    names.emplace_back(kind.name);
+  }
+  table.add("optim.name", options.name, help, one_of(names));
+  table.add("optim.lr", options.lr, "highest learning rate", in_range(0.0, 10.0));
+  table.add("optim.weight_decay", options.weight_decay,
+            "decoupled decay of matrices, multiplied by the learning rate; biases, norms, positions and the logit "
+            "scale are not decayed",
+            in_range(0.0, 10.0));
+  table.add("optim.beta1", options.beta1, "decay of the first moment", in_range(0.0, 0.9999));
+  table.add("optim.beta2", options.beta2, "decay of the second moment", in_range(0.0, 0.999999));
+  table.add("optim.eps", options.eps, "added to the root of the second moment", in_range(0.0, 1.0));
+  table.add("optim.warmup", options.warmup, "linear warm-up: below 1 a share of all steps, from 1 on steps",
+            in_range(0.0, 1e9));
+  table.add("optim.schedule", options.schedule, "after the warm-up", one_of({"cosine", "linear", "constant"}));
+  table.add("optim.clip_norm", options.clip_norm, "largest global norm of the gradient; 0: no clipping",
+            in_range(0.0, 1e9));
+  table.add(
+      "optim.ema", options.ema,
+      "decay of an exponential moving average of the weights, 0.9999, which evaluations then use; in update t the "
+      "decay is at most (1 + t) / (10 + t); 0: none is kept",
+      in_range(0.0, 0.9999999));
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,20 @@
+// What optimizers compute alike, on the host and on the device.
+#pragma once
+
+#include <cstdint>
+
+#include "clip_hpc/base/host_device.hpp"
+
+namespace clip_hpc {
+
+// What an update does to the elements of a range of the arena.
+enum RangeKind : std::int64_t { kPlainRange = 0, kDecayedRange = 1, kRangeLeftAlone = 2 };
+
+CLIP_HPC_HOST_DEVICE bool is_finite(double x) { return x - x == 0.0; }
+
+// What a gradient of this norm is multiplied with; clip_norm 0: no clipping. (torch's clip_grad_norm_.)
+CLIP_HPC_HOST_DEVICE double clip_factor(double norm, double clip_norm) {
+  return clip_norm > 0 && norm > clip_norm ? clip_norm / (norm + 1e-6) : 1.0;
+}
+
+}  // namespace clip_hpc

@@ -1,0 +1,121 @@
+// A checkpoint of schema 1, as it was written before buffers had lengths of their own: schema_1/run.tar.xz holds a
+// packed set, a model, a configuration, the checkpoint of step 4 and, in wanted/, the weights to which that program
+// went on.
+#include "clip_hpc/checkpoint/training_state.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/checkpoint/load_model.hpp"
+#include "clip_hpc/checkpoint/state_file.hpp"
+#include "clip_hpc/train/loop.hpp"
+#include "tests/checkpoint/shared_folder.hpp"
+
+namespace clip_hpc {
+namespace {
+
+constexpr std::int64_t kStep = 4, kSteps = 8;
+
+class SchemaOne : public testing::Test {
+ protected:
+  void SetUp() override {
+    const char* source = std::getenv("CLIP_HPC_SOURCE_DIR");
+    const std::string archive = std::string(source != nullptr ? source : ".") + "/tests/checkpoint/schema_1/run.tar.xz";
+    test::on_rank_0([&] {
+      const std::string command = fmt::format("tar -xJf '{}' -C '{}' 2>/dev/null", archive, (folder_ / "").string());
+      // NOLINTNEXTLINE(cert-env33-c,concurrency-mt-unsafe): names of our own
+      if (std::system(command.c_str()) != 0) std::filesystem::remove_all(folder_ / "run");
+    });
+    if (!std::filesystem::exists(checkpoint() / "manifest.json")) GTEST_SKIP() << "tar and xz cannot open " << archive;
+  }
+  std::filesystem::path checkpoint() const { return folder_ / "run/checkpoints/step_000000004"; }
+
+  TrainRequest request() const {
+    TrainRequest request;
+    request.folder = RunFolder{folder_ / "run"};
+    OptionTable table;
+    describe(table, request.config);
+    table.parse({(folder_ / "config.cfg").string()}, {});
+    request.config.data.train = {(folder_ / "set").string()};
+    request.config.model.config = (folder_ / "tiny.json").string();
+    request.config.train.device = test_device().is_cpu() ? "cpu" : "cuda";
+    request.config.train.threads = 1;
+    request.config_text = "[run]\n";
+    return request;
+  }
+
+  test::SharedFolder folder_;
+};
+
+TEST_F(SchemaOne, ItIsReadToTheBit) {
+  const Json manifest = read_json_file(checkpoint() / "manifest.json");
+  ASSERT_EQ(manifest.at("schema_version"), 1);
+  const ModelConfig config = parse_model_config(manifest.at("about").at("model"), "tiny");
+  for (const bool shares : {false, true}) {
+    const ArenaShare share = shares ? ArenaShare{test_world().rank(), test_world().size()} : ArenaShare{};
+    ClipModel model(config, at::kFloat, at::kCPU, share);
+    OptimOptions options;
+    options.ema = 0.9;
+    Updater updater(model.arena(), options);
+    const Progress progress = resume(test_world(), RunFolder{folder_ / "run"}, "auto", {model, updater}, "");
+    EXPECT_EQ(progress.step, kStep);
+    EXPECT_EQ(progress.samples_seen, 128);
+    EXPECT_EQ(updater.counters.applied.item<std::int64_t>(), kStep);
+    // Past the reader under test: the bytes that lie in the file.
+    const FileDescriptor file = FileDescriptor::open_read(checkpoint() / "state.h5");
+    const std::vector<StateBuffer> stored = open_state_file(checkpoint() / "state.h5");
+    const std::vector<NamedBuffer> found = content_of({model, updater}).buffers;
+    ASSERT_EQ(found.size(), 4U);
+    const ArenaSlice held = model.arena().held();
+    for (const NamedBuffer& buffer : found) {
+      const auto place = std::ranges::find(stored, buffer.name, &StateBuffer::name);
+      ASSERT_NE(place, stored.end()) << buffer.name;
+      const at::Tensor all = at::empty({place->numel}, at::kFloat);
+      pread_all(file.get(), {static_cast<std::byte*>(all.mutable_data_ptr()), all.nbytes()}, place->offset_bytes,
+                "state.h5");
+      EXPECT_TRUE(at::equal(buffer.tensor, all.narrow(0, held.begin, held.size()))) << buffer.name;
+      if (held.size() > 0) EXPECT_GT(buffer.tensor.abs().max().item<float>(), 0.0F) << buffer.name;
+    }
+  }
+  test_world().barrier();
+}
+
+TEST_F(SchemaOne, TrainingGoesOnFromIt) {
+  const TrainRequest request = this->request();
+  start_log({test_world().rank(), request.folder.log_file()});
+  EXPECT_EQ(train(test_world(), request), kExitDone);
+  start_log({test_world().rank(), {}});
+  test_world().barrier();
+  EXPECT_EQ(load_model(checkpoint()).progress.step, kStep);  // for evaluation, too
+  const std::filesystem::path end = request.folder.checkpoint_path(kSteps);
+  EXPECT_EQ(read_json_file(end / "manifest.json").at("schema_version"), 2);
+  for (const char* name : {"model.safetensors", "ema.safetensors"}) {
+    const NamedTensors found = read_safetensors(end / name), wanted = read_safetensors(folder_ / "wanted" / name);
+    ASSERT_EQ(found.size(), wanted.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      ASSERT_EQ(found[i].first, wanted[i].first);
+      ASSERT_EQ(found[i].second.sizes(), wanted[i].second.sizes()) << wanted[i].first;
+      EXPECT_LT((found[i].second - wanted[i].second).abs().max().item<float>(), 1e-5F)
+          << name << " " << wanted[i].first;
+    }
+  }
+  test_world().barrier();
+}
+
+// What one optimizer left is no start for another.
+TEST_F(SchemaOne, AnotherOptimizerIsRefused) {
+  const Json about = read_json_file(checkpoint() / "manifest.json").at("about");
+  ClipModel model(parse_model_config(about.at("model"), "tiny"), at::kFloat);
+  Updater updater(model.arena(), {});
+  updater.name = "another";
+  test::expect_error(ErrorKind::input, {"step_000000004", "adamw", "another"}, [&] {
+    resume(test_world(), RunFolder{folder_ / "run"}, "auto", {model, updater}, "");
+  });
+  test_world().barrier();
+}
+
+}  // namespace
+}  // namespace clip_hpc

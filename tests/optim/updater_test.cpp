@@ -1,0 +1,120 @@
+#include "clip_hpc/optim/updater.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "optim/update_ranges.hpp"
+#include "tests/optim/small_arena.hpp"
+
+namespace clip_hpc {
+namespace {
+
+using test::gradient_of_step;
+using test::small_arena;
+
+TEST(Updater, LogitScaleStaysBelowHundred) {
+  for (const OptimizerKind& kind : optimizers()) {
+    ParameterArena arena = small_arena(at::kBFloat16);
+    OptimOptions options;
+    options.name = kind.name;
+    Updater updater(arena, options);
+    for (int i = 0; i < 20; ++i) {
+      arena.gradients().fill_(-1.0);
+      test::step(updater, 1.0);
+    }
+    EXPECT_EQ(arena.master()[arena.numel() - 1].item<float>(), static_cast<float>(std::log(100.0))) << kind.name;
+    EXPECT_TRUE(at::equal(arena.weights(), arena.master().to(at::kBFloat16))) << kind.name;
+  }
+}
+
+// The average of the clamped weights, with the decay growing to its full value in the first updates.
+TEST(Updater, TheAverageFollowsTheWeights) {
+  for (const at::ScalarType compute : {at::kFloat, at::kBFloat16}) {
+    ParameterArena arena = small_arena(compute);
+    OptimOptions options;
+    options.ema = 0.8;
+    Updater updater(arena, options);
+    at::Tensor expected = arena.master().to(at::kDouble).clone();
+    for (std::int64_t t = 1; t <= 60; ++t) {
+      arena.gradients().copy_(gradient_of_step(t, arena.numel()));
+      arena.gradients()[arena.numel() - 1] = -3.0;  // the scale is clamped in the end
+      test::step(updater, 0.1);
+      const double decay = std::min(0.8, (1.0 + static_cast<double>(t)) / (10.0 + static_cast<double>(t)));
+      expected = decay * expected + (1 - decay) * arena.master().to(at::kDouble);
+      ASSERT_LT((updater.average.weights().to(at::kDouble) - expected).abs().max().item<double>(), 2e-6) << t;
+    }
+    EXPECT_FLOAT_EQ(arena.master()[arena.numel() - 1].item<float>(), static_cast<float>(std::log(100.0)));
+    const at::Tensor average = updater.average.weights().clone();
+    arena.gradients()[0] = std::nan("");
+    test::step(updater, 0.1);
+    EXPECT_TRUE(at::equal(updater.average.weights(), average)) << "it stays in a step that is skipped";
+  }
+}
+
+TEST(Updater, TheModelComputesWithTheAverageAndBack) {
+  ParameterArena arena = small_arena(at::kBFloat16);
+  OptimOptions options;
+  options.ema = 0.5;
+  Updater updater(arena, options);
+  const at::Tensor first = arena.master().clone();
+  arena.gradients().fill_(1.0);
+  test::step(updater, 0.1);
+  const at::Tensor trained = arena.master().clone(), average = updater.average.weights().clone();
+  EXPECT_FALSE(at::equal(trained, average));
+  updater.average.exchange(*make_self_communicator());
+  EXPECT_TRUE(at::equal(arena.master(), average));
+  EXPECT_TRUE(at::equal(arena.weights(), average.to(at::kBFloat16)));
+  updater.average.exchange(*make_self_communicator());
+  EXPECT_TRUE(at::equal(arena.master(), trained));
+  EXPECT_TRUE(at::equal(updater.average.weights(), average));
+  updater.average.restart();
+  EXPECT_TRUE(at::equal(updater.average.weights(), trained));
+}
+
+TEST(Updater, StepsAreCounted) {
+  UpdateCounters counters(at::kCPU);
+  for (const double norm : {1.0, std::nan(""), HUGE_VAL, 0.0, std::nan("")})
+    counters.count(at::scalar_tensor(norm, at::kDouble));
+  EXPECT_EQ(counters.applied.item<std::int64_t>(), 2);
+  EXPECT_EQ(counters.skipped.item<std::int64_t>(), 3);
+  EXPECT_EQ(counters.skipped_in_a_row.item<std::int64_t>(), 1);
+}
+
+TEST(Updater, ASharedStateStepsAsTheWhole) {
+  for (const OptimizerKind& kind : optimizers()) {
+    OptimOptions options;
+    options.name = kind.name;
+    options.clip_norm = 0;  // the norm here is that of a part
+    options.ema = 0.5;
+    for (int part = 0; part < 3; ++part) {
+      ParameterArena whole = small_arena(at::kFloat);
+      Updater all(whole, options);
+      ParameterArena arena = small_arena(at::kFloat, {.part = part, .parts = 3});
+      Updater own(arena, options);
+      for (std::int64_t t = 1; t <= 5; ++t) {
+        for (ParameterArena* one : {&whole, &arena}) one->gradients().copy_(gradient_of_step(t, whole.numel()));
+        test::step(all, 0.1);
+        own.step(gradient_norm(whole, *make_self_communicator()), at::scalar_tensor(0.1, at::kDouble));
+      }
+      const ArenaSlice held = arena.held();
+      EXPECT_TRUE(at::equal(arena.master(), whole.master().narrow(0, held.begin, held.size()))) << kind.name << part;
+      EXPECT_TRUE(at::equal(own.average.weights(), all.average.weights().narrow(0, held.begin, held.size())))
+          << kind.name << part;
+    }
+  }
+}
+
+TEST(UpdateRanges, TheyCoverTheArenaOnce) {
+  const ParameterArena arena = small_arena(at::kFloat);
+  const auto ranges = update_ranges(arena);
+  ASSERT_EQ(ranges.size(), 2U);
+  EXPECT_EQ(ranges[0].end, test::kDecayed);
+  EXPECT_TRUE(ranges[0].decay);
+  EXPECT_EQ(ranges[1].end, arena.numel());
+  const at::Tensor table = range_table(arena, {{3, 50, true}, {60, 100, false}});
+  EXPECT_TRUE(at::equal(table, at::tensor({3, 2, 50, 1, 60, 2, 100, 0, 208, 2}, at::kLong).view({5, 2}))) << table;
+}
+
+}  // namespace
+}  // namespace clip_hpc
