@@ -5,10 +5,13 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/random.hpp"
+#include "clip_hpc/data/views/view.hpp"
 
 namespace clip_hpc {
 
 void describe(OptionTable& table, StrategyOptions& options) {
+  std::vector<std::string> augmentations = view_names(ViewUse::training);
+  augmentations.insert(augmentations.begin(), "none");
   table.add("strategy.name", options.name,
             "`clip`; `flip`: a share of the patches is dropped in training; `clip_aug`: CLIP on augmented views",
             one_of({"clip", "flip", "clip_aug"}));
@@ -17,7 +20,7 @@ void describe(OptionTable& table, StrategyOptions& options) {
   table.add("strategy.augmentation", options.augmentation,
             "view of a training image: `none` (plain resize), `crop` (open_clip's 0.9-1 crop), `crop_flip`, `drawing`, "
             "`drawing_strong` (turned, moved, scaled: for glyphs and emoji)",
-            one_of({"none", "crop", "crop_flip", "drawing", "drawing_strong"}));
+            one_of(std::move(augmentations)));
 }
 
 Strategy make_strategy(const StrategyOptions& options) {
