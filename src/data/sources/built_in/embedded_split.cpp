@@ -19,7 +19,7 @@ void declare_embedded(ArgumentTable& words, EmbeddedOptions& options, int usual_
   words.add("size", options.size, fmt::format("pixels per side; 0: {}", usual_size),
             in_range(std::int64_t{0}, std::int64_t{4096}));
   words.add("seed", options.seed, "order of the samples");
-  words.add("samples-per-shard", options.samples_per_shard, fmt::format("0: {}", kUsualSamples),
+  words.add("samples-per-shard", options.samples_per_shard, fmt::format("samples per shard; 0: {}", kUsualSamples),
             in_range(std::int64_t{0}, std::int64_t{1} << 20));
 }
 
