@@ -99,7 +99,7 @@ void write_clip_benchmark_tar(const PackedSet& set, const ClipBenchmarkTarget& t
     }
     const std::string key = fmt::format("s{:07}", index);
     const auto put = [&](const std::string& extension, std::string_view bytes) {
-      tar.add(key + "." + extension, bytes);
+      tar.add(fmt::format("{}.{}", key, extension), bytes);
     };
     put(extension_of(sample.image), {reinterpret_cast<const char*>(sample.image.data()), sample.image.size()});
     if (!target.retrieval) put("cls", std::to_string(sample.labels.at(target.label)));
