@@ -1,7 +1,7 @@
 """Evaluation beside CLIP_benchmark's, on the same model, sets and threads, each side in processes of its own.
 
   .deps/venv/bin/python3 bench/compare_clip_benchmark.py --model runs/quickstart/letters \\
-    --data packed/glyphs/test_letters packed/glyphs/test_faces packed/emoji/test
+    --data data/packed/glyphs/test_letters data/packed/glyphs/test_faces data/packed/emoji/test
 
 Prints wall time of the whole program (start, model, data, results) and the peak resident set, and says whether both count the same. The sides take turns; the median is the number to
 quote. CLIP_benchmark is called once a set in one process, as its users call it; so is clip_hpc, with one suite.

@@ -12,7 +12,7 @@ build()       { cmake --build --preset release --target clip_hpc clip_report; }
 pack_glyphs() { clip_hpc pack --from glyphs --output "$1" --train-tokenizer 1000; }
 pack_emoji()  { clip_hpc pack --from emoji --output "$1" --train-tokenizer 4000; }
 train()       { clip_hpc_launch "$ranks" clip_hpc --config "configs/$1" --run-dir "$run/$2" --resume auto; }
-evaluate()    { clip_hpc_launch "$ranks" clip_hpc eval --model "$run/letters" --data packed/glyphs/test_letters --task zeroshot; }
+evaluate()    { clip_hpc_launch "$ranks" clip_hpc eval --model "$run/letters" --data data/packed/glyphs/test_letters --task zeroshot; }
 report()      { clip_report --runs "$run" --output "$run/report"; }
 
 usage() {
@@ -52,13 +52,17 @@ source jobs/env.sh
 # A set gets its name when it is complete: what an interrupted packing left is thrown away.
 step "data"
 pack_once() { # glyphs|emoji
-  if [ -d "packed/$1" ]; then
-    skip "packed/$1 is there"
-    return
-  fi
-  rm -rf "packed/$1.part"
-  "pack_$1" "packed/$1.part"
-  mv "packed/$1.part" "packed/$1"
+  local folder
+  for folder in "data/packed/$1" "packed/$1"; do # the latter: of an older project folder, clip_hpc finds it
+    if [ -d "$folder" ]; then
+      skip "$folder is there"
+      return
+    fi
+  done
+  mkdir -p data/packed
+  rm -rf "data/packed/$1.part"
+  "pack_$1" "data/packed/$1.part"
+  mv "data/packed/$1.part" "data/packed/$1"
 }
 pack_once glyphs
 pack_once emoji

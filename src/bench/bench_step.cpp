@@ -22,7 +22,7 @@
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/ops/attention_choice.hpp"
 #include "clip_hpc/ops/measure.hpp"
-#include "clip_hpc/optim/adamw.hpp"
+#include "clip_hpc/optim/updater.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "clip_hpc/train/step.hpp"
 
@@ -300,8 +300,7 @@ void note_ranks(World& world, std::vector<double> works_ms, StepRate& rate) {
 
 StepRate bench_step(World& world, const StepBenchOptions& options) {
   Bench bench(world, options);
-  AdamWState optimizer = make_adamw_state(bench.model.arena());
-  const OptimOptions optim;
+  Updater updater(bench.model.arena(), {});
   StepRate rate;
   rate.device = bench.device.description;
   rate.comm = bench.communicator->name();
@@ -312,7 +311,7 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
                        false, options.caption_tokens == 0 || !options.pack_captions || options.cuda_graph)
           .chosen;
   rate.gemm_tflops = measured_gemm_tflops(bench.compute, bench.device.device);
-  TrainStep step(world, bench.device, *bench.communicator, bench.model, optimizer, optim, bench.split,
+  TrainStep step(world, bench.device, *bench.communicator, bench.model, updater, bench.split,
                  {.terms = bench.strategy.terms,
                   .loss = {.columns = options.loss_columns},
                   .micro_batch = options.micro_batch,
@@ -328,8 +327,7 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   rate.text_tokens = source.mean_tokens();
   rate.tflops = 6 * forward_macs(options.model, bench.kept(), std::llround(rate.text_tokens)) * rate.pairs_per_s /
                 world.size() / 1e12;
-  rate.state_bytes =
-      static_cast<std::int64_t>(bench.model.arena().master().nbytes() + optimizer.m.nbytes() + optimizer.v.nbytes());
+  rate.state_bytes = static_cast<std::int64_t>(bench.model.arena().master().nbytes()) + updater.state_bytes();
   rate.graph_refusal = step.graph_refusal();
   std::array<double, 2> memory{static_cast<double>(peak_rss_bytes()),
                                static_cast<double>(device_peak(bench.device.device).allocated_bytes)};

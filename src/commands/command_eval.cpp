@@ -47,7 +47,7 @@ Features of a set are computed once and kept in MODEL/features.
 }  // namespace
 
 int command_eval(World& world, std::span<const std::string> arguments) {
-  std::string path, output, features, suite_file, data_root = "packed", precision = "auto", device_word = "auto";
+  std::string path, output, features, suite_file, data_root = "data/packed", precision = "auto", device_word = "auto";
   std::string weights = "auto";
   std::vector<std::string> keys;
   std::vector<std::string> queries;

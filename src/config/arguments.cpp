@@ -73,6 +73,12 @@ void ArgumentTable::add_repeated(const std::string& name, std::vector<std::strin
   description_.add_options()(name.c_str(), po::value(&field), help.c_str());
 }
 
+std::vector<std::string> ArgumentTable::names() const {
+  std::vector<std::string> names;
+  for (const auto& option : description_.options()) names.push_back(option->long_name());
+  return names;
+}
+
 bool ArgumentTable::parse(std::span<const std::string> arguments) {
   description_.add_options()("help,h", "this text");
   try {

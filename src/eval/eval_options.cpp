@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/data/views/view.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -47,7 +48,7 @@ void describe(OptionTable& table, EvalOptions& options) {
       "eval.view", options.view,
       "test image to model input: `resize`, `eval` (short side, centre crop), `eval_squash` (resized to 8/7 of the "
       "size, centre crop; the paper's)",
-      one_of({"resize", "eval", "eval_longest", "eval_squash"}));
+      one_of(view_names(ViewUse::test)));
   table.add("eval.captions", options.captions, "retrieval: `all` captions of an image, or its `first`",
             one_of({"all", "first"}));
   table.add("eval.pictures", options.pictures, "test pictures that are kept with the three best names, for the report",

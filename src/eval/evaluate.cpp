@@ -10,6 +10,7 @@
 #include "clip_hpc/comm/collectively.hpp"
 #include "clip_hpc/eval/classification_metrics.hpp"
 #include "clip_hpc/eval/ranking.hpp"
+#include "clip_hpc/text/captions.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -36,13 +37,11 @@ bool all_finite(const at::Tensor& features) { return features.isfinite().all().i
 
 at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths,
                        const TextConfig& config, std::int64_t multiple_of) {
-  const auto rows = static_cast<std::int64_t>(lengths.size());
-  const at::Tensor all = at::empty({rows, config.context_length}, at::kLong);
-  std::copy(ids.begin(), ids.end(), all.data_ptr<std::int64_t>());
-  if (config.no_causal_mask || config.pool_type == "last" || lengths.empty()) return all;
-  const std::int64_t longest = std::max(1, *std::max_element(lengths.begin(), lengths.end()));
-  return all.slice(1, 0, (longest + multiple_of - 1) / multiple_of * multiple_of)
-      .contiguous();  // slice ends at context
+  const bool whole = config.no_causal_mask || config.pool_type == "last";
+  const std::int64_t width = whole ? config.context_length : trimmed_width(lengths, config.context_length, multiple_of);
+  const at::Tensor cut = at::empty({std::ssize(lengths), width}, at::kLong);
+  copy_trimmed(ids, std::ssize(lengths), {cut.data_ptr<std::int64_t>(), static_cast<std::size_t>(cut.numel())});
+  return cut;
 }
 
 at::Tensor token_ids(const Tokenizer& tokenizer, const TextConfig& config, const std::vector<std::string>& captions) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/data/packed/packed_home.hpp"
 
 namespace fs = std::filesystem;
 
@@ -106,7 +107,8 @@ Words overrides_of(const fs::path& file, const Section& section, const fs::path&
       continue;
     }
     const bool is_path = holds(kPaths, line.key) && !line.value.empty();
-    overrides.push_back(fmt::format("eval.{}={}", line.key, is_path ? (root / line.value).native() : line.value));
+    overrides.push_back(
+        fmt::format("eval.{}={}", line.key, is_path ? packed_path(root / line.value).native() : line.value));
   }
   return overrides;
 }
@@ -161,7 +163,7 @@ SuiteEntry entry_of(const fs::path& file, const Section& section, const fs::path
     one_of(metrics_of(entry.task))("metric", entry.metric);
     OptionTable table;
     describe(table, entry.options);
-    entry.options.data = {(root / own["path"]).native()};
+    entry.options.data = {packed_path(root / own["path"]).native()};
     entry.options.tasks = {entry.task};
     entry.options.average.clear();
     table.parse({}, overrides);

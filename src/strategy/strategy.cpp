@@ -7,6 +7,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/random.hpp"
 #include "clip_hpc/config/rows.hpp"
+#include "clip_hpc/data/views/view.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -34,13 +35,15 @@ constexpr StrategyKind kStrategies[] = {
 std::span<const StrategyKind> strategies() { return kStrategies; }
 
 void describe(OptionTable& table, StrategyOptions& options) {
+  std::vector<std::string> augmentations = view_names(ViewUse::training);
+  augmentations.insert(augmentations.begin(), "none");
   table.add("strategy.name", options.name, help_of(strategies()), one_of(names_of(strategies())));
   table.add("strategy.mask_ratio", options.mask_ratio, "flip: share of the patches that is dropped",
             in_range(0.0, 0.95));
   table.add("strategy.augmentation", options.augmentation,
             "view of a training image: `none` (plain resize), `crop` (open_clip's 0.9-1 crop), `crop_flip`, `drawing`, "
             "`drawing_strong` (turned, moved, scaled: for glyphs and emoji)",
-            one_of({"none", "crop", "crop_flip", "drawing", "drawing_strong"}));
+            one_of(std::move(augmentations)));
   table.add("strategy.loss", options.loss, help_of(loss_terms()), one_of(names_of(loss_terms())));
 }
 

@@ -7,6 +7,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/data/packed/packed_home.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -125,18 +126,18 @@ int Tokenizer::vocab_size() const { return clip_ ? clip_->vocab_size() : process
 std::filesystem::path tokenizer_path(const std::string& name) {
   namespace fs = std::filesystem;
   if (name != "clip") {
-    const fs::path file = fs::is_directory(name) ? fs::path(name) / kTokenizerFileName : fs::path(name);
+    const fs::path named = packed_path(name);
+    const fs::path file = fs::is_directory(named) ? named / kTokenizerFileName : named;
     if (fs::exists(file)) return file;
-    throw input_error("{} does not exist: give a SentencePiece model, a packed set, a run folder, or clip",
-                      file.native());
+    throw input_error("{} does not exist: give a SentencePiece model, a packed set, a run folder, or clip{}",
+                      file.native(), packed_hint(file));
   }
   const char* root = std::getenv("CLIP_HPC_ROOT");
   for (const fs::path& folder : {fs::path("."), fs::path(root == nullptr ? "." : root)}) {
     if (fs::exists(folder / kClipMerges)) return folder / kClipMerges;
   }
-  throw input_error(
-      "{} is not here: jobs/setup.sh --tests writes it, or give CLIP's bpe_simple_vocab_16e6.txt as a file",
-      kClipMerges);
+  throw input_error("{} is not here: jobs/setup.sh writes it, or give CLIP's bpe_simple_vocab_16e6.txt as a file",
+                    kClipMerges);
 }
 
 }  // namespace clip_hpc

@@ -51,6 +51,17 @@ check 'verify finds one byte, on the rank that has it' says 3 'train/shard_00001
 check 'words that webdataset has no use for' says 2 'a tar becomes a shard' "$clip_hpc" pack --from webdataset \
   --input "$scratch" --output "$scratch/tars" --seed 1
 
+check 'options of another source' says 2 '--faces is an option of --from glyphs, not of --from emoji' "$clip_hpc" pack \
+  --from emoji --faces small --output "$scratch/none"
+check 'options of a source without --from' says 2 'give --from or --to' "$clip_hpc" pack --size 16 --output "$scratch/one" --verify
+check 'no such source' says 2 'webdataset, clip_benchmark' "$clip_hpc" pack --from tar --output "$scratch/none"
+check '--help lists the options of each source' says 0 'Options of --from emoji' "$clip_hpc" pack --from glyphs --help
+older() { # a project folder with its sets in packed/
+  (mkdir -p "$scratch/older/packed" && cd "$scratch/older" && cp -r "$scratch/one" packed/glyphs && "$@")
+}
+check 'a set in packed/ is found as data/packed/' older says 0 'packed/glyphs is used' "$clip_hpc" pack \
+  --output data/packed/glyphs --verify
+
 # --- filter ----------------------------------------------------------------------------------------------------------
 set=$scratch/one/train
 draw() { "$clip_hpc" filter --data "$set" --count "$1" --seed "$2" --output "$scratch/$3.h5"; }

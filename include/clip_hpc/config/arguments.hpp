@@ -17,6 +17,8 @@ namespace clip_hpc {
 
 class ArgumentTable {
  public:
+  explicit ArgumentTable(const std::string& title = "Options") : description_(title) {}
+
   // --name VALUE. T: std::string, bool (a switch, or where it is on by default a value), std::int64_t, double, a vector
   // of one of these but bool (takes all values that follow), or a std::optional of one. `field` holds the default,
   // which --help shows where it says something, and receives the value; it must outlive the table. The check sees only
@@ -27,6 +29,10 @@ class ArgumentTable {
   // As add, for an option that is repeated: --config A --config B. One value each time.
   void add_repeated(const std::string& name, std::vector<std::string>& field, const std::string& help);
 
+  // The options of another table as well, below its title; its fields receive their values.
+  void add_group(const ArgumentTable& group) { description_.add(group.description_); }
+  std::vector<std::string> names() const;
+
   // Reads `arguments` into the fields. False when --help was asked for. Throws Error{input} that points to --help.
   bool parse(std::span<const std::string> arguments);
   bool given(const std::string& name) const { return map_.contains(name) && !map_[name].defaulted(); }
@@ -34,7 +40,7 @@ class ArgumentTable {
   std::string help(std::string_view usage) const;  // usage and examples, then the options
 
  private:
-  boost::program_options::options_description description_{"Options"};
+  boost::program_options::options_description description_;
   boost::program_options::variables_map map_;
 };
 

@@ -67,7 +67,7 @@ class Tokenizer {
 };
 
 // What a user may call a tokenizer: a file, a packed set, a run folder, or "clip" for CLIP's own byte pairs, which
-// jobs/setup.sh --tests writes below the project's folder. Throws input where there is none.
+// jobs/setup.sh writes below the project's folder. Throws input where there is none.
 std::filesystem::path tokenizer_path(const std::string& name);
 
 // Trains a byte-pair model with byte fallback (any input can be encoded) and writes it atomically. vocab_size is an

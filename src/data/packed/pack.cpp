@@ -7,9 +7,6 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
-#include "clip_hpc/data/image/decode.hpp"
-#include "clip_hpc/data/packed/packed_set.hpp"
-#include "clip_hpc/data/sources/built_in/pixel_baseline.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -24,26 +21,6 @@ std::string lines_of(const std::vector<std::string>& lines) {
 
 std::string classnames_file(const std::string& label) {
   return label == "label" ? "classnames.txt" : "classnames_" + label.substr(label.find('_') + 1) + ".txt";
-}
-
-struct Pictures {
-  std::vector<std::uint8_t> pixels;  // [count, dim]
-  std::size_t dim = 0;
-};
-
-Pictures read_pictures(const PackedSet& set) {
-  Pictures pictures;
-  RawSample raw;
-  for (std::uint64_t i = 0; i < set.count(); ++i) {
-    set.read_into(i, raw);
-    const std::vector<std::uint8_t> pixels = set.is_raw() ? std::move(raw.image) : decode_image(raw.image).pixels;
-    if (pictures.dim == 0) pictures.dim = pixels.size();
-    if (pixels.size() != pictures.dim) {
-      throw input_error("{}: pictures of several sizes; the pixel baseline needs one size", set.folder().native());
-    }
-    pictures.pixels.insert(pictures.pixels.end(), pixels.begin(), pixels.end());
-  }
-  return pictures;
 }
 
 }  // namespace
@@ -76,24 +53,6 @@ PackedPart packed_part_from(const Json& json) {
   part.skipped = json.at("skipped").get<std::uint64_t>();
   part.reasons = json.at("reasons").get<std::vector<std::string>>();
   return part;
-}
-
-PackSource source_of(const EmbeddedSplit& split, std::uint64_t samples_per_part) {
-  PackSource source;
-  source.info.name = split.name;
-  source.info.encoding = split.encoding;
-  source.info.channels = split.channels;
-  source.info.source = split.source;
-  source.info.licence = split.licence;
-  source.parts = (split.count + samples_per_part - 1) / samples_per_part;
-  source.classnames = split.classnames;
-  source.templates = split.templates;
-  source.read_part = [render = split.render, count = split.count, samples_per_part](
-                         std::uint64_t part, const PackSource::Add& add, const PackSource::Skip&) {
-    const std::uint64_t end = std::min(count, (part + 1) * samples_per_part);
-    for (std::uint64_t i = part * samples_per_part; i < end; ++i) add(render(i));
-  };
-  return source;
 }
 
 void prepare_set_folder(const std::filesystem::path& folder) {
@@ -158,36 +117,6 @@ DatasetInfo finish_set(const PackSource& source, std::vector<PackedPart> parts, 
   }
   write_dataset_json(folder, info);
   return info;
-}
-
-Json write_pixel_baseline(const std::filesystem::path& train_folder, const std::filesystem::path& test_folder) {
-  const PackedSet train(train_folder), test(test_folder);
-  const Pictures train_pictures = read_pictures(train), test_pictures = read_pictures(test);
-  if (train_pictures.dim != test_pictures.dim) {
-    throw input_error("{} and {} hold pictures of different sizes", train_folder.native(), test_folder.native());
-  }
-  const PixelSet train_set{train_pictures.pixels, train.count(), train_pictures.dim};
-  const PixelSet test_set{test_pictures.pixels, test.count(), test_pictures.dim};
-  Json baseline = Json::object();
-  for (const std::string& label : test.info().label_names) {
-    // A class that training knows is answered by its label; an unknown one by the name with most words in common.
-    if (std::ranges::find(train.info().label_names, label) == train.info().label_names.end()) continue;
-    const std::vector<std::string> train_names = train.classnames(label), test_names = test.classnames(label);
-    const std::vector<std::int32_t> train_labels = train.all_labels(label), test_labels = test.all_labels(label);
-    const bool same_names = train_names == test_names;
-    const WordOverlap overlap(test_names);
-    std::vector<std::int32_t> answer(train_names.size());  // by training class
-    for (std::size_t i = 0; i < answer.size(); ++i) {
-      answer[i] = same_names ? static_cast<std::int32_t>(i) : overlap.best_class(train_names[i]);
-    }
-    const double acc1 = nearest_pixel_accuracy(train_set, test_set, test_labels, [&](std::size_t nearest) {
-      return answer[static_cast<std::size_t>(train_labels[nearest])];
-    });
-    baseline[label] = {{"acc1", acc1},
-                       {"name", same_names ? "nearest training picture" : "nearest picture, most words in common"}};
-  }
-  write_json_file(test_folder / "baseline.json", baseline);
-  return baseline;
 }
 
 }  // namespace clip_hpc

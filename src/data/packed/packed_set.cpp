@@ -10,6 +10,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/data/packed/hdf5_handle.hpp"
+#include "clip_hpc/data/packed/packed_home.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -60,7 +61,7 @@ MappedFile::~MappedFile() {
 }
 
 PackedSet::PackedSet(std::filesystem::path folder)
-    : folder_(without_slash(std::move(folder))), info_(read_dataset_json(folder_)) {
+    : folder_(without_slash(packed_path(std::move(folder)))), info_(read_dataset_json(folder_)) {
   std::uint64_t first = 0;
   for (const ShardInfo& shard : info_.shards) {
     shards_.push_back(open_shard(shard, first));

@@ -9,6 +9,7 @@
 #include "clip_hpc/base/random.hpp"
 #include "clip_hpc/data/packed/hdf5_handle.hpp"
 #include "clip_hpc/data/packed/npy.hpp"
+#include "clip_hpc/data/packed/packed_home.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -57,7 +58,8 @@ void write_scores(const std::filesystem::path& path, const PackedSet& set, std::
   rename_synced(beside, path);
 }
 
-std::vector<float> read_scores(const std::filesystem::path& path, const PackedSet& set) {
+std::vector<float> read_scores(const std::filesystem::path& named, const PackedSet& set) {
+  const std::filesystem::path path = packed_path(named);
   std::vector<float> scores = path.extension() == ".npy" ? floats_of(read_npy(path), path) : read_own(path, set);
   if (scores.size() != set.count()) {
     throw storage_error("{} holds {} scores, {} has {} samples", path.native(), scores.size(), set.folder().native(),

@@ -13,6 +13,7 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/data/packed/hdf5_handle.hpp"
+#include "clip_hpc/data/packed/packed_home.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -74,8 +75,8 @@ void write_dataset_json(const std::filesystem::path& folder, const DatasetInfo& 
 DatasetInfo read_dataset_json(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "dataset.json";
   if (!std::filesystem::exists(path)) {
-    throw storage_error("{} is no packed set (it has no dataset.json): make one with clip_hpc pack --output {}",
-                        folder.native(), folder.native());
+    throw storage_error("{} is no packed set (it has no dataset.json): make one with clip_hpc pack --output {}{}",
+                        folder.native(), folder.native(), packed_hint(folder));
   }
   Json json;
   try {

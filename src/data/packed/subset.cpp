@@ -9,6 +9,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/random.hpp"
 #include "clip_hpc/data/packed/hdf5_handle.hpp"
+#include "clip_hpc/data/packed/packed_home.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -76,7 +77,8 @@ void write_subset(const std::filesystem::path& path, const PackedSet& set, const
   rename_synced(beside, path);
 }
 
-std::vector<std::uint64_t> read_subset(const std::filesystem::path& path, const PackedSet& set) {
+std::vector<std::uint64_t> read_subset(const std::filesystem::path& named, const PackedSet& set) {
+  const std::filesystem::path path = packed_path(named);
   const Hid file = open_hdf5(path);
   if (read_attribute_text(file, "source_checksum", path) != set.checksum()) {
     throw storage_error("{} is a subset of \"{}\", not of {} (\"{}\"): draw it again with clip_hpc filter",

@@ -1,44 +1,21 @@
 #include "clip_hpc/data/sources/clip_benchmark.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <optional>
-#include <string_view>
+#include <memory>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
-#include "clip_hpc/base/json.hpp"
+#include "clip_hpc/config/arguments.hpp"
 #include "clip_hpc/data/image/decode.hpp"
-#include "clip_hpc/data/sources/tar_file.hpp"
+#include "data/sources/reading/clip_benchmark_files.hpp"
+#include "data/sources/reading/tar_file.hpp"
 
 namespace clip_hpc {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kCount = "nshards.txt";
-constexpr const char* kNames = "classnames.txt";
-constexpr const char* kTemplates = "zeroshot_classification_templates.txt";
-constexpr const char* kType = "dataset_type.txt";
-
-// What ends a line for Python but a carriage return before a line feed, in UTF-8.
-constexpr std::array<std::string_view, 10> kLineEnds{"\n",   "\r",   "\v",       "\f",           "\x1c",
-                                                     "\x1d", "\x1e", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"};
-
-std::size_t line_end_bytes(std::string_view text) {  // 0: the text begins with something else
-  if (text.starts_with("\r\n")) return 2;
-  for (const std::string_view end : kLineEnds) {
-    if (text.starts_with(end)) return end.size();
-  }
-  return 0;
-}
-
-std::string trimmed(std::string_view text) {
-  constexpr std::string_view kSpaces = " \t\n\r\v\f";
-  const std::size_t begin = text.find_first_not_of(kSpaces);
-  return begin == std::string::npos ? "" : std::string(text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1));
-}
+using namespace clip_benchmark;
 
 // Lines of a side file; none where it is not there. A line in the middle that is empty would shift those behind it.
 std::vector<std::string> side_file(const fs::path& path, const char* what) {
@@ -106,58 +83,7 @@ PackedSample make_sample(const TarFields& fields, const std::string& where, cons
   return sample;
 }
 
-std::string lines_of(const std::vector<std::string>& lines) { return fmt::format("{}\n", fmt::join(lines, "\n")); }
-
-// Writes a side file, or finds it as it would be.
-void write_side_file(const fs::path& path, const std::string& content) {
-  if (!fs::exists(path)) {
-    write_file_atomic(path, content);
-  } else if (read_text_file(path) != content) {
-    throw input_error("{} differs from this set's: a folder holds the splits of one data set; give another --output",
-                      path.native());
-  }
-}
-
-const char* extension_of(std::span<const std::uint8_t> picture) {
-  switch (format_of(picture)) {
-    case ImageFormat::jpeg:
-      return "jpg";
-    case ImageFormat::png:
-      return "png";
-    case ImageFormat::webp:
-      return "webp";
-    case ImageFormat::unknown:
-      break;
-  }
-  throw storage_error("a picture is neither JPEG, PNG nor WebP: repack the set with clip_hpc pack");
-}
-
-std::string as_lines_of_python(const std::string& captions) {  // only '\n' parts captions in a packed set
-  std::string text;
-  for (std::size_t i = 0; i < captions.size();) {
-    const std::size_t bytes = captions[i] == '\n' ? 0 : line_end_bytes(std::string_view(captions).substr(i));
-    text += bytes == 0 ? captions[i] : ' ';
-    i += std::max<std::size_t>(1, bytes);
-  }
-  return text;
-}
-
 }  // namespace
-
-std::vector<std::string> python_lines(const std::string& text) {
-  std::vector<std::string> lines;
-  std::size_t begin = 0;
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t bytes = line_end_bytes(std::string_view(text).substr(i));
-    if (bytes > 0) {
-      lines.push_back(text.substr(begin, i - begin));
-      begin = i + bytes;
-    }
-    i += std::max<std::size_t>(1, bytes);
-  }
-  if (begin < text.size()) lines.push_back(text.substr(begin));
-  return lines;
-}
 
 std::vector<std::string> clip_benchmark_splits(const fs::path& folder) {
   std::vector<std::string> splits;
@@ -206,13 +132,13 @@ PackSource open_clip_benchmark(const fs::path& named, const std::string& split) 
   source.info.source = fmt::format("CLIP_benchmark folder {}, {}: {} tar files", source.info.name, split, source.parts);
   source.info.licence = "that of the input";
   for (std::uint64_t part = 0; part < source.parts; ++part) {
-    const fs::path tar = at / fmt::format("{}.tar", part);
+    const fs::path tar = tar_path(at, part);
     if (!fs::exists(tar)) {
       throw storage_error("{} is missing though {} says {}: copy it again", tar.native(), kCount, source.parts);
     }
   }
   source.read_part = [at, expected](std::uint64_t part, const PackSource::Add& add, const PackSource::Skip&) {
-    const fs::path tar = at / fmt::format("{}.tar", part);
+    const fs::path tar = tar_path(at, part);
     read_tar(tar, [&](const std::string& key, const TarFields& fields) {
       add(make_sample(fields, tar.native() + "/" + key, expected));
     });
@@ -220,60 +146,23 @@ PackSource open_clip_benchmark(const fs::path& named, const std::string& split) 
   return source;
 }
 
-void prepare_clip_benchmark(const PackedSet& set, const ClipBenchmarkTarget& target) {
-  if (fs::exists(target.folder / target.split / kCount)) {
-    throw input_error("{} is there already: remove it, or give another --output or --split",
-                      (target.folder / target.split).native());
-  }
-  std::optional<std::vector<std::string>> names;
-  if (!target.retrieval) {
-    names = set.classnames(target.label);
-    for (const std::int32_t label : set.all_labels(target.label)) {
-      if (label < 0 || label >= std::ssize(*names)) {
-        throw input_error("{}: label {} is outside the {} class names: mend the labels or the class names",
-                          set.folder().native(), label, names->size());
-      }
-    }
-  }
-  std::error_code code;
-  fs::create_directories(target.folder / target.split, code);
-  if (code) throw storage_error("cannot create {}: {}", (target.folder / target.split).native(), code.message());
-  write_side_file(target.folder / kType, target.retrieval ? "retrieval\n" : "classification\n");
-  if (!names) return;
-  std::vector<std::string> templates = set.templates();
-  for (std::string& form : templates) {  // Python's format wants a name in the braces
-    if (form.find("{c}") != std::string::npos) continue;
-    for (std::size_t at = form.find("{}"); at != std::string::npos; at = form.find("{}", at)) form.insert(at + 1, "c");
-  }
-  write_side_file(target.folder / kNames, lines_of(*names));
-  write_side_file(target.folder / kTemplates, lines_of(templates));
-}
-
-void write_clip_benchmark_tar(const PackedSet& set, const ClipBenchmarkTarget& target, std::size_t shard) {
-  std::uint64_t index = 0;
-  for (std::size_t i = 0; i < shard; ++i) index += set.info().shards[i].count;
-  TarWriter tar(target.folder / target.split / fmt::format("{}.tar", shard));
-  RawSample sample;
-  for (const std::uint64_t end = index + set.info().shards[shard].count; index < end; ++index) {
-    set.read_into(index, sample);
-    if (set.is_raw()) {
-      sample.image =
-          encode_png(image_from_raw(std::move(sample.image), sample.width, sample.height, set.info().channels));
-    }
-    const std::string key = fmt::format("s{:07}", index);
-    const auto put = [&](const std::string& extension, std::string_view bytes) {
-      tar.add(key + "." + extension, bytes);
-    };
-    put(extension_of(sample.image), {reinterpret_cast<const char*>(sample.image.data()), sample.image.size()});
-    if (!target.retrieval) put("cls", std::to_string(sample.labels.at(target.label)));
-    if (target.retrieval || !sample.captions.empty()) put("txt", as_lines_of_python(sample.captions));
-    put("json", Json{{"uid", hex64(sample.uid[0]) + hex64(sample.uid[1])}}.dump());
-  }
-  tar.finish();
-}
-
-void finish_clip_benchmark(const PackedSet& set, const ClipBenchmarkTarget& target) {
-  write_file_atomic(target.folder / target.split / kCount, fmt::format("{}\n", set.info().shards.size()));
+OpenSource declare_clip_benchmark(ArgumentTable& words) {
+  struct Words {
+    std::vector<std::string> input;
+    std::string split;
+  };
+  const auto o = std::make_shared<Words>();
+  words.add("input", o->input, "the folder above test/");
+  words.add("split", o->split, "this split alone; default: all");
+  return [o] {
+    if (o->input.size() != 1) throw input_error("clip_hpc pack --from clip_benchmark needs --input with one folder");
+    const fs::path folder = o->input.front();
+    OpenedSource opened;
+    const std::vector<std::string> splits =
+        o->split.empty() ? clip_benchmark_splits(folder) : std::vector<std::string>{o->split};
+    for (const std::string& split : splits) opened.sets.push_back({split, open_clip_benchmark(folder, split), {}});
+    return opened;
+  };
 }
 
 }  // namespace clip_hpc

@@ -1,12 +1,13 @@
 #include "clip_hpc/data/sources/webdataset.hpp"
 
-#include <algorithm>
+#include <memory>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/json.hpp"
-#include "clip_hpc/data/image/decode.hpp"
-#include "clip_hpc/data/image/resize.hpp"
-#include "clip_hpc/data/sources/tar_file.hpp"
+#include "clip_hpc/config/arguments.hpp"
+#include "data/sources/reading/files.hpp"
+#include "data/sources/reading/picture.hpp"
+#include "data/sources/reading/tar_file.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -14,32 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using Bytes = std::vector<std::uint8_t>;
 
-std::vector<fs::path> find_tars(const std::vector<fs::path>& inputs) {
-  std::vector<fs::path> tars;
-  for (const fs::path& input : inputs) {
-    if (fs::is_directory(input)) {
-      for (const auto& entry : fs::directory_iterator(input)) {
-        if (entry.path().extension() == ".tar") tars.push_back(entry.path());
-      }
-    } else if (fs::exists(input)) {
-      tars.push_back(input);
-    } else {
-      throw input_error("--input {} does not exist", input.native());
-    }
-  }
-  std::ranges::sort(tars);
-  if (tars.empty()) throw input_error("--input holds no .tar file: give tar files, or folders of them");
-  return tars;
-}
-
 std::string text_of(const Bytes& bytes) { return {bytes.begin(), bytes.end()}; }
-
-std::string one_line(std::string text) {  // a line break in a packed set parts captions
-  std::ranges::replace_if(
-      text, [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
-  const std::size_t begin = text.find_first_not_of(' ');
-  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
-}
 
 // As a packed sample. Throws storage with the reason where it cannot be one.
 PackedSample make_sample(const TarFields& fields, const std::string& tar_and_key, const WebDatasetOptions& options) {
@@ -57,23 +33,7 @@ PackedSample make_sample(const TarFields& fields, const std::string& tar_and_key
     sample.captions = one_line(about["caption"].get<std::string>());
   }
   if (sample.captions.empty()) throw storage_error("no caption (txt, or \"caption\" in json)");
-  const ImageSize stored = probe_size(*picture);
-  const int shorter = std::min(stored.width, stored.height);
-  if (options.size > 0 && shorter > options.size) {
-    const Image whole = decode_image(*picture, options.size);
-    const double scale = static_cast<double>(options.size) / std::min(whole.width, whole.height);
-    const auto scaled = [&](int side) { return std::max(1, static_cast<int>(side * scale)); };
-    const Image small = whole.width < whole.height ? resize(whole, options.size, scaled(whole.height), Filter::bicubic)
-                                                   : resize(whole, scaled(whole.width), options.size, Filter::bicubic);
-    sample.image = encode_jpeg(small, options.jpeg_quality);
-    sample.width = static_cast<std::uint32_t>(small.width);
-    sample.height = static_cast<std::uint32_t>(small.height);
-  } else {
-    decode_image(*picture);  // once, here, rather than in every epoch
-    sample.image = *picture;
-    sample.width = static_cast<std::uint32_t>(stored.width);
-    sample.height = static_cast<std::uint32_t>(stored.height);
-  }
+  put_picture(*picture, {options.size, options.jpeg_quality}, sample);
   sample.uid = uid_of(fields, tar_and_key);
   if (const auto found = fields.find("cls"); found != fields.end()) {
     sample.labels["label"] = class_number(found->second);
@@ -84,7 +44,7 @@ PackedSample make_sample(const TarFields& fields, const std::string& tar_and_key
 }  // namespace
 
 PackSource open_webdataset(const WebDatasetOptions& options) {
-  const std::vector<fs::path> tars = find_tars(options.inputs);
+  const std::vector<fs::path> tars = find_files(options.inputs, ".tar");
   PackSource source;
   source.info.name = tars.front().parent_path().filename().native();
   source.info.encoding = "mixed";
@@ -108,6 +68,22 @@ PackSource open_webdataset(const WebDatasetOptions& options) {
     });
   };
   return source;
+}
+
+OpenSource declare_webdataset(ArgumentTable& words) {
+  struct Words {
+    std::vector<std::string> input;
+    std::int64_t size = 0;
+  };
+  const auto o = std::make_shared<Words>();
+  words.add("input", o->input, "tar files, or folders of them");
+  words.add("size", o->size, kPictureSizeHelp, in_range(std::int64_t{0}, std::int64_t{4096}));
+  return [o] {
+    if (o->input.empty()) throw input_error("clip_hpc pack --from webdataset needs --input");
+    OpenedSource opened;
+    opened.sets.push_back({"", open_webdataset({{o->input.begin(), o->input.end()}, static_cast<int>(o->size)}), {}});
+    return opened;
+  };
 }
 
 }  // namespace clip_hpc

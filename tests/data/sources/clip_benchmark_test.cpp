@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "clip_hpc/data/image/decode.hpp"
-#include "clip_hpc/data/sources/tar_file.hpp"
+#include "clip_hpc/data/targets/clip_benchmark_target.hpp"
+#include "data/sources/reading/clip_benchmark_files.hpp"
+#include "data/sources/reading/tar_file.hpp"
 #include "tests/data/data_fixtures.hpp"
 
 namespace clip_hpc {
@@ -89,17 +91,17 @@ TEST(ClipBenchmarkSet, ReadsSeveralCaptionsAPicture) {
 
 TEST(ClipBenchmarkSet, LinesAreThoseOfPython) {
   using Lines = std::vector<std::string>;
-  EXPECT_EQ(python_lines(""), Lines{});
-  EXPECT_EQ(python_lines("a"), Lines{"a"});
-  EXPECT_EQ(python_lines("a\r\nb\rc\n\nd\n"), (Lines{"a", "b", "c", "", "d"}));
-  EXPECT_EQ(python_lines("a\x0b"
-                         "b\x1c"
-                         "c\xc2\x85"
-                         "d\xe2\x80\xa8"
-                         "e\xe2\x80\xa9"
-                         "f"),
+  EXPECT_EQ(clip_benchmark::python_lines(""), Lines{});
+  EXPECT_EQ(clip_benchmark::python_lines("a"), Lines{"a"});
+  EXPECT_EQ(clip_benchmark::python_lines("a\r\nb\rc\n\nd\n"), (Lines{"a", "b", "c", "", "d"}));
+  EXPECT_EQ(clip_benchmark::python_lines("a\x0b"
+                                         "b\x1c"
+                                         "c\xc2\x85"
+                                         "d\xe2\x80\xa8"
+                                         "e\xe2\x80\xa9"
+                                         "f"),
             (Lines{"a", "b", "c", "d", "e", "f"}));
-  EXPECT_EQ(python_lines("\xc3\x85ngstr\xc3\xb6m\x1f"), Lines{"\xc3\x85ngstr\xc3\xb6m\x1f"});
+  EXPECT_EQ(clip_benchmark::python_lines("\xc3\x85ngstr\xc3\xb6m\x1f"), Lines{"\xc3\x85ngstr\xc3\xb6m\x1f"});
 }
 
 PackedSample two_captions(std::uint64_t i) {

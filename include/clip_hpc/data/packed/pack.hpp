@@ -11,7 +11,6 @@
 
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/data/packed/shard.hpp"
-#include "clip_hpc/data/sources/built_in/embedded_split.hpp"
 
 namespace clip_hpc {
 
@@ -39,16 +38,10 @@ struct PackedPart {
 Json to_json(const PackedPart& part);
 PackedPart packed_part_from(const Json& json);
 
-PackSource source_of(const EmbeddedSplit& split, std::uint64_t samples_per_part);
-
 // Makes an empty folder for a set. Throws input when it holds a set already.
 void prepare_set_folder(const std::filesystem::path& folder);
 PackedPart pack_part(const PackSource& source, std::uint64_t part, const std::filesystem::path& folder);
 // Class names, templates, and dataset.json last. `parts` in any order. Throws input when nothing was packed.
 DatasetInfo finish_set(const PackSource& source, std::vector<PackedPart> parts, const std::filesystem::path& folder);
-
-// baseline.json of a test set: how well the nearest training picture does, for every label that it can answer.
-// {label: {"acc1", "name"}}. Returns what was written; pictures of both sets must be of one size.
-Json write_pixel_baseline(const std::filesystem::path& train_folder, const std::filesystem::path& test_folder);
 
 }  // namespace clip_hpc

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "clip_hpc/data/packed/pack.hpp"
+#include "clip_hpc/data/sources/source.hpp"
 
 namespace clip_hpc {
 
@@ -20,5 +21,7 @@ struct WebDatasetOptions {
 // caption, or one that cannot be decoded, is skipped with its reason; a broken tar throws storage, naming the file.
 // The uid is "uid" of json (32 hexadecimal digits, as in DataComp), else a hash of tar name and key.
 PackSource open_webdataset(const WebDatasetOptions& options);
+
+OpenSource declare_webdataset(ArgumentTable& words);
 
 }  // namespace clip_hpc

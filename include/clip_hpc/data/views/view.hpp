@@ -13,19 +13,22 @@
 
 namespace clip_hpc {
 
+struct ViewSpec;
+using MakeView = void (*)(const ImageView& image, const ViewSpec& spec, RandomStream& random,
+                          std::span<std::uint8_t> out);
+
 struct ViewSpec {
-  enum class Kind { eval, crop, affine };
-  std::string name = "resize";
-  Kind kind = Kind::eval;
+  std::string name{};
+  MakeView make = nullptr;  // of the view's family
   int size = 224;
   int channels = 3;  // of the output: 3, or 1 (RGB becomes luma)
   ResizeMode mode = ResizeMode::squash;
   Filter filter = Filter::bicubic;
-  double kept_side = 1;  // eval: share of the resized side that the centre crop keeps
-  // crop: share of the area, width / height, horizontal flip. affine: scale of the drawing, its width / height.
+  double kept_side = 1;  // eval: fraction of the resized side that the centre crop keeps
+  // crop: fraction of the area, width / height, horizontal flip. drawing: its scale, its width / height.
   double scale_min = 1, scale_max = 1, aspect_min = 1, aspect_max = 1, flip_probability = 0;
-  // affine, on a white background
-  double rotation_deg = 0, shift = 0;  // at most; shift as a share of the side
+  // drawing, on a white background
+  double rotation_deg = 0, shift = 0;  // at most; shift as a fraction of the side
   double gain_min = 1, gain_max = 1;   // multiplies the distance from white
   double grey_probability = 0;
 
@@ -34,11 +37,19 @@ struct ViewSpec {
   }
 };
 
-// "eval" (short side, centre crop), "eval_longest", "resize" (both sides squashed; the paper's in training),
-// "eval_squash" (both sides squashed to 8/7 of the size, centre crop; the paper's in tests), "crop" (area .9-1),
-// "crop_half" (.5-1, SLIP's), "crop_flip" (.08-1), "drawing", "drawing_strong". Throws input for another name.
-ViewSpec parse_view(const std::string& name, int size);
-std::vector<std::string> view_names();
+// What a view is for: the choices of eval.view, those of strategy.augmentation, or another part of the program.
+enum class ViewUse { any, test, training, inside };
+
+struct ViewKind {
+  const char* name;
+  const char* help;
+  ViewUse use;
+  ViewSpec spec;  // without name and size
+};
+std::span<const ViewKind> view_kinds();
+
+std::vector<std::string> view_names(ViewUse use = ViewUse::any);
+ViewSpec parse_view(const std::string& name, int size);  // throws input for an unknown name
 
 // out: [channels, size, size], exactly spec.bytes() long.
 void apply_view(const ImageView& image, const ViewSpec& spec, RandomStream& random, std::span<std::uint8_t> out);

@@ -11,6 +11,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/random.hpp"
 #include "clip_hpc/base/sha256.hpp"
+#include "clip_hpc/config/arguments.hpp"
 #include "clip_hpc/data/sources/built_in/emoji_list.hpp"
 #include "clip_hpc/data/sources/built_in/font_face.hpp"
 #include "clip_hpc/data/sources/built_in/unicode_text.hpp"
@@ -211,6 +212,27 @@ std::vector<EmbeddedSplit> open_emoji(const EmojiOptions& options) {
     splits.push_back(std::move(split));
   }
   return splits;
+}
+
+OpenSource declare_emoji(ArgumentTable& words) {
+  struct Words {
+    EmbeddedOptions common;
+    std::string cldr;
+  };
+  const auto o = std::make_shared<Words>();
+  words.add("cldr", o->cldr, "folder of CLDR annotations");
+  declare_embedded(words, o->common, EmojiOptions{}.size);
+  return [o] {
+    EmojiOptions options;
+    if (o->common.size > 0) options.size = static_cast<int>(o->common.size);
+    options.seed = static_cast<std::uint64_t>(o->common.seed);
+    if (!o->cldr.empty()) {
+      options.cldr_dir = o->cldr;
+    } else if (!std::filesystem::exists(options.cldr_dir) && std::filesystem::exists(".deps/cldr")) {
+      options.cldr_dir = ".deps/cldr";  // where jobs/setup.sh puts the two files that are needed
+    }
+    return opened_from(open_emoji(options), o->common);
+  };
 }
 
 }  // namespace clip_hpc

@@ -10,6 +10,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/random.hpp"
 #include "clip_hpc/base/sha256.hpp"
+#include "clip_hpc/config/arguments.hpp"
 #include "clip_hpc/data/sources/built_in/font_face.hpp"
 #include "clip_hpc/data/sources/built_in/glyph_faces.hpp"
 #include "clip_hpc/data/sources/built_in/unicode_text.hpp"
@@ -195,6 +196,23 @@ std::vector<EmbeddedSplit> open_glyphs(const GlyphOptions& options) {
     splits.push_back(std::move(split));
   }
   return splits;
+}
+
+OpenSource declare_glyphs(ArgumentTable& words) {
+  struct Words {
+    EmbeddedOptions common;
+    GlyphOptions glyphs;
+  };
+  const auto o = std::make_shared<Words>();
+  words.add("faces", o->glyphs.faces, "core (36), small (14) or all (about 290)", one_of({"core", "small", "all"}));
+  words.add("scripts", o->glyphs.scripts, "first words of Unicode names, or all");
+  declare_embedded(words, o->common, o->glyphs.size);
+  return [o] {
+    GlyphOptions options = o->glyphs;
+    if (o->common.size > 0) options.size = static_cast<int>(o->common.size);
+    options.seed = static_cast<std::uint64_t>(o->common.seed);
+    return opened_from(open_glyphs(options), o->common);
+  };
 }
 
 }  // namespace clip_hpc

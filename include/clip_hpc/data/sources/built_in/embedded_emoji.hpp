@@ -24,4 +24,6 @@ struct EmojiOptions {
 // installed, test_symbola: black-and-white twins of the test emoji. `label` = subgroup, `label_group` = group.
 std::vector<EmbeddedSplit> open_emoji(const EmojiOptions& options);
 
+OpenSource declare_emoji(ArgumentTable& words);
+
 }  // namespace clip_hpc

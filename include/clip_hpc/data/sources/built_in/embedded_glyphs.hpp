@@ -25,6 +25,8 @@ struct GlyphOptions {
 // Labels: `label` indexes the split's names; test_letters has `label_all` for the names of all letters as well.
 std::vector<EmbeddedSplit> open_glyphs(const GlyphOptions& options);
 
+OpenSource declare_glyphs(ArgumentTable& words);
+
 bool is_held_out_letter(const std::string& name);
 
 }  // namespace clip_hpc

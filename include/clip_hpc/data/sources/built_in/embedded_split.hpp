@@ -8,7 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "clip_hpc/data/packed/shard.hpp"
+#include "clip_hpc/data/packed/pack.hpp"
+#include "clip_hpc/data/sources/source.hpp"
 
 namespace clip_hpc {
 
@@ -27,5 +28,14 @@ struct EmbeddedSplit {
   std::map<std::string, double> baseline;  // accuracies (0 to 1) that need no model: chance, majority
   std::vector<std::string> warnings;       // what was missing; for the caller to show once
 };
+
+PackSource source_of(const EmbeddedSplit& split, std::uint64_t samples_per_part);
+
+// Options of all sets that are rendered.
+struct EmbeddedOptions {
+  std::int64_t size = 0, seed = 0, samples_per_shard = 0;  // 0: as usual
+};
+void declare_embedded(ArgumentTable& words, EmbeddedOptions& options, int usual_size);
+OpenedSource opened_from(const std::vector<EmbeddedSplit>& splits, const EmbeddedOptions& options);
 
 }  // namespace clip_hpc

@@ -1,4 +1,4 @@
-#include "clip_hpc/data/sources/tar_file.hpp"
+#include "data/sources/reading/tar_file.hpp"
 
 #include <archive.h>
 #include <archive_entry.h>

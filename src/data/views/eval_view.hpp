@@ -1,0 +1,10 @@
+// Views without chance: an image resized, and the middle of it.
+#pragma once
+
+#include "clip_hpc/data/views/view.hpp"
+
+namespace clip_hpc {
+
+void make_eval_view(const ImageView& image, const ViewSpec& spec, RandomStream& random, std::span<std::uint8_t> out);
+
+}  // namespace clip_hpc
