@@ -3,10 +3,8 @@
 #include <ATen/core/grad_mode.h>
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <map>
 #include <optional>
-#include <thread>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
@@ -15,7 +13,6 @@
 #include "clip_hpc/comm/collectively.hpp"
 #include "clip_hpc/data/image/decode.hpp"
 #include "clip_hpc/data/packed/subset.hpp"
-#include "clip_hpc/eval/jobs/learned_tasks.hpp"
 #include "clip_hpc/run/results.hpp"
 
 namespace clip_hpc {
@@ -46,13 +43,6 @@ TrainingData open_training_data(const DataOptions& options) {
     data.epoch_samples += count * static_cast<std::uint64_t>(data.weights[i]);
   }
   return data;
-}
-
-int compute_threads(const World& world, std::int64_t asked) {
-  if (asked > 0) return static_cast<int>(asked);
-  if (const char* text = std::getenv("OMP_NUM_THREADS"); text != nullptr && std::atoi(text) > 0) return std::atoi(text);
-  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  return std::max(1, cores / world.local_size());
 }
 
 TrainState train_state(ClipModel& model, AdamWState& optimizer) {

@@ -8,8 +8,9 @@
 
 #include "clip_hpc/checkpoint/checkpoint.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
+#include "clip_hpc/comm/compute_threads.hpp"
 #include "clip_hpc/data/packed/packed_set.hpp"
-#include "clip_hpc/eval/evaluate.hpp"
+#include "clip_hpc/model/caption_ids.hpp"
 #include "clip_hpc/optim/adamw.hpp"
 #include "clip_hpc/run/progress.hpp"
 #include "clip_hpc/train/loop.hpp"
@@ -26,8 +27,6 @@ struct TrainingData {
   std::uint64_t epoch_samples = 0;
 };
 TrainingData open_training_data(const DataOptions& options);  // throws input, storage
-
-int compute_threads(const World& world, std::int64_t asked);
 
 TrainState train_state(ClipModel& model, AdamWState& optimizer);  // views of the live buffers
 
