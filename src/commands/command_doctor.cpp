@@ -4,8 +4,6 @@
 #include "clip_hpc/commands.hpp"
 #include "commands/read_arguments.hpp"
 
-namespace po = boost::program_options;
-
 namespace clip_hpc {
 namespace {
 
@@ -24,11 +22,10 @@ Exit codes: 0 ready; else that of the first problem (docs/errors.md).
 int command_doctor(World& world, std::span<const std::string> arguments) {
   DoctorOptions options;
   std::string dir;
-  po::options_description words("Options");
-  words.add_options()("dir", po::value(&dir), "also write and sync there (the run folder's file system)")(
-      "mib", po::value(&options.write_mib)->default_value(options.write_mib), "how much every rank writes");
-  if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
-  if (options.write_mib < 1 || options.write_mib > 1048576) throw input_error("--mib must be 1 to 1048576");
+  ArgumentTable table;
+  table.add("dir", dir, "also write and sync there (the run folder's file system)");
+  table.add("mib", options.write_mib, "how much every rank writes", in_range(std::int64_t{1}, std::int64_t{1048576}));
+  if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
   options.dir = dir;
   const DoctorReport report = examine(world, options);
   for (const std::string& line : report.lines) log_line(line);

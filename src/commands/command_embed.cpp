@@ -1,17 +1,15 @@
 #include "clip_hpc/eval/embed.hpp"
 
-#include <ATen/Parallel.h>
-
 #include <sstream>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
-#include "clip_hpc/base/memory.hpp"
 #include "clip_hpc/commands.hpp"
-#include "clip_hpc/train/session.hpp"
+#include "clip_hpc/data/views/view.hpp"
+#include "clip_hpc/eval/eval_options.hpp"
+#include "clip_hpc/eval/open_model.hpp"
 #include "commands/read_arguments.hpp"
-
-namespace po = boost::program_options;
 
 namespace clip_hpc {
 namespace {
@@ -58,39 +56,25 @@ EmbedSource source_of(const std::string& data, const std::vector<std::string>& i
 }  // namespace
 
 int command_embed(World& world, std::span<const std::string> arguments) {
-  std::string path, data, texts, parts, output, view = "resize", precision = "fp32", weights = "auto";
+  ModelSource source{.precision = "fp32", .device = "cpu"};
+  std::string data, texts, parts, output;
   std::vector<std::string> images;
-  po::options_description words("Options");
-  words.add_options()("model", po::value(&path), "run folder (its newest complete checkpoint) or checkpoint folder")(
-      "data", po::value(&data), "packed set")("images", po::value(&images)->multitoken(), "JPEG, PNG or WebP files")(
-      "texts", po::value(&texts), "file with one text a line")(
-      "write", po::value(&parts), "of inputs, image, text, ids, joined by commas; default: all but inputs")(
-      "view", po::value(&view)->default_value(view),
-      "how an image is resized: resize, eval, eval_longest, eval_squash")(
-      "weights", po::value(&weights)->default_value(weights),
-      "trained, ema (their average, of a run with optim.ema), or auto: the average where there is one")(
-      "precision", po::value(&precision)->default_value(precision),
-      "of the model: fp32, bf16, or auto: that of the run")("output", po::value(&output),
-                                                            "HDF5 file, which must not exist");
-  if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
-  if (path.empty() || output.empty()) throw input_error("clip_hpc embed needs --model and --output");
-  one_of({"auto", "fp32", "bf16"})("--precision", precision);
-  one_of({"auto", "trained", "ema"})("--weights", weights);
-  one_of({"resize", "eval", "eval_longest", "eval_squash"})("--view", view);
+  ArgumentTable table;
+  add_model_arguments(table, source);
+  table.add("data", data, "packed set");
+  table.add("images", images, "JPEG, PNG or WebP files");
+  table.add("texts", texts, "file with one text a line");
+  table.add("write", parts, "of inputs, image, text, ids, joined by commas; default: all but inputs");
+  add_view_argument(table, source, view_names(ViewUse::test));
+  add_precision_argument(table, source);
+  table.add("output", output, "HDF5 file, which must not exist");
+  if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
+  if (source.model.empty() || output.empty()) throw input_error("clip_hpc embed needs --model and --output");
   if (std::filesystem::exists(output)) throw input_error("{} exists: remove it, or give another --output", output);
-  const EmbedSource source = source_of(data, images, texts);
-  const EmbedParts wanted = parse_embed_parts(parts, source);
-  at::set_num_threads(compute_threads(world, 0));
-  keep_freed_memory();
-  const LoadedModel loaded = load_model(path, precision, at::kCPU, weights);
-  const auto comm = make_communicator(world, {});
-  const EvalContext context{*comm, *loaded.model, *loaded.tokenizer, view};
-  const Json about = {{"model", loaded.model->config().name},
-                      {"step", loaded.progress.step},
-                      {"view", view},
-                      {"weights", loaded.averaged ? "ema" : "trained"},
-                      {"precision", loaded.model->arena().parameter(0).scalar_type() == at::kFloat ? "fp32" : "bf16"}};
-  const EmbedCounts counts = embed(world, context, source, wanted, about, output);
+  const EmbedSource embedded = source_of(data, images, texts);
+  const EmbedParts wanted = parse_embed_parts(parts, embedded);
+  const OpenedModel opened = open_model(world, source);
+  const EmbedCounts counts = embed(world, opened.context(), embedded, wanted, opened.about(), output);
   log_info("{}: {} images, {} texts", output, counts.images, counts.texts);
   return kExitDone;
 }

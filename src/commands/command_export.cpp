@@ -4,10 +4,8 @@
 #include "clip_hpc/checkpoint/formats/open_clip.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/data/views/view.hpp"
-#include "clip_hpc/train/session.hpp"
+#include "clip_hpc/eval/open_model.hpp"
 #include "commands/read_arguments.hpp"
-
-namespace po = boost::program_options;
 
 namespace clip_hpc {
 namespace {
@@ -29,22 +27,19 @@ Examples:
 }  // namespace
 
 int command_export(World& world, std::span<const std::string> arguments) {
-  std::string path, output, view = "resize", weights = "auto";
-  po::options_description words("Options");
-  words.add_options()("model", po::value(&path), "run folder (its newest complete checkpoint) or checkpoint folder")(
-      "view", po::value(&view)->default_value(view), "how a test image is resized: resize, eval, eval_longest")(
-      "weights", po::value(&weights)->default_value(weights),
-      "trained, ema (their average, of a run with optim.ema), or auto: the average where there is one")(
-      "output", po::value(&output), "folder, which must not exist");
-  if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
-  if (path.empty() || output.empty()) throw input_error("clip_hpc export needs --model and --output");
-  one_of({"resize", "eval", "eval_longest"})("--view", view);
-  one_of({"auto", "trained", "ema"})("--weights", weights);
+  ModelSource source;
+  std::string output;
+  ArgumentTable table;
+  add_model_arguments(table, source);
+  add_view_argument(table, source, {"resize", "eval", "eval_longest"});
+  table.add("output", output, "folder, which must not exist");
+  if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
+  if (source.model.empty() || output.empty()) throw input_error("clip_hpc export needs --model and --output");
   if (world.rank() != 0) return kExitDone;  // one rank writes it
-  const LoadedModel loaded = load_model(path, "fp32", at::kCPU, weights);
+  const LoadedModel loaded = load_model(source.model, "fp32", at::kCPU, source.weights);
   const std::string problem = write_open_clip_folder(
       output, {loaded.model->config(), named_weights(*loaded.model), tokenizer_file(loaded.folder)},
-      parse_view(view, static_cast<int>(loaded.model->config().vision.image_size)).mode);
+      parse_view(source.view, static_cast<int>(loaded.model->config().vision.image_size)).mode);
   log_info("{}: {} of step {}{}", without_slash(output).native(), loaded.model->config().name, loaded.progress.step,
            loaded.averaged ? ", averaged weights" : "");
   if (!problem.empty()) log_warn("{}: open_clip has to be fed the ids of clip_hpc tokenize", problem);

@@ -5,8 +5,6 @@
 #include "clip_hpc/text/tokenizer.hpp"
 #include "commands/read_arguments.hpp"
 
-namespace po = boost::program_options;
-
 namespace clip_hpc {
 namespace {
 
@@ -26,20 +24,19 @@ Examples:
 }  // namespace
 
 int command_import(World& world, std::span<const std::string> arguments) {
-  ImportRequest request;
   std::string input, config, tokenizer, output;
-  po::options_description words("Options");
-  words.add_options()("input", po::value(&input), "open_clip folder, or a safetensors file")(
-      "config", po::value(&config), "model JSON; a folder has its own")(
-      "tokenizer", po::value(&tokenizer), "SentencePiece model, or clip; default: tokenizer.model of the folder")(
-      "output", po::value(&output), "run folder, which must not exist");
-  if (!read_words(arguments, words, kUsage, world.rank() == 0)) return kExitDone;
+  ArgumentTable table;
+  table.add("input", input, "open_clip folder, or a safetensors file");
+  table.add("config", config, "model JSON; a folder has its own");
+  table.add("tokenizer", tokenizer, "SentencePiece model, or clip; default: tokenizer.model of the folder");
+  table.add("output", output, "run folder, which must not exist");
+  if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
   if (input.empty() || output.empty()) throw input_error("clip_hpc import needs --input and --output");
-  import_open_clip(world, {input,
-                           config,
-                           tokenizer.empty() ? "" : tokenizer_path(tokenizer),
-                           output,
-                           {arguments.begin(), arguments.end()}});
+  import_open_clip(world, {.input = input,
+                           .config = config,
+                           .tokenizer = tokenizer.empty() ? "" : tokenizer_path(tokenizer),
+                           .output = output,
+                           .command_line = {arguments.begin(), arguments.end()}});
   return kExitDone;
 }
 

@@ -1,12 +1,11 @@
 #include <cstdio>
 #include <iostream>
+#include <limits>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/text/tokenizer.hpp"
 #include "commands/read_arguments.hpp"
-
-namespace po = boost::program_options;
 
 namespace clip_hpc {
 namespace {
@@ -27,19 +26,19 @@ Examples:
 
 int command_tokenize(std::span<const std::string> arguments) {
   std::string name;
-  int context = 0;
-  po::options_description words("Options");
-  words.add_options()("tokenizer", po::value(&name),
-                      "SentencePiece model, packed set, run folder, or clip: CLIP's own byte pairs")(
-      "context", po::value(&context)->default_value(context), "ids a line; 0: as many as it has");
-  if (!read_words(arguments, words, kUsage, true)) return kExitDone;
+  std::int64_t context = 0;
+  ArgumentTable table;
+  table.add("tokenizer", name, "SentencePiece model, packed set, run folder, or clip: CLIP's own byte pairs");
+  table.add("context", context, "ids a line; 0: as many as it has",
+            in_range(std::int64_t{0}, std::int64_t{std::numeric_limits<int>::max()}));
+  if (!read_arguments(table, arguments, kUsage, true)) return kExitDone;
   if (name.empty()) throw input_error("clip_hpc tokenize needs --tokenizer");
-  if (context < 0) throw input_error("--context must be at least 0, got {}", context);
   const Tokenizer tokenizer = Tokenizer::load(tokenizer_path(name));
   std::string line;
   while (std::getline(std::cin, line)) {
     if (line.ends_with('\r')) line.pop_back();
-    const std::vector<std::int32_t> ids = context > 0 ? tokenizer.encode(line, context) : tokenizer.tokens(line);
+    const std::vector<std::int32_t> ids =
+        context > 0 ? tokenizer.encode(line, static_cast<int>(context)) : tokenizer.tokens(line);
     fmt::print("{}\n", fmt::join(ids, " "));
   }
   if (std::fflush(stdout) != 0) throw storage_error("cannot write the ids: is the disk full?");

@@ -2,14 +2,11 @@
 
 #include <fmt/format.h>
 
-#include "clip_hpc/config/arguments.hpp"
-
 namespace clip_hpc {
 
-bool read_arguments(ArgumentTable& options, std::span<const std::string> arguments, std::string_view usage,
-                    bool speak) {
-  if (options.parse(arguments)) return true;
-  if (speak) fmt::print("{}", options.help(usage));
+bool read_arguments(ArgumentTable& table, std::span<const std::string> arguments, std::string_view usage, bool speak) {
+  if (table.parse(arguments)) return true;
+  if (speak) fmt::print("{}", table.help(usage));
   return false;
 }
 

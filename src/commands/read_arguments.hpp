@@ -1,4 +1,4 @@
-// The options after a command's name: what all commands share in reading them.
+// The arguments after a command's name: what all commands share in reading them.
 #pragma once
 
 #include <boost/program_options.hpp>
@@ -10,9 +10,9 @@
 
 namespace clip_hpc {
 
-// Reads `arguments` into what `options` names. False when --help was asked for; the text (usage and examples, then the
-// options) is then printed if `speak`. Throws Error{input} that points to --help.
-bool read_arguments(ArgumentTable& options, std::span<const std::string> arguments, std::string_view usage, bool speak);
+// Reads `arguments` into the fields that `table` names. Returns false when --help was asked for; the text (usage and
+// examples, then the options) is then printed if `speak`. Throws Error{input} that points to --help.
+bool read_arguments(ArgumentTable& table, std::span<const std::string> arguments, std::string_view usage, bool speak);
 
 bool read_words(std::span<const std::string> arguments, boost::program_options::options_description options,
                 std::string_view usage, bool speak);

@@ -11,10 +11,11 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/comm/collectively.hpp"
 #include "clip_hpc/data/image/decode.hpp"
 #include "clip_hpc/data/packed/hdf5_handle.hpp"
 #include "clip_hpc/data/views/view.hpp"
-#include "clip_hpc/eval/evaluate.hpp"
+#include "clip_hpc/model/caption_ids.hpp"
 
 namespace fs = std::filesystem;
 
@@ -22,21 +23,6 @@ namespace clip_hpc {
 namespace {
 
 constexpr std::uint64_t kFileVersion = 1;
-
-// Runs `work`; when it failed on any rank, all ranks throw what the first of them said.
-void agree(World& world, const std::function<void()>& work) {
-  std::string failure;  // the kind as one letter, then the text
-  try {
-    work();
-  } catch (const Error& error) {
-    failure = static_cast<char>('0' + static_cast<int>(error.kind())) + std::string(error.what());
-  } catch (const std::exception& error) {
-    failure = static_cast<char>('0' + static_cast<int>(ErrorKind::internal)) + std::string(error.what());
-  }
-  for (const std::string& one : world.all_gather_strings(failure)) {
-    if (!one.empty()) throw Error(static_cast<ErrorKind>(one.front() - '0'), one.substr(1));
-  }
-}
 
 // Calls work(begin, end) for the blocks of `rows` that are this rank's.
 void each_block(const World& world, std::int64_t rows, const std::function<void(std::int64_t, std::int64_t)>& work) {
@@ -46,9 +32,9 @@ void each_block(const World& world, std::int64_t rows, const std::function<void(
 }
 
 // Where the captions of every image begin among all captions: [images + 1].
-std::vector<std::int64_t> caption_starts(World& world, const PackedSet& set) {
+std::vector<std::int64_t> caption_starts(World& world, Communicator& comm, const PackedSet& set) {
   std::vector<double> counts(set.count(), 0.0);  // exact: far below 2^53
-  agree(world, [&] {
+  together(comm, [&] {
     each_block(world, static_cast<std::int64_t>(counts.size()), [&](std::int64_t begin, std::int64_t end) {
       for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
         counts[i] = static_cast<double>(split_captions(set.captions(i)).size());
@@ -194,18 +180,18 @@ EmbedCounts embed(World& world, const EvalContext& context, const EmbedSource& s
   const ViewSpec view = parse_view(context.view, static_cast<int>(config.vision.image_size));
   const fs::path part = output.native() + ".part";
   std::vector<std::int64_t> starts;
-  if (source.set) starts = caption_starts(world, *source.set);
+  if (source.set) starts = caption_starts(world, context.comm, *source.set);
   const EmbedCounts counts = source.set ? EmbedCounts{static_cast<std::int64_t>(source.set->count()), starts.back()}
                                         : EmbedCounts{static_cast<std::int64_t>(source.images.size()),
                                                       static_cast<std::int64_t>(source.texts.size())};
 
   Layout layout;
-  agree(world, [&] {
+  together(context.comm, [&] {
     if (world.rank() == 0) layout = lay_out(context, parts, counts, starts, about, part);
   });
   layout = share_layout(world, layout);
   try {
-    agree(world, [&] {
+    together(context.comm, [&] {
       const FileDescriptor file = FileDescriptor::open_write(part);
       if (layout.inputs || layout.image) {
         each_block(world, counts.images, [&](std::int64_t begin, std::int64_t end) {
@@ -236,7 +222,7 @@ EmbedCounts embed(World& world, const EvalContext& context, const EmbedSource& s
       }
       if (::fsync(file.get()) != 0) throw storage_error("cannot sync {}: the disk may be full", part.native());
     });
-    agree(world, [&] {
+    together(context.comm, [&] {
       if (world.rank() == 0) rename_synced(part, output);
     });
   } catch (const Error&) {

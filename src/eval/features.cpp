@@ -181,6 +181,16 @@ at::Tensor image_features(const EvalContext& context, const PackedSet& set, Feat
                        });
 }
 
+bool all_finite(const at::Tensor& features) { return features.isfinite().all().item<bool>(); }
+
+void require_finite(const EvalContext& context, const PackedSet& set, bool finite) {
+  together(context.comm, [&] {
+    if (finite) return;
+    throw input_error("{}: features are not finite: the model diverged; evaluate an older checkpoint",
+                      set.folder().native());
+  });
+}
+
 fs::path feature_file(const EvalContext& context, const PackedSet& set) {
   return context.feature_folder / fmt::format("features_{}_{}.h5", encoder_key(context), set.checksum());
 }

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/eval/evaluate.hpp"
+#include "clip_hpc/model/caption_ids.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -7,8 +7,8 @@
 #include "clip_hpc/base/html.hpp"
 #include "clip_hpc/data/image/decode.hpp"
 #include "clip_hpc/data/image/resize.hpp"
-#include "clip_hpc/eval/evaluate.hpp"
 #include "clip_hpc/eval/ranking.hpp"
+#include "clip_hpc/eval/text_features.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -9,6 +9,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/data/packed/packed_home.hpp"
+#include "clip_hpc/eval/tasks/task.hpp"
 
 namespace fs = std::filesystem;
 
@@ -81,15 +82,6 @@ Words eval_keys() {  // that a section may have
   return keys;
 }
 
-Words metrics_of(const std::string& task) {
-  if (task != "retrieval") return {"acc1", "acc5", "mean_per_class_recall"};
-  Words metrics{"mean_recall@1"};
-  for (const char* k : {"1", "5", "10"}) {
-    for (const char* way : {"image", "text"}) metrics.push_back(fmt::format("{}_retrieval_recall@{}", way, k));
-  }
-  return metrics;
-}
-
 // The lines as overrides of [eval]; own keys go into `own`.
 Words overrides_of(const fs::path& file, const Section& section, const fs::path& root, const Words& known,
                    std::map<std::string, std::string>& own) {
@@ -156,24 +148,21 @@ SuiteEntry entry_of(const fs::path& file, const Section& section, const fs::path
   if (own["path"].empty()) throw input_error("{} has no path: name its packed set", where());
   entry.dataset = own["dataset"].empty() ? section.name : own["dataset"];
   entry.task = own["task"].empty() ? "zeroshot" : own["task"];
-  entry.metric =
-      own["metric"].empty() ? entry.task == "retrieval" ? "image_retrieval_recall@1" : "acc1" : own["metric"];
   try {
-    one_of({"zeroshot", "retrieval", "fewshot", "linear_probe"})("task", entry.task);
-    one_of(metrics_of(entry.task))("metric", entry.metric);
+    one_of(eval_task_names())("task", entry.task);
+    const EvalTask& task = find_eval_task(entry.task);
+    entry.metric = own["metric"].empty() ? task.main_metric : own["metric"];
+    one_of(task.metrics)("metric", entry.metric);
     OptionTable table;
     describe(table, entry.options);
     entry.options.data = {packed_path(root / own["path"]).native()};
     entry.options.tasks = {entry.task};
     entry.options.average.clear();
     table.parse({}, overrides);
-    if (learns(entry.task) && entry.options.train_data.empty()) {
+    if (task.learns() && entry.options.train_data.empty()) {
       throw input_error("{} needs train_data, a split to learn from", entry.task);
     }
-    if (entry.task == "fewshot") fewshot_options(entry.options);
-    if (entry.task == "linear_probe") {
-      for (const std::string& probe : entry.options.probes) probe_recipe(entry.options, probe);
-    }
+    task.variants(entry.options);
   } catch (const Error& problem) {
     throw Error(problem.kind(), fmt::format("{}: {}", where(), problem.what()));
   }
@@ -202,13 +191,13 @@ Suite read_suite(const fs::path& file, const fs::path& data_root, const EvalOpti
   }
   Words known = kOwnKeys;
   known.insert(known.end(), keys.begin(), keys.end());
-  std::map<std::pair<std::string, std::string>, std::string> seen;  // (dataset, task and labels) -> section
+  std::map<std::pair<std::string, std::string>, std::string> seen;  // (dataset, task, labels and variants) -> section
   for (const Section& section : sections) {
     if (section.name == "suite") continue;
     SuiteEntry entry = entry_of(file, section, data_root, known, common, defaults);
-    std::string what = entry.task;
-    if (entry.task == "zeroshot") what += fmt::format(" {}", entry.options.labels);
-    if (learns(entry.task)) what += fmt::format(" {} {}", entry.options.shots, entry.options.probes);
+    const EvalTask& task = find_eval_task(entry.task);
+    const std::string what = fmt::format("{} {} {}", entry.task, task.takes_labels ? entry.options.labels : Words{},
+                                         task.variants(entry.options));
     const auto [other, fresh] = seen.try_emplace({entry.dataset, what}, section.name);
     if (!fresh) {
       throw input_error("{}:{}: [{}] and [{}] would have the same results: give one another dataset name",

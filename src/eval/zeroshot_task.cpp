@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
-#include <optional>
+#include <numeric>
+#include <span>
 #include <sstream>
 
 #include "clip_hpc/base/error.hpp"
@@ -155,86 +156,86 @@ std::string canonical(std::string_view text, std::string_view kept) {
   return out;
 }
 
-ZeroshotTask zeroshot_task(const PackedSet& set, const std::string& label, const ZeroshotFiles& files) {
-  if (!files.label_map.empty() && !files.multilabel.empty()) {
-    throw input_error("eval.label_map and eval.multilabel both say what is right: give one of them");
-  }
-  ZeroshotTask task;
-  task.templates = files.templates.empty() ? set.templates() : lines_of(files.templates, "eval.templates");
-  std::vector<std::string> names =
-      files.classnames.empty() ? set.classnames(label) : lines_of(files.classnames, "eval.classnames");
-  const ClassIndex index(names);
+namespace {
 
-  // Which classes are right for a sample: of its label, or of its place in the set.
-  const std::vector<std::int32_t> labels = set.all_labels(label);
-  std::vector<std::vector<std::int64_t>> right_of;
-  task.truths = names;
-  if (!files.label_map.empty()) {
-    task.truths = set.classnames(label);
-    right_of = mapped_classes(files.label_map, task.truths, index);
-  } else if (!files.multilabel.empty()) {
-    task.has_classes = false;
-    const Json json = json_of(files.multilabel, "eval.multilabel");
-    const std::string where = "eval.multilabel = " + files.multilabel.native();
-    if (!json.is_array() || json.size() != set.count()) {
-      throw input_error("{}: {} has {} samples: give a list of as many lists of classes, in the set's order", where,
-                        set.folder().native(), set.count());
-    }
-    for (std::size_t i = 0; i < json.size(); ++i) {
-      right_of.push_back(index.list(json[i], fmt::format("{}, sample {}", where, i)));
-    }
-    // A list in another order than the set's would give numbers all the same.
-    std::size_t told = 0, own = 0;
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      if (right_of[i].empty() || labels[i] < 0) continue;
-      ++told;
-      own += std::ranges::find(right_of[i], std::int64_t{labels[i]}) != right_of[i].end() ? 1 : 0;
-    }
-    if (told >= 1000 && own * 10 < told) {
-      throw input_error(
-          "{}: only {} of {} samples have their own class among the right ones: the list is in another order than {}",
-          where, own, told, set.folder().native());
-    }
-  } else {
-    for (std::size_t c = 0; c < names.size(); ++c) right_of.push_back({static_cast<std::int64_t>(c)});
-    if (!files.classnames.empty()) {
-      std::optional<std::size_t> own;
-      try {
-        own = set.classnames(label).size();
-      } catch (const Error&) {  // a set without names of its own is what the file is for
-      }
-      if (own && *own != names.size()) {
-        throw input_error(
-            "eval.classnames = {} has {} names, {} has {}: give a name for each label, or eval.label_map to say which "
-            "classes count for which",
-            files.classnames.native(), names.size(), set.folder().native(), *own);
-      }
-    }
-  }
+using ClassLists = std::vector<std::vector<std::int64_t>>;
 
-  // The classes that compete, renumbered.
+// The right classes of each sample, from a file that lists them in the set's order.
+ClassLists listed_classes(const fs::path& file, const PackedSet& set, std::span<const std::int32_t> labels,
+                          const ClassIndex& index) {
+  const Json json = json_of(file, "eval.multilabel");
+  const std::string where = "eval.multilabel = " + file.native();
+  if (!json.is_array() || json.size() != set.count()) {
+    throw input_error("{}: {} has {} samples: give a list of as many lists of classes, in the set's order", where,
+                      set.folder().native(), set.count());
+  }
+  ClassLists right;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    right.push_back(index.list(json[i], fmt::format("{}, sample {}", where, i)));
+  }
+  // A list in another order than the set's would give numbers all the same.
+  std::size_t told = 0, own = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (right[i].empty() || labels[i] < 0) continue;
+    ++told;
+    own += std::ranges::find(right[i], std::int64_t{labels[i]}) != right[i].end() ? 1 : 0;
+  }
+  if (told >= 1000 && own * 10 < told) {
+    throw input_error(
+        "{}: only {} of {} samples have their own class among the right ones: the list is in another order than {}",
+        where, own, told, set.folder().native());
+  }
+  return right;
+}
+
+// Names of a file stand for those of the set, one by one.
+void check_number_of_names(const fs::path& file, std::size_t names, const PackedSet& set, const std::string& label) {
+  std::size_t own = names;
+  try {
+    own = set.classnames(label).size();
+  } catch (const Error&) {  // a set without names of its own is what the file is for
+  }
+  if (own != names) {
+    throw input_error(
+        "eval.classnames = {} has {} names, {} has {}: give a name for each label, or eval.label_map to say which "
+        "classes count for which",
+        file.native(), names, set.folder().native(), own);
+  }
+}
+
+// The classes that compete, those of the file or all: their names go into the task. Returns the place of each class
+// among them, -1 for one that does not compete.
+std::vector<std::int64_t> choose_classes(ZeroshotTask& task, const fs::path& file,
+                                         const std::vector<std::string>& names, const ClassIndex& index) {
   std::vector<std::int64_t> place(names.size());
-  if (files.classes.empty()) {
-    for (std::size_t c = 0; c < names.size(); ++c) place[c] = static_cast<std::int64_t>(c);
+  if (file.empty()) {
+    std::iota(place.begin(), place.end(), 0);
     task.names = names;
-  } else {
-    std::fill(place.begin(), place.end(), -1);
-    const std::string where = "eval.classes = " + files.classes.native();
-    for (const std::string& line : lines_of(files.classes, "eval.classes")) {
-      const auto c = static_cast<std::size_t>(index.at(line, where));
-      if (place[c] >= 0) throw input_error("{}: class \"{}\" is there twice: remove one line", where, line);
-      place[c] = static_cast<std::int64_t>(task.names.size());
-      task.names.push_back(names[c]);
-    }
+    return place;
   }
-  for (std::vector<std::int64_t>& right : right_of) {
+  std::fill(place.begin(), place.end(), -1);
+  const std::string where = "eval.classes = " + file.native();
+  for (const std::string& line : lines_of(file, "eval.classes")) {
+    const auto c = static_cast<std::size_t>(index.at(line, where));
+    if (place[c] >= 0) throw input_error("{}: class \"{}\" is there twice: remove one line", where, line);
+    place[c] = static_cast<std::int64_t>(task.names.size());
+    task.names.push_back(names[c]);
+  }
+  return place;
+}
+
+void renumber(ClassLists& lists, const std::vector<std::int64_t>& place) {
+  for (std::vector<std::int64_t>& right : lists) {
     for (std::int64_t& c : right) c = place[static_cast<std::size_t>(c)];
     std::erase(right, -1);
     std::sort(right.begin(), right.end());
     right.erase(std::unique(right.begin(), right.end()), right.end());
   }
-  if (!task.has_classes) task.truths = task.names;
+}
 
+// `right_of`: of each class where the task has classes, else of each sample.
+void take_samples(ZeroshotTask& task, const PackedSet& set, std::span<const std::int32_t> labels,
+                  const ClassLists& right_of) {
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (task.has_classes && (labels[i] < 0 || static_cast<std::size_t>(labels[i]) >= right_of.size())) {
       throw input_error("{}: label {} is outside the {} class names: mend the labels or the class names",
@@ -251,15 +252,48 @@ ZeroshotTask zeroshot_task(const PackedSet& set, const std::string& label, const
         "{}: no sample is left to classify: name its classes in eval.classes, eval.label_map or eval.multilabel",
         set.folder().native());
   }
+}
 
-  if (files.canonicalise) {
-    for (std::string& form : task.templates) form = canonical(form, placeholder(form));
-    for (std::string& name : task.names) {
-      std::string plain = canonical(name, ",");  // big_vision keeps the commas between synonyms
-      if (plain.empty()) throw input_error("class \"{}\" is punctuation alone: leave eval.canonicalise out", name);
-      name = std::move(plain);
-    }
+void canonicalise(ZeroshotTask& task) {
+  for (std::string& form : task.templates) form = canonical(form, placeholder(form));
+  for (std::string& name : task.names) {
+    std::string plain = canonical(name, ",");  // big_vision keeps the commas between synonyms
+    if (plain.empty()) throw input_error("class \"{}\" is punctuation alone: leave eval.canonicalise out", name);
+    name = std::move(plain);
   }
+}
+
+}  // namespace
+
+ZeroshotTask zeroshot_task(const PackedSet& set, const std::string& label, const ZeroshotFiles& files) {
+  if (!files.label_map.empty() && !files.multilabel.empty()) {
+    throw input_error("eval.label_map and eval.multilabel both say what is right: give one of them");
+  }
+  ZeroshotTask task;
+  task.templates = files.templates.empty() ? set.templates() : lines_of(files.templates, "eval.templates");
+  const std::vector<std::string> names =
+      files.classnames.empty() ? set.classnames(label) : lines_of(files.classnames, "eval.classnames");
+  const ClassIndex index(names);
+
+  // Which classes are right for a sample: of its label, or of its place in the set.
+  const std::vector<std::int32_t> labels = set.all_labels(label);
+  ClassLists right_of;
+  task.truths = names;
+  if (!files.label_map.empty()) {
+    task.truths = set.classnames(label);
+    right_of = mapped_classes(files.label_map, task.truths, index);
+  } else if (!files.multilabel.empty()) {
+    task.has_classes = false;
+    right_of = listed_classes(files.multilabel, set, labels, index);
+  } else {
+    for (std::size_t c = 0; c < names.size(); ++c) right_of.push_back({static_cast<std::int64_t>(c)});
+    if (!files.classnames.empty()) check_number_of_names(files.classnames, names.size(), set, label);
+  }
+
+  renumber(right_of, choose_classes(task, files.classes, names, index));
+  if (!task.has_classes) task.truths = task.names;
+  take_samples(task, set, labels, right_of);
+  if (files.canonicalise) canonicalise(task);
   for (const std::string& form : task.templates) fill_template(form, "");  // throws
   return task;
 }

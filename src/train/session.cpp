@@ -1,8 +1,6 @@
 #include "clip_hpc/train/session.hpp"
 
 #include <algorithm>
-#include <cstdlib>
-#include <thread>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/data/packed/subset.hpp"
@@ -26,13 +24,6 @@ TrainingData open_training_data(const DataOptions& options) {
     data.epoch_samples += count * static_cast<std::uint64_t>(data.weights[i]);
   }
   return data;
-}
-
-int compute_threads(const World& world, std::int64_t asked) {
-  if (asked > 0) return static_cast<int>(asked);
-  if (const char* text = std::getenv("OMP_NUM_THREADS"); text != nullptr && std::atoi(text) > 0) return std::atoi(text);
-  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  return std::max(1, cores / world.local_size());
 }
 
 }  // namespace clip_hpc

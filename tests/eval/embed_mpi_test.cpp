@@ -6,7 +6,7 @@
 
 #include "clip_hpc/data/packed/hdf5_handle.hpp"
 #include "clip_hpc/data/packed/shard.hpp"
-#include "clip_hpc/eval/evaluate.hpp"
+#include "clip_hpc/model/caption_ids.hpp"
 #include "tests/eval/eval_mpi_fixture.hpp"
 
 namespace clip_hpc {

@@ -4,7 +4,7 @@
 
 #include "clip_hpc/base/html.hpp"
 #include "clip_hpc/data/image/decode.hpp"
-#include "clip_hpc/eval/evaluate.hpp"
+#include "clip_hpc/eval/text_features.hpp"
 #include "tests/eval/eval_fixtures.hpp"
 
 namespace clip_hpc {

@@ -18,8 +18,8 @@
 #include "clip_hpc/checkpoint/safetensors.hpp"
 #include "clip_hpc/config/option_table.hpp"
 #include "clip_hpc/data/packed/hdf5_handle.hpp"
-#include "clip_hpc/eval/tasks/fewshot.hpp"
-#include "clip_hpc/eval/tasks/linear_probe.hpp"
+#include "clip_hpc/eval/heads/probe.hpp"
+#include "clip_hpc/eval/heads/ridge.hpp"
 
 namespace clip_hpc {
 namespace {

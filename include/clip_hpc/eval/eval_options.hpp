@@ -5,10 +5,6 @@
 #include <vector>
 
 #include "clip_hpc/config/option_table.hpp"
-#include "clip_hpc/eval/features.hpp"
-#include "clip_hpc/eval/tasks/fewshot.hpp"
-#include "clip_hpc/eval/tasks/linear_probe.hpp"
-#include "clip_hpc/eval/zeroshot_task.hpp"
 
 namespace clip_hpc {
 
@@ -40,19 +36,5 @@ struct EvalOptions {  // [eval]
   std::int64_t probe_seed = 0;
 };
 void describe(OptionTable& table, EvalOptions& options);
-
-ZeroshotFiles zeroshot_files(const EvalOptions& options);
-// What zero-shot results of these options are called; empty where all is as the set has it.
-std::string zeroshot_variant(const EvalOptions& options);
-// The label names to classify by: eval.labels, else `label` alone where files say what the classes are, else all.
-// Throws input where the set lacks them.
-std::vector<std::string> zeroshot_labels(const PackedSet& set, const EvalOptions& options);
-
-// Whether a task needs eval.train_data.
-bool learns(const std::string& task);
-
-FewshotOptions fewshot_options(const EvalOptions& options);                              // throws input
-ProbeRecipe probe_recipe(const EvalOptions& options, const std::string& method);         // throws input
-FeatureKind feature_kind(const EvalOptions& options, const std::string& task_or_probe);  // what auto means
 
 }  // namespace clip_hpc

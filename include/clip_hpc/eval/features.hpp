@@ -65,6 +65,10 @@ at::Tensor kept_image_features(const EvalContext& context, const PackedSet& set,
 // Collective. The same numbers again: from context.memo, else as kept_image_features, and remembered there.
 at::Tensor shared_image_features(const EvalContext& context, const PackedSet& set, FeatureKind kind);
 
+bool all_finite(const at::Tensor& features);
+// Collective. Throws input on all ranks where one of them has features that are no numbers.
+void require_finite(const EvalContext& context, const PackedSet& set, bool finite);
+
 // features_<weights, model, view and precision>_<the set>.h5
 std::filesystem::path feature_file(const EvalContext& context, const PackedSet& set);
 

@@ -8,8 +8,9 @@
 
 #include "clip_hpc/checkpoint/load_model.hpp"
 #include "clip_hpc/checkpoint/training_state.hpp"
+#include "clip_hpc/comm/compute_threads.hpp"
 #include "clip_hpc/data/packed/packed_set.hpp"
-#include "clip_hpc/eval/evaluate.hpp"
+#include "clip_hpc/model/caption_ids.hpp"
 #include "clip_hpc/run/progress.hpp"
 #include "clip_hpc/train/loop.hpp"
 #include "clip_hpc/train/run_config.hpp"
@@ -24,6 +25,5 @@ struct TrainingData {
 };
 TrainingData open_training_data(const DataOptions& options);  // throws input, storage
 
-int compute_threads(const World& world, std::int64_t asked);
 
 }  // namespace clip_hpc

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <span>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/eval/jobs/evaluate_all.hpp"
-#include "clip_hpc/eval/jobs/learned_tasks.hpp"
 
 namespace fs = std::filesystem;
 
@@ -65,7 +65,7 @@ bool is_set(const fs::path& folder) {
 // Of a section: the first set that is not there, or nothing.
 std::string missing_set(const SuiteEntry& entry) {
   if (!is_set(entry.options.data.front())) return entry.options.data.front();
-  if (!entry.options.train_data.empty() && learns(entry.task) && !is_set(entry.options.train_data)) {
+  if (!entry.options.train_data.empty() && find_eval_task(entry.task).learns() && !is_set(entry.options.train_data)) {
     return entry.options.train_data;
   }
   return {};
@@ -85,7 +85,8 @@ std::string key_of(const EvalContext& context, const SuiteEntry& entry) {
     add_file(*file);
     *file = fs::path(*file).filename().native();
   }
-  for (const std::string& path : {entry.options.data.front(), learns(entry.task) ? entry.options.train_data : ""}) {
+  for (const std::string& path :
+       {entry.options.data.front(), find_eval_task(entry.task).learns() ? entry.options.train_data : ""}) {
     if (path.empty()) continue;
     const PackedSet set(path);
     text += feature_file(context, set).filename().native() + " ";  // weights, model, view, precision; shards
@@ -158,36 +159,28 @@ void write_rows(const fs::path& file, const Suite& suite, const std::vector<Row>
   write_json_file(file, json);
 }
 
-// Which results of results.json are the section's, that of its first label and variant first.
-std::vector<Result> results_of(const RunFolder& folder, const SuiteEntry& entry, std::int64_t step) {
-  const std::map<std::string, const char*> names{{"zeroshot", kTaskZeroshot},
-                                                 {"retrieval", kTaskRetrieval},
-                                                 {"fewshot", kTaskFewshot},
-                                                 {"linear_probe", kTaskProbe}};
-  std::vector<std::string> labels{"label"};
-  const PackedSet set(entry.options.data.front());
-  if (entry.task == "zeroshot") labels = zeroshot_labels(set, entry.options);
-  if (learns(entry.task)) labels = shared_labels(PackedSet(entry.options.train_data), set);
-  const std::vector<Result> all = read_results(folder.results_file());
+// The section's own of the results that were computed, that of its first label and variant first.
+std::vector<Result> results_of(const SuiteEntry& entry, std::span<const Result> all) {
+  const EvalTask& task = find_eval_task(entry.task);
   std::vector<Result> mine;
-  for (const std::string& label : labels) {
-    for (const std::string& variant : variants_of(entry.options, entry.task)) {
+  for (const std::string& label : task.labels(PackedSet(entry.options.data.front()), entry.options)) {
+    for (const std::string& variant : task.variants(entry.options)) {
       const auto found = std::ranges::find_if(all, [&](const Result& r) {
-        return r.dataset == entry.dataset && r.task == names.at(entry.task) && r.step == step &&
-               r.label == result_label(label) && r.variant == variant;
+        return r.dataset == entry.dataset && r.task == task.result_task && r.label == result_label(label) &&
+               r.variant == variant;
       });
       if (found != all.end()) mine.push_back(*found);
     }
   }
-  if (mine.empty()) throw internal_error("[{}] left no result in {}", entry.section, folder.results_file().native());
+  if (mine.empty()) throw internal_error("[{}] gave no result", entry.section);
   return mine;
 }
 
 // One file a result, and the row.
-void take_results(const RunFolder& folder, const SuiteEntry& entry, std::int64_t step, Row& row) {
+void take_results(const RunFolder& folder, const SuiteEntry& entry, std::span<const Result> all, Row& row) {
   const fs::path files = folder.path / "clip_benchmark";
   fs::create_directories(files);
-  const std::vector<Result> results = results_of(folder, entry, step);
+  const std::vector<Result> results = results_of(entry, all);
   row.files.clear();
   row.sums.clear();
   for (Result result : results) {
@@ -291,7 +284,7 @@ std::vector<std::size_t> with_same_head(const Suite& suite, const std::vector<Ro
     describe(table, options);
     return table.dump();
   };
-  if (!learns(suite.entries[first].task)) return group;
+  if (!find_eval_task(suite.entries[first].task).learns()) return group;
   std::set<std::string> paths{suite.entries[first].options.data.front()};
   for (std::size_t i = first + 1; i < rows.size(); ++i) {
     if (rows[i].state != "open" || head_of(i) != head_of(first)) continue;
@@ -345,7 +338,7 @@ bool evaluate_suite(World& world, const EvalContext& context, const Suite& suite
       return false;
     }
     for (const std::size_t member : group) {
-      if (world.rank() == 0) take_results(folder, suite.entries[member], progress.step, rows[member]);
+      if (world.rank() == 0) take_results(folder, suite.entries[member], outcome.results, rows[member]);
       rows[member].state = "done";
       ++computed;
     }

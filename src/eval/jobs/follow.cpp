@@ -13,12 +13,10 @@
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/checkpoint/checkpoint.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
-#include "clip_hpc/comm/comm_options.hpp"
-#include "clip_hpc/train/run_config.hpp"
 #include "clip_hpc/comm/collectively.hpp"
-#include "clip_hpc/comm/communicator.hpp"
+#include "clip_hpc/comm/comm_options.hpp"
 #include "clip_hpc/eval/jobs/evaluate_all.hpp"
-#include "clip_hpc/eval/jobs/learned_tasks.hpp"
+#include "clip_hpc/run/run_config_file.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -43,10 +41,10 @@ void pause(World& world, double seconds) {
 
 // What rank 0 knows of the run's checkpoints.
 struct Watch {
-  const RunFolder& run;
-  std::set<std::int64_t> waiting;  // whole, and not looked at yet
-  std::set<std::int64_t> over;     // evaluated, vanished, or broken
-  bool finished = false;           // the last checkpoint of the run has been there
+  RunFolder run;
+  std::set<std::int64_t> waiting = {};  // whole, and not looked at yet
+  std::set<std::int64_t> over = {};     // evaluated, vanished, or broken
+  bool finished = false;                // the last checkpoint of the run has been there
 
   void look() {
     const std::vector<std::int64_t> steps = run.checkpoint_steps();
@@ -80,104 +78,149 @@ struct Watch {
   }
 };
 
-EvalOptions options_of(const FollowRequest& request) {
-  RunConfig config;
+EvalOptions options_of(const RunFolder& run, const std::vector<std::string>& settings) {
+  EvalOptions options;
   OptionTable table;
-  describe(table, config);
-  table.parse({request.run.config_file()}, request.settings);
-  if (config.eval.data.empty()) {
-    throw input_error("{} names no eval.data: give --data", request.run.config_file().native());
+  describe(table, options);
+  parse_run_config(table, run.config_file(), settings);
+  if (options.data.empty()) throw input_error("{} names no eval.data: give --data", run.config_file().native());
+  return options;
+}
+
+// One job that follows one run.
+struct Job {
+  World& world;
+  const FollowRequest& request;
+  ComputeDevice device;
+  RunFolder run;
+  RunFolder target;  // of the results
+  std::unique_ptr<Communicator> comm;
+  Timer timer = {};
+  std::size_t failed = 0;  // evaluations
+
+  // Collective: asked to stop, or the time is over.
+  bool must_stop() const {
+    const bool late = world.rank() == 0 && request.stop_after_s > 0 && timer.seconds() > request.stop_after_s;
+    return agree_max(world, late || shutdown_requested());
   }
-  return config.eval;
+
+  int stop() const {
+    log_info("stopped following {} on request; submit again to go on", run.path.native());
+    clear_shutdown_request();
+    return kExitStoppedCleanly;
+  }
+
+  void nap() const {
+    const double left_s = request.stop_after_s - timer.seconds() + 0.1;
+    pause(world, request.stop_after_s > 0 ? std::min(request.poll_s, left_s) : request.poll_s);
+  }
+};
+
+// What to evaluate; the run may still wait in the queue. Nothing: the job must stop.
+std::optional<EvalOptions> wait_for_options(const Job& job) {
+  std::optional<EvalOptions> options = job.request.options;
+  const std::filesystem::path file = job.run.config_file();
+  for (bool told = false; !options; told = true) {
+    std::error_code ignored;
+    if (agree_max(job.world, job.world.rank() == 0 && std::filesystem::exists(file, ignored))) {
+      together(*job.comm, [&] { options = options_of(job.run, job.request.settings); });
+      break;
+    }
+    if (!told) log_info("{} is not there yet: waiting for it", file.native());
+    if (job.must_stop()) return std::nullopt;
+    job.nap();
+  }
+  together(*job.comm, [&] {
+    for (const std::string& set : options->data) check_evaluable(PackedSet{set}, *options);
+    if (job.world.rank() == 0) std::filesystem::create_directories(job.target.path);
+  });
+  return options;
+}
+
+struct Next {
+  std::int64_t step = -1;  // -1: none is waiting
+  bool finished = false;   // the run is
+};
+
+Next look_for_next(const Job& job, Watch& watch) {
+  std::array<std::int64_t, 2> next{-1, 0};
+  together(*job.comm, [&] {
+    if (job.world.rank() != 0) return;
+    watch.look();
+    if (!watch.waiting.empty()) next[0] = *watch.waiting.begin();
+    next[1] = watch.finished ? 1 : 0;
+  });
+  job.world.all_reduce_max(next);
+  return {next[0], next[1] != 0};
+}
+
+// All of it in memory: from here on the checkpoint may go. Nothing, and a message, where it cannot be read.
+std::optional<LoadedModel> load_or_skip(const Job& job, std::int64_t step) {
+  const std::filesystem::path path = job.run.checkpoint_path(step);
+  std::optional<LoadedModel> loaded;
+  try {
+    together(*job.comm, [&] {
+      loaded = load_model(path, job.request.source.precision, job.device.device, job.request.source.weights);
+    });
+  } catch (const Error& problem) {
+    if (problem.kind() != ErrorKind::storage && problem.kind() != ErrorKind::input) throw;
+    std::error_code ignored;
+    if (job.world.rank() == 0 && !std::filesystem::exists(path, ignored)) {
+      Watch::tell_vanished(step);
+    } else {
+      log_info("warning: skipping {}: {}", path.native(), problem.what());
+    }
+    return std::nullopt;
+  }
+  return loaded;
+}
+
+// False: a rank was asked to stop before it was finished.
+bool evaluate_step(Job& job, const EvalOptions& options, std::int64_t step) {
+  if (is_evaluated(job.world, options, job.target, step)) {
+    log_info("step {} is evaluated already", step);
+    return true;
+  }
+  const std::optional<LoadedModel> loaded = load_or_skip(job, step);
+  if (!loaded) return true;
+  log_info("step {} of {}", step, loaded->progress.total_steps);
+  const EvalContext context{*job.comm, *loaded->model, *loaded->tokenizer, options.view,
+                            job.request.source.feature_folder};
+  const Evaluated outcome = evaluate_all(job.world, context, options, job.target, loaded->progress,
+                                         without_slash(job.run.path).filename().string());
+  job.failed += outcome.failures.size();
+  return outcome.finished;
 }
 
 }  // namespace
 
-int follow(World& world, const FollowRequest& request, const ComputeDevice& device) {
+int follow(World& world, const FollowRequest& request) {
+  const ComputeDevice device = prepare_evaluation(world, request.source);
   install_shutdown_signals();
-  const auto comm = make_communicator(world, {});
-  const Timer timer;
-  const auto must_stop = [&] {
-    const bool late = world.rank() == 0 && request.stop_after_s > 0 && timer.seconds() > request.stop_after_s;
-    return agree_max(world, late || shutdown_requested());
-  };
-  const auto stopped = [&] {
-    log_info("stopped following {} on request; submit again to go on", request.run.path.native());
-    clear_shutdown_request();
-    return kExitStoppedCleanly;
-  };
-  const auto nap_s = [&] {
-    return request.stop_after_s > 0 ? std::min(request.poll_s, request.stop_after_s - timer.seconds() + 0.1)
-                                    : request.poll_s;
-  };
-
-  // The run may still wait in the queue.
-  std::optional<EvalOptions> options = request.options;
-  for (bool told = false; !options; told = true) {
-    std::error_code ignored;
-    if (agree_max(world, world.rank() == 0 && std::filesystem::exists(request.run.config_file(), ignored))) {
-      together(*comm, [&] { options = options_of(request); });
-      break;
-    }
-    if (!told) log_info("{} is not there yet: waiting for it", request.run.config_file().native());
-    if (must_stop()) return stopped();
-    pause(world, nap_s());
-  }
-  together(*comm, [&] {
-    for (const std::string& set : options->data) check_evaluable(PackedSet{set}, *options);
-    if (world.rank() == 0) std::filesystem::create_directories(request.output);
-  });
-  const RunFolder target{request.output, kFollowResults};
-
-  Watch watch{request.run, {}, {}, false};
-  std::size_t failed = 0;
-  for (;;) {
-    if (must_stop()) return stopped();
-    std::array<std::int64_t, 2> next{-1, 0};  // step, whether the run is finished
-    together(*comm, [&] {
-      if (world.rank() != 0) return;
-      watch.look();
-      if (!watch.waiting.empty()) next[0] = *watch.waiting.begin();
-      next[1] = watch.finished ? 1 : 0;
-    });
-    world.all_reduce_max(next);
-    const std::int64_t step = next[0];
-    if (step < 0) {
-      if (next[1] != 0) break;
-      pause(world, nap_s());
+  Job job{world,
+          request,
+          device,
+          RunFolder{request.source.model},
+          RunFolder{request.output, kFollowResults},
+          make_communicator(world, {})};
+  const std::optional<EvalOptions> options = wait_for_options(job);
+  if (!options) return job.stop();
+  for (Watch watch{job.run};;) {
+    if (job.must_stop()) return job.stop();
+    const Next next = look_for_next(job, watch);
+    if (next.step < 0) {
+      if (next.finished) break;
+      job.nap();
       continue;
     }
-    if (is_evaluated(world, *options, target, step)) {
-      log_info("step {} is evaluated already", step);
-    } else {
-      const std::filesystem::path path = request.run.checkpoint_path(step);
-      std::optional<LoadedModel> loaded;  // all of it in memory: from here on the checkpoint may go
-      try {
-        together(*comm, [&] { loaded = load_model(path, request.precision, device.device, request.weights); });
-      } catch (const Error& problem) {
-        if (problem.kind() != ErrorKind::storage && problem.kind() != ErrorKind::input) throw;
-        std::error_code ignored;
-        if (world.rank() == 0 && !std::filesystem::exists(path, ignored)) {
-          Watch::tell_vanished(step);
-        } else {
-          log_info("warning: skipping {}: {}", path.native(), problem.what());
-        }
-      }
-      if (loaded) {
-        log_info("step {} of {}", step, loaded->progress.total_steps);
-        const EvalContext context{*comm, *loaded->model, *loaded->tokenizer, options->view, request.feature_folder};
-        const Evaluated outcome = evaluate_all(world, context, *options, target, loaded->progress,
-                                               without_slash(request.run.path).filename().string());
-        failed += outcome.failures.size();
-        if (!outcome.finished) return stopped();
-      }
-    }
-    watch.waiting.erase(step);
-    watch.over.insert(step);
+    if (!evaluate_step(job, *options, next.step)) return job.stop();
+    watch.waiting.erase(next.step);
+    watch.over.insert(next.step);
   }
-  log_info("{} is finished: every checkpoint that was there has been evaluated", request.run.path.native());
-  if (failed > 0) {
-    throw storage_error("{} evaluations failed (the reasons are above): mend them and follow the run again", failed);
+  log_info("{} is finished: every checkpoint that was there has been evaluated", job.run.path.native());
+  if (job.failed > 0) {
+    throw storage_error("{} evaluations failed (the reasons are above): mend them and follow the run again",
+                        job.failed);
   }
   return kExitDone;
 }

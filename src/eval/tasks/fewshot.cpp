@@ -1,116 +1,74 @@
-#include "clip_hpc/eval/tasks/fewshot.hpp"
-
-#include <ATen/core/grad_mode.h>
-#include <algorithm>
-#include <array>
-
-#include "clip_hpc/base/error.hpp"
-#include "clip_hpc/comm/collectively.hpp"
+// Few-shot regression as a task: every number of shots and every strength of the ridge is a variant of its results.
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/eval/heads/ridge.hpp"
+#include "eval/number_words.hpp"
+#include "eval/tasks/task_rows.hpp"
 
 namespace clip_hpc {
 namespace {
 
-constexpr double kBiasFeature = 100;  // so large that the bias is hardly shrunk
-constexpr double kDeviationFloor = 1e-5;
-constexpr std::array<const char*, 3> kMetrics{"acc1", "acc5", "mean_per_class_recall"};
+constexpr const char* kName = "fewshot";
+
+FewshotOptions fewshot_options(const EvalOptions& options) {
+  FewshotOptions fewshot{numbers_from<std::int64_t>("eval.shots", options.shots), options.fewshot_seeds,
+                         numbers_from<double>("eval.l2", options.l2)};
+  for (const std::int64_t shots : fewshot.shots) at_least(1)("eval.shots", shots);
+  for (const double l2 : fewshot.l2) above(0)("eval.l2", l2);
+  return fewshot;
+}
+
+std::string variant(FeatureKind kind, std::int64_t shots, double l2) {
+  return fmt::format("{}-shot {} l2={}", shots, name_of(kind), l2);
+}
+
+Strings variants(const EvalOptions& options) {
+  const FewshotOptions fewshot = fewshot_options(options);
+  Strings all;
+  for (const std::int64_t shots : fewshot.shots) {
+    for (const double l2 : fewshot.l2) all.push_back(variant(feature_kind(options, FeatureKind::pooled), shots, l2));
+  }
+  return all;
+}
+
+void check(const PackedSet& set, const EvalOptions& options) {
+  fewshot_options(options);
+  check_learnable(set, options, kName);
+}
+
+void run_head(const TaskRun& run, const LearnedSets& sets, const std::string&) {
+  const FeatureKind kind = feature_kind(run.options, FeatureKind::pooled);
+  const Samples train = train_samples(run.context, sets, kind);
+  const std::vector<TestSamples> tests = test_samples(run.context, sets, kind);
+  const auto outcomes =
+      evaluate_fewshot(run.context.comm, train, std::ssize(sets.classes.names), tests, fewshot_options(run.options));
+  for (const FewshotOutcome& outcome : outcomes) {
+    Result result = learned_result(run.common, sets, sets.tests[outcome.test], run.names);
+    result.task = kTaskFewshot;
+    result.variant = variant(kind, outcome.shots, outcome.l2);
+    result.metrics = outcome.metrics;
+    result.hyper = {{"shots", static_cast<double>(outcome.shots)},
+                    {"l2", outcome.l2},
+                    {"seeds", static_cast<double>(run.options.fewshot_seeds)}};
+    log_info("{}: few-shot, {}: {:.1f} % of {} images, mean of {} seeds", shown_name(result), result.variant,
+             100 * outcome.metrics.at("acc1"), result.n, run.options.fewshot_seeds);
+    run.hand_in({std::move(result)});
+  }
+}
 
 }  // namespace
 
-std::vector<std::int64_t> fewshot_rows(const std::vector<std::int64_t>& labels, std::int64_t classes,
-                                       std::int64_t shots, std::uint64_t seed) {
-  std::vector<std::int64_t> rows;
-  for (const auto& of_class : shuffled_rows_by_class(labels, classes, seed, Purpose::fewshot)) {
-    const auto taken = std::min<std::ptrdiff_t>(shots, std::ssize(of_class));
-    rows.insert(rows.end(), of_class.begin(), of_class.begin() + taken);
-  }
-  return rows;
-}
-
-std::vector<RidgeHead> fit_ridge(const Samples& samples, std::int64_t classes, std::span<const double> l2) {
-  for (const double one : l2) {
-    if (!(one > 0)) throw input_error("eval.l2 must be above 0, got {}", one);
-  }
-  const at::NoGradGuard no_grad;
-  const at::Tensor raw = samples.x.to(at::kDouble);  // [n, dim]
-  const std::int64_t n = raw.size(0), dim = raw.size(1);
-  const at::Tensor mean = raw.mean(0);
-  const at::Tensor deviation = (raw - mean).square().mean(0).sqrt() + kDeviationFloor;
-  const at::Tensor x = at::cat({(raw - mean) / deviation, at::full({n, 1}, kBiasFeature, at::kDouble)}, 1);
-  at::Tensor y = at::full({n, classes}, -1.0, at::kDouble);
-  y.scatter_(1, at::tensor(samples.y, at::kLong).unsqueeze(1), 1.0);
-
-  // (x'x + l2)^-1 x'y, or x'(xx' + l2)^-1 y where that is the smaller system.
-  const bool primal = n >= dim + 1;
-  const at::Tensor gram = primal ? at::matmul(x.t(), x) : at::matmul(x, x.t());
-  const at::Tensor right = primal ? at::matmul(x.t(), y) : y;
-  std::vector<RidgeHead> heads;
-  for (const double one : l2) {
-    at::Tensor shrunk = gram.clone();
-    shrunk.diagonal().add_(one);
-    const auto [factor, broken] = at::linalg_cholesky_ex(shrunk);
-    if (broken.item<int>() != 0) {
-      throw input_error("eval.l2 = {} vanishes beside the rounding of these features: take a larger one", one);
-    }
-    const at::Tensor solved = at::cholesky_solve(right, factor);
-    const at::Tensor w = primal ? solved : at::matmul(x.t(), solved);  // [dim + 1, classes]
-    const at::Tensor weight = w.slice(0, 0, dim) / deviation.unsqueeze(1);
-    heads.push_back({weight, kBiasFeature * w[dim] - at::matmul(mean, weight)});
-  }
-  return heads;
-}
-
-std::vector<FewshotOutcome> evaluate_fewshot(Communicator& comm, const Samples& train, std::int64_t classes,
-                                             std::span<const TestSamples> tests, const FewshotOptions& options) {
-  check_trainable(train, classes, "the training split");
-  for (const TestSamples& test : tests) check_testable(test, train.x.size(1), classes);
-  const auto shots = std::ssize(options.shots), strengths = std::ssize(options.l2), sets = std::ssize(tests);
-  const auto kinds = std::ssize(kMetrics);
-  at::Tensor all = at::zeros({options.seeds, shots, strengths, sets, kinds}, at::kDouble);
-  together(comm, [&] {
-    for (std::int64_t unit = comm.rank(); unit < options.seeds * shots; unit += comm.size()) {
-      const std::int64_t seed = unit / shots, s = unit % shots;
-      const auto rows =
-          fewshot_rows(train.y, classes, options.shots[static_cast<std::size_t>(s)], static_cast<std::uint64_t>(seed));
-      const std::vector<RidgeHead> heads = fit_ridge(take(train, rows), classes, options.l2);
-      for (std::int64_t l = 0; l < strengths; ++l) {
-        const RidgeHead& head = heads[static_cast<std::size_t>(l)];
-        for (std::int64_t t = 0; t < sets; ++t) {
-          const auto metrics = head_metrics(head.weight, head.bias, tests[static_cast<std::size_t>(t)]);
-          for (std::int64_t k = 0; k < kinds; ++k) {
-            const auto found = metrics.find(kMetrics[static_cast<std::size_t>(k)]);
-            if (found != metrics.end()) all[seed][s][l][t][k].fill_(found->second);
-          }
-        }
-      }
-    }
-  });
-  comm.all_reduce(all, ReduceOp::sum);  // the others' shares are zero, so the sum is exact
-
-  std::vector<FewshotOutcome> outcomes;
-  for (std::int64_t t = 0; t < sets; ++t) {
-    const TestSamples& test = tests[static_cast<std::size_t>(t)];
-    const std::int64_t competing = test.columns.empty() ? classes : std::ssize(test.columns);
-    for (std::int64_t s = 0; s < shots; ++s) {
-      for (std::int64_t l = 0; l < strengths; ++l) {
-        FewshotOutcome outcome{options.shots[static_cast<std::size_t>(s)],
-                               options.l2[static_cast<std::size_t>(l)],
-                               static_cast<std::size_t>(t),
-                               {}};
-        for (std::int64_t k = 0; k < kinds; ++k) {
-          const std::string name = kMetrics[static_cast<std::size_t>(k)];
-          if (name == "acc5" && competing < 5) continue;
-          double sum = 0;
-          for (std::int64_t seed = 0; seed < options.seeds; ++seed) sum += all[seed][s][l][t][k].item<double>();
-          outcome.metrics[name] = sum / static_cast<double>(options.seeds);
-        }
-        for (std::int64_t seed = 0; seed < options.seeds; ++seed) {
-          outcome.metrics[fmt::format("acc1_seed_{}", seed)] = all[seed][s][l][t][0].item<double>();
-        }
-        outcomes.push_back(std::move(outcome));
-      }
-    }
-  }
-  return outcomes;
+EvalTask fewshot_row() {
+  return {.name = kName,
+          .help = "",
+          .shown_as = "few-shot regression",
+          .result_task = kTaskFewshot,
+          .metrics = kClassificationMetrics,
+          .main_metric = "acc1",
+          .labels = learned_labels,
+          .variants = variants,
+          .check = check,
+          .heads = [](const EvalOptions&) { return Strings{""}; },
+          .run_head = run_head};
 }
 
 }  // namespace clip_hpc

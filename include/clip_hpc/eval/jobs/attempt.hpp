@@ -7,6 +7,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/eval/tasks/task.hpp"
 
 namespace clip_hpc {
 
@@ -18,9 +19,12 @@ struct EvalFailure {
 struct Evaluated {
   bool finished = true;  // false: a rank was asked to shut down before the last task
   std::vector<EvalFailure> failures;
+  std::vector<Result> results;      // in the order in which they were computed
+  std::vector<Artefact> artefacts;  // on rank 0
 };
 
-// Runs one task. What it throws must be the same on all ranks (comm/agree.hpp); lost communication ends the program.
+// Runs one task. What it throws must be the same on all ranks (comm/collectively.hpp); lost communication ends the
+// program.
 template <class Task>
 void attempt(Evaluated& outcome, const std::string& name, Task&& task) {
   try {

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <string>
 
-#include "clip_hpc/checkpoint/load_model.hpp"
+#include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/data/packed/packed_set.hpp"
-#include "clip_hpc/eval/evaluate.hpp"
 #include "clip_hpc/eval/jobs/attempt.hpp"
-#include "clip_hpc/eval/jobs/learned_tasks.hpp"
+#include "clip_hpc/run/progress.hpp"
+#include "clip_hpc/run/run_folder.hpp"
 
 namespace clip_hpc {
 
@@ -20,13 +20,16 @@ struct EvaluationOf {
   std::string pretrained = {};  // empty: the run folder
 };
 
-// Collective. Evaluates on every set and task of [eval], prints one line each and writes folder.results_file() with
-// pictures (rank 0). A task that fails is told and left out, the others go on. When a rank is asked to shut down before
-// the last task, what is done stands in the file.
+// Collective. Evaluates on every set and task of [eval] and prints one line each. Every result is written as soon as it
+// is there (write_results.hpp), and all are returned. A task that fails is told and left out, the others go on. When a
+// rank is asked to shut down before the last task, what is done stands in the file.
 Evaluated evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
                        const Progress& progress, const std::string& run_name, const EvaluationOf& of = {});
 
 // Collective. Whether the folder's results hold everything that evaluate_all would write for this step.
 bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& folder, std::int64_t step);
+
+// Collective: whether a rank was asked to shut down.
+bool stop_is_asked(World& world);
 
 }  // namespace clip_hpc

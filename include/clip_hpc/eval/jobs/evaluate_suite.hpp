@@ -3,8 +3,11 @@
 
 #include <string>
 
-#include "clip_hpc/checkpoint/load_model.hpp"
+#include "clip_hpc/comm/world.hpp"
+#include "clip_hpc/eval/features.hpp"
 #include "clip_hpc/eval/suite.hpp"
+#include "clip_hpc/run/progress.hpp"
+#include "clip_hpc/run/run_folder.hpp"
 
 namespace clip_hpc {
 

@@ -1,4 +1,4 @@
-#include "clip_hpc/eval/tasks/fewshot.hpp"
+#include "clip_hpc/eval/heads/ridge.hpp"
 
 #include <gtest/gtest.h>
 

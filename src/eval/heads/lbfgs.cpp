@@ -1,4 +1,4 @@
-#include "clip_hpc/eval/lbfgs.hpp"
+#include "clip_hpc/eval/heads/lbfgs.hpp"
 
 #include <algorithm>
 #include <cmath>

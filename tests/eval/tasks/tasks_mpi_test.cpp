@@ -1,7 +1,9 @@
 // Every number of an evaluation is the same, to the last bit, for any number of ranks and on each of them.
 #include <gtest/gtest.h>
 
-#include "clip_hpc/eval/evaluate.hpp"
+#include "clip_hpc/eval/tasks/retrieval.hpp"
+#include "clip_hpc/eval/tasks/zeroshot.hpp"
+#include "clip_hpc/eval/text_features.hpp"
 #include "tests/checkpoint/shared_folder.hpp"
 #include "tests/eval/eval_fixtures.hpp"
 #include "tests/mpi_test.hpp"
@@ -25,7 +27,7 @@ void compare(const Evaluate& evaluate) {
   evaluate(EvalContext{*self, model, tokenizer}, EvalContext{*all, model, tokenizer}, set);
 }
 
-TEST(EvaluateOnRanks, Zeroshot) {
+TEST(TasksOnRanks, Zeroshot) {
   compare([](const EvalContext& self, const EvalContext& all, const PackedSet& set) {
     for (const std::string label : {"label", "label_size"}) {
       const ZeroshotOutcome one = evaluate_zeroshot(self, set, label, 12),
@@ -43,7 +45,7 @@ TEST(EvaluateOnRanks, Zeroshot) {
   });
 }
 
-TEST(EvaluateOnRanks, ZeroshotOfASubset) {
+TEST(TasksOnRanks, ZeroshotOfASubset) {
   compare([](const EvalContext& self, const EvalContext& all, const PackedSet& set) {
     const auto file = set.folder() / "some.txt";
     test::on_rank_0([&] { test::write_lines(file, {"blue", "red", "1", "grey"}); });
@@ -57,7 +59,7 @@ TEST(EvaluateOnRanks, ZeroshotOfASubset) {
   });
 }
 
-TEST(EvaluateOnRanks, ClassFeatures) {
+TEST(TasksOnRanks, ClassFeatures) {
   compare([](const EvalContext& self, const EvalContext& all, const PackedSet& set) {
     std::vector<std::string> names;  // five blocks of prompts
     for (int i = 0; i < 100; ++i)
@@ -66,7 +68,7 @@ TEST(EvaluateOnRanks, ClassFeatures) {
   });
 }
 
-TEST(EvaluateOnRanks, Retrieval) {
+TEST(TasksOnRanks, Retrieval) {
   compare([](const EvalContext& self, const EvalContext& all, const PackedSet& set) {
     for (const bool first_only : {false, true}) {
       const RetrievalOutcome one = evaluate_retrieval(self, set, first_only);

@@ -1,4 +1,4 @@
-#include "clip_hpc/eval/tasks/linear_probe.hpp"
+#include "clip_hpc/eval/heads/probe.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
 // Few-shot regression and probes give the same numbers, to the last bit, for any number of ranks and on each of them.
 #include <gtest/gtest.h>
 
-#include "clip_hpc/eval/tasks/fewshot.hpp"
-#include "clip_hpc/eval/tasks/linear_probe.hpp"
+#include "clip_hpc/eval/heads/probe.hpp"
+#include "clip_hpc/eval/heads/ridge.hpp"
 #include "tests/eval/probe_fixtures.hpp"
 #include "tests/mpi_test.hpp"
 

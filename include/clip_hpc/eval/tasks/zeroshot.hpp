@@ -1,12 +1,9 @@
-// Zero-shot classification and image-text retrieval on all ranks. Work is cut into blocks of fixed size (features.hpp),
-// so every GEMM has the same shape, and every number is the same, for any number of ranks.
+// Zero-shot classification on all ranks. Scores are computed in blocks of fixed size (features.hpp), so every GEMM has
+// the same shape, and every number is the same, for any number of ranks.
 #pragma once
-
-#include <ATen/ATen.h>
 
 #include <cstdint>
 #include <map>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -50,34 +47,9 @@ std::string per_class_csv(const ZeroshotOutcome& outcome);
 // zeros.
 Json confusion_json(const ZeroshotOutcome& outcome);
 
-// Collective. Unit features of texts, which go round the ranks. [texts, embed_dim] fp32
-at::Tensor text_features(const EvalContext& context, const std::vector<std::string>& texts);
-
-// One unit feature a class, {c} or {} replaced by its name: mean of the unit features of its prompts, normalised again.
-// [classes, embed_dim]
-at::Tensor class_features(const EvalContext& context, const std::vector<std::string>& names,
-                          const std::vector<std::string>& templates);
-
-// `label`: "label" or "label_<name>". `pictures`: for how many test images, spread evenly, the best names are kept.
-// Of equal scores the class that is named first wins.
+// Collective. `label`: "label" or "label_<name>". `pictures`: for how many test images, spread evenly, the best names
+// are kept. Of equal scores the class that is named first wins.
 ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& set, const std::string& label,
                                   std::int64_t pictures, const ZeroshotFiles& files = {});
-
-struct RetrievalOutcome {
-  std::map<std::string, double> metrics;  // image_retrieval_recall@k, text_retrieval_recall@k for k = 1, 5, 10
-  std::int64_t images = 0, texts = 0;
-  bool finite = true;  // every feature is a number
-};
-// A text query finds its image; an image query counts when any of its captions is among the k best. Places as
-// places_of_own counts them.
-RetrievalOutcome evaluate_retrieval(const EvalContext& context, const PackedSet& set, bool first_caption_only);
-
-// Ids [n, context] with their lengths -> [n, longest of them] int64, cut at the longest where the model's pooling
-// allows it: under a causal mask what follows the end token cannot change it. `multiple_of`: the cut is rounded up.
-at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths,
-                       const TextConfig& config, std::int64_t multiple_of = 1);
-
-// Captions to ids [n, longest of them] int64, cut at the end token where the model's pooling allows it.
-at::Tensor token_ids(const Tokenizer& tokenizer, const TextConfig& config, const std::vector<std::string>& captions);
 
 }  // namespace clip_hpc

@@ -1,0 +1,63 @@
+#include "clip_hpc/eval/open_model.hpp"
+
+#include <ATen/Parallel.h>
+
+#include "clip_hpc/base/memory.hpp"
+#include "clip_hpc/comm/comm_options.hpp"
+#include "clip_hpc/comm/compute_threads.hpp"
+
+namespace clip_hpc {
+
+void add_model_arguments(ArgumentTable& table, ModelSource& source) {
+  table.add("model", source.model, "run folder (its newest complete checkpoint) or checkpoint folder");
+  table.add("weights", source.weights,
+            "trained, ema (their average, of a run with optim.ema), or auto: the average where there is one",
+            one_of({"auto", "trained", "ema"}));
+}
+
+void add_view_argument(ArgumentTable& table, ModelSource& source, std::vector<std::string> views) {
+  const std::string help = fmt::format("how an image is resized: {}", fmt::join(views, ", "));
+  table.add("view", source.view, help, one_of(std::move(views)));
+}
+
+void add_precision_argument(ArgumentTable& table, ModelSource& source) {
+  table.add("precision", source.precision, "of the model: fp32, bf16, or auto: that of the run",
+            one_of({"auto", "fp32", "bf16"}));
+}
+
+void add_device_argument(ArgumentTable& table, ModelSource& source) {
+  table.add("device", source.device, "auto, cpu or cuda, as train.device", one_of({"auto", "cpu", "cuda"}));
+}
+
+void add_feature_argument(ArgumentTable& table, ModelSource& source) {
+  table.add("feature-dir", source.feature_folder,
+            "folder where features are kept; default: features in the run folder");
+}
+
+ComputeDevice prepare_evaluation(World& world, const ModelSource& source) {
+  at::set_num_threads(compute_threads(world, 0));
+  keep_freed_memory();  // blocks, and a probe's steps, ask for the same tensors again and again
+  return choose_device(world, source.device);
+}
+
+EvalContext OpenedModel::context() const { return {*comm, *loaded.model, *loaded.tokenizer, view, feature_folder}; }
+
+Json OpenedModel::about() const {
+  return {{"model", loaded.model->config().name},
+          {"step", loaded.progress.step},
+          {"view", view},
+          {"weights", loaded.averaged ? "ema" : "trained"},
+          {"precision", loaded.model->arena().parameter(0).scalar_type() == at::kFloat ? "fp32" : "bf16"}};
+}
+
+OpenedModel open_model(World& world, const ModelSource& source, const ComputeDevice& device) {
+  LoadedModel loaded = load_model(source.model, source.precision, device.device, source.weights);
+  return {std::move(loaded), make_communicator(world, {}), source.view, source.feature_folder};
+}
+
+OpenedModel open_model(World& world, const ModelSource& source) {
+  const ComputeDevice device = prepare_evaluation(world, source);
+  return open_model(world, source, device);
+}
+
+}  // namespace clip_hpc

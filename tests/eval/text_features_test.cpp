@@ -1,0 +1,42 @@
+// Features of classes against those of single prompts.
+#include "clip_hpc/eval/text_features.hpp"
+
+#include <gtest/gtest.h>
+
+#include "clip_hpc/model/caption_ids.hpp"
+
+#include "tests/eval/one_by_one.hpp"
+
+namespace clip_hpc {
+namespace {
+
+using test::Vector;
+
+class TextFeatures : public test::OneByOne {};
+
+TEST_F(TextFeatures, ClassFeaturesAreMeansOfUnitFeaturesOfAllTemplates) {
+  const at::Tensor features = class_features(context_, test::colours(), set_.templates());
+  ASSERT_EQ(features.sizes(), (std::vector<std::int64_t>{8, 16}));
+  for (std::int64_t c = 0; c < 8; ++c) {
+    const Vector expected = class_vector(test::colours()[static_cast<std::size_t>(c)]);
+    for (std::int64_t i = 0; i < 16; ++i) {
+      EXPECT_NEAR(features[c][i].item<double>(), expected[static_cast<std::size_t>(i)], 2e-6);
+    }
+  }
+}
+
+TEST_F(TextFeatures, IdsAreCutAtTheLongestCaptionWhereThePoolingAllows) {
+  TextConfig text = config().text;
+  const std::vector<std::string> captions{"red", "green house tree"};
+  const at::Tensor cut = token_ids(tokenizer_, text, captions);
+  EXPECT_LT(cut.size(1), 12);
+  EXPECT_EQ(cut[1][cut.size(1) - 1].item<int>(), tokenizer_.eos_id());
+  text.pool_type = "last";
+  EXPECT_EQ(token_ids(tokenizer_, text, captions).size(1), 12);
+  text.pool_type = "eos";
+  text.no_causal_mask = true;
+  EXPECT_EQ(token_ids(tokenizer_, text, captions).size(1), 12);
+}
+
+}  // namespace
+}  // namespace clip_hpc
