@@ -132,7 +132,8 @@ Json manifest_of(const std::filesystem::path& folder, const CheckpointContent& c
     manifest["buffers"][buffer.name] = {{"numel", buffer.length()}, {"slices", Json::array()}};
   }
   for (const std::string& text : slices) {
-    for (const auto& [name, slice] : Json::parse(text).items()) {
+    const Json of_rank = Json::parse(text);
+    for (const auto& [name, slice] : of_rank.items()) {
       manifest["buffers"][name]["slices"].push_back(slice);
     }
   }

@@ -22,7 +22,7 @@ tokens that the text tower was given; inputs f32[n, 3, size, size], the pixels t
 packed set also image_of i64[m]: the image that a caption belongs to. docs/embed.md reads it in Python.
 
 Examples:
-  mpirun -np 2 clip_hpc embed --model runs/quickstart/letters --data packed/glyphs/test_letters --output features.h5
+  mpirun -np 2 clip_hpc embed --model runs/quickstart/letters --data data/packed/glyphs/test_letters --output features.h5
   clip_hpc embed --model runs/quickstart/letters --images a.png b.jpg --texts captions.txt --write inputs,image,text \
     --output features.h5
 )";

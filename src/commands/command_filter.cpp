@@ -20,9 +20,9 @@ and draws from what they keep. Draws of one seed are nested: the 10,000 lie insi
 data.subset.
 
 Examples:
-  clip_hpc filter --data packed/glyphs/train --count 10000 --output packed/glyphs/10k.h5
-  clip_hpc --config configs/quickstart.cfg --set data.subset=packed/glyphs/10k.h5 --run-dir runs/10k
-  clip_hpc filter --data packed/glyphs/train --scores packed/glyphs/scores.h5 --keep 0.4 --output packed/glyphs/best.h5
+  clip_hpc filter --data data/packed/glyphs/train --count 10000 --output data/packed/glyphs/10k.h5
+  clip_hpc --config configs/quickstart.cfg --set data.subset=data/packed/glyphs/10k.h5 --run-dir runs/10k
+  clip_hpc filter --data data/packed/glyphs/train --scores data/packed/glyphs/scores.h5 --keep 0.4 --output data/packed/glyphs/best.h5
 )";
 
 struct FilterRequest {

@@ -23,8 +23,8 @@ Writes one number a sample, the cosine of both features (of several captions the
 cannot be decoded. clip_hpc filter keeps the best of them. The numbers are the same on any number of ranks.
 
 Examples:
-  mpirun -np 2 clip_hpc score --model runs/quickstart/letters --data packed/glyphs/train --output packed/glyphs/scores.h5
-  clip_hpc filter --data packed/glyphs/train --scores packed/glyphs/scores.h5 --keep 0.4 --output packed/glyphs/best.h5
+  mpirun -np 2 clip_hpc score --model runs/quickstart/letters --data data/packed/glyphs/train --output data/packed/glyphs/scores.h5
+  clip_hpc filter --data data/packed/glyphs/train --scores data/packed/glyphs/scores.h5 --keep 0.4 --output data/packed/glyphs/best.h5
 )";
 
 // Quartiles of the usable scores.

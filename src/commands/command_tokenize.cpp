@@ -18,7 +18,7 @@ end token, or for clip with 0.
 
 Examples:
   clip_hpc tokenize --tokenizer runs/quickstart/letters < captions.txt > ids.txt
-  clip_hpc tokenize --tokenizer packed/glyphs/train --context 16 < captions.txt > ids.txt
+  clip_hpc tokenize --tokenizer data/packed/glyphs/train --context 16 < captions.txt > ids.txt
   clip_hpc tokenize --tokenizer clip --context 77 < captions.txt > ids.txt
 )";
 

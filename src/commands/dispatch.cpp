@@ -57,9 +57,9 @@ constexpr const char* kTail = R"(
 Each has --help. All but model and tokenize run on as many ranks as mpirun or srun starts.
 
 Examples:
-  clip_hpc pack --from glyphs --output packed/glyphs --train-tokenizer 1000
+  clip_hpc pack --from glyphs --output data/packed/glyphs --train-tokenizer 1000
   mpirun -np 2 clip_hpc --config configs/quickstart.cfg
-  clip_hpc eval --model runs/quickstart/letters --data packed/glyphs/test_letters
+  clip_hpc eval --model runs/quickstart/letters --data data/packed/glyphs/test_letters
 
 Exit codes: 0 done, 2 bad input, 3 storage, 4 communication, 5 device, 75 stopped cleanly: submit again.
 )";
