@@ -7,10 +7,10 @@
 namespace clip_hpc {
 
 // One row a file of optim/optimizers/.
-OptimizerKind adamw();
+OptimizerKind adamw(), lion();
 
 std::span<const OptimizerKind> optimizers() {
-  static const std::array rows{adamw()};
+  static const std::array rows{adamw(), lion()};
   return rows;
 }
 
