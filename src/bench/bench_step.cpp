@@ -42,23 +42,22 @@ enum Piece : std::size_t { kPrepare, kForward, kBackward, kOptimizer, kPieces };
 // One batch of random pairs, or batch after batch of a packed set.
 class BatchSource {
  public:
-  BatchSource(const World& world, const StepBenchOptions& options, std::int64_t rows, std::int64_t tokens,
-              std::int64_t kept)
-      : options_(options), kept_(kept) {
-    const std::int64_t size = options.model.vision.image_size, patches = options.model.vision.patches();
+  BatchSource(const World& world, const StepBenchOptions& options, const ClipModel& model, std::int64_t rows,
+              std::int64_t tokens, std::int64_t kept)
+      : patches_(model.image().patches()), kept_(kept) {
+    const std::int64_t size = model.image().image_size();
     RandomStream random(0, Purpose::bench, static_cast<std::uint64_t>(world.rank()));
     pairs_.bytes = at::empty({rows, 3, size, size}, at::kByte);
     for (std::uint8_t& byte : std::span(pairs_.bytes.data_ptr<std::uint8_t>(), pairs_.bytes.nbytes())) {
       byte = static_cast<std::uint8_t>(random.next_u32() & 0xff);
     }
     pairs_.ids = at::empty({rows, tokens}, at::kLong);
-    const TextConfig& text = options.model.text;
     for (std::int64_t& id : std::span(pairs_.ids.data_ptr<std::int64_t>(), static_cast<std::size_t>(rows * tokens))) {
-      id = 3 + random.below(static_cast<std::uint32_t>(text.vocab_size - 4));
+      id = 3 + random.below(static_cast<std::uint32_t>(model.text().vocab_size() - 4));
     }
     // The end token stands where every kind of pooling finds it. Lengths as of captions from the web: most are short,
     // some fill the context (exponential, from 3 tokens on).
-    const std::int64_t end = text.pool_type == "eos" ? text.eos_id : text.vocab_size - 1;
+    const std::int64_t end = model.text().end_token();
     std::vector<std::int32_t> lengths(static_cast<std::size_t>(rows), static_cast<std::int32_t>(tokens));
     if (options.caption_tokens > 0) {
       for (std::int32_t& length : lengths) {
@@ -77,7 +76,7 @@ class BatchSource {
     }
     positions_.resize(static_cast<std::size_t>(rows));
     std::iota(positions_.begin(), positions_.end(), std::uint64_t{0});
-    draws_ = kept < patches;
+    draws_ = kept < patches_;
     if (options.data.empty()) return;
     LoaderOptions load;
     load.sources = {{std::make_shared<PackedSet>(options.data), 1, {}}};
@@ -95,15 +94,14 @@ class BatchSource {
       batch_ = loader_->next();
       pairs_.bytes = at::from_blob(batch_.images.data(), pairs_.bytes.sizes(), at::kByte);
     }
-    if (draws_) pairs_.kept = draw_kept_patches(0, positions_, options_.model.vision.patches(), kept_);
+    if (draws_) pairs_.kept = draw_kept_patches(0, positions_, patches_, kept_);
     return pairs_;
   }
   double mean_tokens() const { return mean_tokens_; }  // that the text tower computes for a caption
   double waited_s() const { return loader_ ? loader_->counters().wait_s : 0.0; }
 
  private:
-  const StepBenchOptions& options_;
-  std::int64_t kept_;
+  std::int64_t patches_, kept_;
   bool draws_ = false;
   double mean_tokens_ = 0;
   PairBatch pairs_;
@@ -187,10 +185,10 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   model.initialise("open_clip", 0);
   model.recompute_blocks(options.recompute);
   AdamWState optimizer = make_adamw_state(model.arena());
-  const std::int64_t kept = make_strategy(options.strategy).kept_patches(options.model.vision.patches());
-  const std::int64_t tokens = options.text_tokens > 0 ? options.text_tokens : options.model.text.context_length;
+  const std::int64_t kept = make_strategy(options.strategy).kept_patches(model.image().patches());
+  const std::int64_t tokens = options.text_tokens > 0 ? options.text_tokens : model.text().context();
   const std::vector<AttentionShape> shapes =
-      attention_shapes(options.model, is_whole ? rows : options.micro_batch, kept, tokens);
+      model.attention_shapes(is_whole ? rows : options.micro_batch, kept, tokens);
 
   StepRate rate;
   rate.device = device.description;
@@ -200,7 +198,7 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
                        .chosen;
   rate.gemm_tflops = measured_gemm_tflops(compute, device.device);
   GradReducer reducer(*comm, model.arena(), CommOptions{}.bucket_mib);
-  BatchSource source(world, options, rows, tokens, kept);
+  BatchSource source(world, options, model, rows, tokens, kept);
   BatchFeed feed(device.device, world.in_flight());
   StepClock clock(device.device, kPieces);
   const at::Tensor lr = at::full({}, 1e-4, at::TensorOptions().dtype(at::kDouble).device(device.device));
@@ -303,8 +301,7 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   time_exchanges(world, *comm, device.device, options, rows_per_rank, reducer, rate);
   rate.pairs_per_s = static_cast<double>(options.global_batch) * n / seconds;
   rate.text_tokens = source.mean_tokens();
-  rate.tflops =
-      6 * forward_macs(options.model, kept, std::llround(rate.text_tokens)) * rate.pairs_per_s / world.size() / 1e12;
+  rate.tflops = 6 * model.forward_macs(kept, std::llround(rate.text_tokens)) * rate.pairs_per_s / world.size() / 1e12;
   rate.state_bytes =
       static_cast<std::int64_t>(model.arena().master().nbytes() + optimizer.m.nbytes() + optimizer.v.nbytes());
   rate.graph_refusal = step.refusal();

@@ -198,7 +198,7 @@ void check_step_words(StepBenchOptions& options, const std::string& model) {
   in_range(0.0, 0.99)("--mask-ratio", options.strategy.mask_ratio);
   options.strategy.name = options.strategy.mask_ratio > 0 ? "flip" : "clip";
   options.model = read_model_config(model);
-  in_range(std::int64_t{0}, options.model.text.context_length)("--text-tokens", options.text_tokens);
+  in_range(std::int64_t{0}, ClipModel(options.model).text().context())("--text-tokens", options.text_tokens);
 }
 
 int run_step(World& world, std::span<const std::string> arguments) {

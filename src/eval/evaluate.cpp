@@ -34,27 +34,27 @@ bool all_finite(const at::Tensor& features) { return features.isfinite().all().i
 
 }  // namespace
 
-at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths,
-                       const TextConfig& config, std::int64_t multiple_of) {
+at::Tensor trimmed_ids(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths, const TextTower& tower,
+                       std::int64_t multiple_of) {
   const auto rows = static_cast<std::int64_t>(lengths.size());
-  const at::Tensor all = at::empty({rows, config.context_length}, at::kLong);
+  const at::Tensor all = at::empty({rows, tower.context()}, at::kLong);
   std::copy(ids.begin(), ids.end(), all.data_ptr<std::int64_t>());
-  if (config.no_causal_mask || config.pool_type == "last" || lengths.empty()) return all;
+  if (!tower.can_pack() || lengths.empty()) return all;
   const std::int64_t longest = std::max(1, *std::max_element(lengths.begin(), lengths.end()));
   return all.slice(1, 0, (longest + multiple_of - 1) / multiple_of * multiple_of)
       .contiguous();  // slice ends at context
 }
 
-at::Tensor token_ids(const Tokenizer& tokenizer, const TextConfig& config, const std::vector<std::string>& captions) {
-  const TokenBatch batch = tokenizer.encode_batch(captions, static_cast<int>(config.context_length));
-  return trimmed_ids(batch.ids, batch.lengths, config);
+at::Tensor token_ids(const Tokenizer& tokenizer, const TextTower& tower, const std::vector<std::string>& captions) {
+  const TokenBatch batch = tokenizer.encode_batch(captions, static_cast<int>(tower.context()));
+  return trimmed_ids(batch.ids, batch.lengths, tower);
 }
 
 at::Tensor text_features(const EvalContext& context, const std::vector<std::string>& texts) {
   return encode_blocks(context.comm, static_cast<std::int64_t>(texts.size()), context.model.config().embed_dim,
                        [&](std::int64_t begin, std::int64_t end) {
                          const std::vector<std::string> part(texts.begin() + begin, texts.begin() + end);
-                         const at::Tensor ids = token_ids(context.tokenizer, context.model.config().text, part);
+                         const at::Tensor ids = token_ids(context.tokenizer, context.model.text(), part);
                          return normalise_features(context.model.encode_text(ids.to(context.model.device())));
                        });
 }

@@ -120,6 +120,10 @@ at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& gamma, const at::Te
   return LayerNormOp::apply(x.contiguous(), gamma.contiguous(), beta.contiguous());
 }
 
+at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, double eps) {
+  return at::layer_norm(x, {x.size(-1)}, gamma, beta, eps);
+}
+
 SumAndNorm add_layer_norm_reference(const at::Tensor& x, const at::Tensor& delta, const at::Tensor& delta_bias,
                                     const at::Tensor& gamma, const at::Tensor& beta) {
   const at::Tensor sum = add_bias_reference(x, delta, delta_bias);

@@ -31,6 +31,10 @@ Strategy make_strategy(const StrategyOptions& options) {
 }
 
 std::int64_t Strategy::kept_patches(std::int64_t patches) const {
+  if (patches == 0) {  // a tower that has none to leave out
+    if (keep_share < 1) throw input_error("strategy.name = flip drops patches, and this image tower needs all of them");
+    return 0;
+  }
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(patches) * keep_share));
 }
 

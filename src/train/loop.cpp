@@ -147,8 +147,8 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   const ModelConfig& shape = model.config();
   model.recompute_blocks(config.train.recompute);
   const Strategy strategy = make_strategy(config.strategy);
-  const std::int64_t kept = strategy.kept_patches(shape.vision.patches());
-  const ViewSpec view = parse_view(strategy.view, static_cast<int>(shape.vision.image_size));
+  const std::int64_t kept = strategy.kept_patches(model.image().patches());
+  const ViewSpec view = parse_view(strategy.view, static_cast<int>(model.image().image_size()));
   AdamWState optimizer = make_adamw_state(model.arena(), config.optim.ema > 0);
   const auto comm = make_communicator(world, config.comm, device);
   const auto host_comm = device.is_cpu() ? nullptr : make_mpi_communicator(world, {.timeout_s = config.comm.timeout_s});
@@ -200,7 +200,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   }
   log_info(
       "{}: {:.1f} M parameters, {} of {} patches, {} pairs an epoch, {} steps of {} pairs, {} ranks x {} threads, {}{}",
-      shape.name, static_cast<double>(model.arena().numel()) / 1e6, kept, shape.vision.patches(), data.epoch_samples,
+      shape.name, static_cast<double>(model.arena().numel()) / 1e6, kept, model.image().patches(), data.epoch_samples,
       total_steps, global_batch, world.size(), at::get_num_threads(), config.train.precision,
       share.parts > 1 ? fmt::format(", optimizer state shared: {:.1f} MiB a rank", mib_of(optimizer, model.arena()))
                       : "");
@@ -212,14 +212,14 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   const std::int64_t rows = rows_per_rank[static_cast<std::size_t>(world.rank())];
   const AttentionChoice attention = choose_attention(
       device.device, compute,
-      attention_shapes(shape, micro_batch > 0 ? std::min(rows, micro_batch) : rows, kept, shape.text.context_length),
+      model.attention_shapes(micro_batch > 0 ? std::min(rows, micro_batch) : rows, kept, model.text().context()),
       config.train.deterministic, !config.train.pack_captions || config.train.cuda_graph || !model.can_pack());
   if (!device.why_cpu.empty()) log_info("warning: on the processor, though there is a driver: {}", device.why_cpu);
   if (!device.is_cpu()) {
     log_info("{}; GEMM {:.0f} TFLOP/s; attention by {}; tensors by {}", device.description, gemm_tflops,
              attention.chosen, comm->name());
   }
-  BatchLoader loader(loader_options(config, data, view, tokenizer, shape.text.context_length, world, progress.step));
+  BatchLoader loader(loader_options(config, data, view, tokenizer, model.text().context(), world, progress.step));
   GradReducer reducer(*comm, model.arena(), config.comm.bucket_mib, config.comm.reduce_precision == "fp32");
   const Timer session;
   Timer since_checkpoint;
@@ -262,7 +262,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
   }
 
   // Graphs want few shapes, and ranks that record together one.
-  const std::int64_t trim = !config.train.cuda_graph ? 1 : world.size() == 1 ? 16 : shape.text.context_length;
+  const std::int64_t trim = !config.train.cuda_graph ? 1 : world.size() == 1 ? 16 : model.text().context();
   const bool watches_waits = config.train.forbid_waits && !device.is_cpu();
   const bool packs = config.train.pack_captions && !config.train.cuda_graph && model.can_pack();
 
@@ -311,13 +311,13 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
     }
     world.start_flags(flags);
 
-    const std::int64_t size = shape.vision.image_size;
+    const std::int64_t size = model.image().image_size();
     PairBatch pairs;
     pairs.bytes = at::from_blob(batch.images.data(), {batch.n, 3, size, size}, at::kByte);
-    pairs.ids = trimmed_ids(batch.ids, batch.lengths, shape.text, trim);
+    pairs.ids = trimmed_ids(batch.ids, batch.lengths, model.text(), trim);
     if (packs) pairs.lengths = batch.lengths;
-    if (kept < shape.vision.patches()) {
-      pairs.kept = draw_kept_patches(seed, batch.positions, shape.vision.patches(), kept);  // [rows, kept]
+    if (kept < model.image().patches()) {
+      pairs.kept = draw_kept_patches(seed, batch.positions, model.image().patches(), kept);  // [rows, kept]
     }
 
     clock.start();
@@ -370,7 +370,7 @@ int train_on(World& world, const TrainRequest& request, const ComputeDevice& dev
       const double seconds = window.timer.seconds();
       const double all_seconds = seconds * world.size();
       const double macs =
-          forward_macs(shape, kept, std::llround(window.text_tokens / static_cast<double>(window.steps)));
+          model.forward_macs(kept, std::llround(window.text_tokens / static_cast<double>(window.steps)));
       MetricsLine line;
       line.step = progress.step;
       line.samples_seen = progress.samples_seen;

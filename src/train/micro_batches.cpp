@@ -18,9 +18,9 @@ PairBatch PairBatch::slice(std::int64_t begin, std::int64_t end) const {
 Features encode(const ClipModel& model, const PairBatch& batch) {
   const at::ScalarType compute = model.arena().parameter(0).scalar_type();
   const at::Tensor pixels = normalise_pixels(batch.bytes, model.config().norm, compute);  // [rows, 3, size, size]
-  const at::Tensor text =
-      batch.lengths.empty() ? model.encode_text(batch.ids) : model.encode_text(pack_captions(batch.ids, batch.lengths));
-  return {normalise_features(model.encode_image(pixels, batch.kept)), normalise_features(text)};
+  const at::Tensor text = batch.lengths.empty() ? model.encode_text(batch.ids, true)
+                                                : model.encode_text(pack_captions(batch.ids, batch.lengths), true);
+  return {normalise_features(model.encode_image(pixels, batch.kept, true)), normalise_features(text)};
 }
 
 at::Tensor backward_in_micro_batches(Communicator& comm, const ClipModel& model, GradReducer& reducer,

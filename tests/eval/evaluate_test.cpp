@@ -42,7 +42,7 @@ class Evaluate : public testing::Test {
 
   ModelConfig config() const {
     ModelConfig config = parse_model_config(Json::parse(test::kTinyModel), "tiny");
-    config.text.eos_id = tokenizer_.eos_id();
+    config.text["eos_id"] = tokenizer_.eos_id();
     return config;
   }
 
@@ -311,16 +311,19 @@ TEST_F(Evaluate, ASetSmallerThanTenStillHasAllRecalls) {
 }
 
 TEST_F(Evaluate, IdsAreCutAtTheLongestCaptionWhereThePoolingAllows) {
-  TextConfig text = config().text;
+  ModelConfig changed = config();
+  const auto ids = [&](const std::vector<std::string>& captions) {
+    return token_ids(tokenizer_, ClipModel(changed).text(), captions);
+  };
   const std::vector<std::string> captions{"red", "green house tree"};
-  const at::Tensor cut = token_ids(tokenizer_, text, captions);
+  const at::Tensor cut = ids(captions);
   EXPECT_LT(cut.size(1), 12);
   EXPECT_EQ(cut[1][cut.size(1) - 1].item<int>(), tokenizer_.eos_id());
-  text.pool_type = "last";
-  EXPECT_EQ(token_ids(tokenizer_, text, captions).size(1), 12);
-  text.pool_type = "eos";
-  text.no_causal_mask = true;
-  EXPECT_EQ(token_ids(tokenizer_, text, captions).size(1), 12);
+  changed.text["pool_type"] = "last";
+  EXPECT_EQ(ids(captions).size(1), 12);
+  changed.text["pool_type"] = "eos";
+  changed.text["no_causal_mask"] = true;
+  EXPECT_EQ(ids(captions).size(1), 12);
 }
 
 TEST_F(Evaluate, UnfitClassNamesAndTemplatesAreBadInput) {

@@ -17,12 +17,12 @@ constexpr std::size_t kLogitScale = 4;
 // Ranges with and without decay whose borders fall inside of packs of four, and more elements than a block takes.
 ParameterArena example(at::ScalarType compute) {
   ParameterArena arena;
-  arena.declare("w", {70, 59}, true);
-  arena.declare("b", {7}, false);
-  arena.declare("u", {3, 67}, true);
-  arena.declare("c", {1}, false);
-  arena.declare("logit_scale", {}, false);
-  arena.declare("z", {9}, true);
+  arena.declare("w", {70, 59}, {});
+  arena.declare("b", {7}, {.decay = false});
+  arena.declare("u", {3, 67}, {});
+  arena.declare("c", {1}, {.decay = false});
+  arena.declare("logit_scale", {}, {.decay = false});
+  arena.declare("z", {9}, {});
   arena.allocate(compute);
   arena.master().copy_(at::linspace(-1, 1, arena.numel()));
   arena.master_view(kLogitScale).fill_(4.6);

@@ -9,9 +9,9 @@ namespace {
 
 ParameterArena example(at::ScalarType compute, at::Device device) {
   ParameterArena arena;
-  arena.declare("w", {70, 59}, true);
-  arena.declare("b", {7}, false);
-  arena.declare("logit_scale", {}, false);
+  arena.declare("w", {70, 59}, {});
+  arena.declare("b", {7}, {.decay = false});
+  arena.declare("logit_scale", {}, {.decay = false});
   arena.allocate(compute, device);
   arena.master().copy_(at::linspace(-1, 1, arena.numel()));
   arena.refresh_weights();

@@ -22,7 +22,7 @@ void describe(OptionTable& table, StrategyOptions& options);
 struct Strategy {
   std::string view = "resize";                            // data/augment: how an image becomes model input
   double keep_share = 1.0;                                // of the patches; the class token always stays
-  std::int64_t kept_patches(std::int64_t patches) const;  // int(L (1 - r)), at least 1
+  std::int64_t kept_patches(std::int64_t patches) const;  // int(L (1 - r)), at least 1; of 0 none
 };
 
 Strategy make_strategy(const StrategyOptions& options);  // throws input
