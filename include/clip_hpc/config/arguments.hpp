@@ -26,6 +26,9 @@ class ArgumentTable {
   // As add, for an option that is repeated: --config A --config B. One value each time.
   void add_repeated(const std::string& name, std::vector<std::string>& field, const std::string& help);
 
+  // What stands without an option's name: FILE... --help does not list it, the usage says it.
+  void add_positional(const std::string& name, std::vector<std::string>& field);
+
   // Reads `arguments` into the fields. False when --help was asked for. Throws Error{input} that points to --help.
   bool parse(std::span<const std::string> arguments);
   bool given(const std::string& name) const { return map_.contains(name) && !map_[name].defaulted(); }
@@ -34,6 +37,8 @@ class ArgumentTable {
 
  private:
   boost::program_options::options_description description_{"Options"};
+  boost::program_options::options_description unlisted_;
+  boost::program_options::positional_options_description positional_;
   boost::program_options::variables_map map_;
 };
 
