@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <span>
 
 #include "clip_hpc/base/error.hpp"
@@ -101,7 +103,9 @@ std::string exact_row(const ClipModel& model, const std::string& file) {
                      exact(text.per_token), exact(text.per_token_squared), xxh64(std::as_bytes(std::span(bytes))));
 }
 
-void print_markdown(const std::vector<std::string>& files) {
+void print_markdown(std::vector<std::string> files) {
+  // A shell's order of names depends on its locale.
+  std::ranges::sort(files, {}, [](const std::string& file) { return std::filesystem::path(file).stem().native(); });
   std::string people =
       "| model | image tower | text tower | image size | patches | image M parameters | text M | total M | image GMAC "
       "| "
@@ -134,7 +138,13 @@ int command_model(std::span<const std::string> arguments) {
   }
   if (files.empty()) throw input_error("clip_hpc model needs a file, for example configs/models/ViT-B-32.json");
   if (json && markdown) throw input_error("clip_hpc model: give --json or --markdown, not both");
-  (json ? print_json : markdown ? print_markdown : print_text)(files);
+  if (json) {
+    print_json(files);
+  } else if (markdown) {
+    print_markdown(files);
+  } else {
+    print_text(files);
+  }
   return kExitDone;
 }
 
