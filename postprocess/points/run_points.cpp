@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/model/model_file.hpp"
+#include "clip_hpc/study/vit_cost.hpp"
 
 namespace clip_hpc {
 namespace {

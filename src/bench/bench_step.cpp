@@ -35,23 +35,22 @@ constexpr int kUnmeasuredGraphSteps = 6;  // and the graph is recorded
 // One batch of random pairs, or batch after batch of a packed set.
 class BatchSource {
  public:
-  BatchSource(const World& world, const StepBenchOptions& options, std::int64_t rows, std::int64_t tokens,
-              std::int64_t kept)
-      : options_(options), kept_(kept) {
-    const std::int64_t size = options.model.vision.image_size, patches = options.model.vision.patches();
+  BatchSource(const World& world, const StepBenchOptions& options, const ClipModel& model, std::int64_t rows,
+              std::int64_t tokens, std::int64_t kept)
+      : patches_(model.image().patches()), kept_(kept) {
+    const std::int64_t size = model.image().image_size();
     RandomStream random(0, Purpose::bench, static_cast<std::uint64_t>(world.rank()));
     pairs_.images = at::empty({1, rows, 3, size, size}, at::kByte);
     for (std::uint8_t& byte : std::span(pairs_.images.data_ptr<std::uint8_t>(), pairs_.images.nbytes())) {
       byte = static_cast<std::uint8_t>(random.next_u32() & 0xff);
     }
     pairs_.ids = at::empty({rows, tokens}, at::kLong);
-    const TextConfig& text = options.model.text;
     for (std::int64_t& id : std::span(pairs_.ids.data_ptr<std::int64_t>(), static_cast<std::size_t>(rows * tokens))) {
-      id = 3 + random.below(static_cast<std::uint32_t>(text.vocab_size - 4));
+      id = 3 + random.below(static_cast<std::uint32_t>(model.text().vocab_size() - 4));
     }
     // The end token stands where every kind of pooling finds it. Lengths as of captions from the web: most are short,
     // some fill the context (exponential, from 3 tokens on).
-    const std::int64_t end = text.pool_type == "eos" ? text.eos_id : text.vocab_size - 1;
+    const std::int64_t end = model.text().end_token();
     std::vector<std::int32_t> lengths(static_cast<std::size_t>(rows), static_cast<std::int32_t>(tokens));
     if (options.caption_tokens > 0) {
       for (std::int32_t& length : lengths) {
@@ -70,7 +69,7 @@ class BatchSource {
     }
     positions_.resize(static_cast<std::size_t>(rows));
     std::iota(positions_.begin(), positions_.end(), std::uint64_t{0});
-    draws_ = kept < patches;
+    draws_ = kept < patches_;
     if (options.data.empty()) return;
     LoaderOptions load;
     load.sources = {{std::make_shared<PackedSet>(options.data), 1, {}}};
@@ -88,15 +87,14 @@ class BatchSource {
       batch_ = loader_->next();
       pairs_.images = at::from_blob(batch_.images.data(), pairs_.images.sizes(), at::kByte);
     }
-    if (draws_) pairs_.kept = draw_kept_patches(0, positions_, options_.model.vision.patches(), kept_);
+    if (draws_) pairs_.kept = draw_kept_patches(0, positions_, patches_, kept_);
     return pairs_;
   }
   double mean_tokens() const { return mean_tokens_; }  // that the text tower computes for a caption
   double waited_s() const { return loader_ ? loader_->counters().wait_s : 0.0; }
 
  private:
-  const StepBenchOptions& options_;
-  std::int64_t kept_;
+  std::int64_t patches_, kept_;
   bool draws_ = false;
   double mean_tokens_ = 0;
   PairBatch pairs_;
@@ -191,9 +189,9 @@ struct Bench {
     model.recompute_blocks(options.recompute);
   }
   bool is_whole() const { return options.micro_batch == 0 || options.micro_batch >= split.rows(); }
-  std::int64_t kept() const { return strategy.phases[0].kept_patches(options.model.vision.patches()); }
+  std::int64_t kept() const { return strategy.phases[0].kept_patches(model.image().patches()); }
   std::int64_t tokens() const {
-    return options.text_tokens > 0 ? options.text_tokens : options.model.text.context_length;
+    return options.text_tokens > 0 ? options.text_tokens : model.text().context();
   }
 
   World& world;
@@ -306,8 +304,8 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
   rate.comm = bench.communicator->name();
   rate.attention =
       choose_attention(bench.device.device, bench.compute,
-                       attention_shapes(options.model, bench.is_whole() ? bench.split.rows() : options.micro_batch,
-                                        bench.kept(), bench.tokens()),
+                       bench.model.attention_shapes(bench.is_whole() ? bench.split.rows() : options.micro_batch,
+                                                    bench.kept(), bench.tokens()),
                        false, options.caption_tokens == 0 || !options.pack_captions || options.cuda_graph)
           .chosen;
   rate.gemm_tflops = measured_gemm_tflops(bench.compute, bench.device.device);
@@ -317,7 +315,7 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
                   .micro_batch = options.micro_batch,
                   .bucket_mib = CommOptions{}.bucket_mib,
                   .cuda_graph = options.cuda_graph});
-  BatchSource source(world, options, bench.split.rows(), bench.tokens(), bench.kept());
+  BatchSource source(world, options, bench.model, bench.split.rows(), bench.tokens(), bench.kept());
   const Measured sums = measure_steps(bench, step, source);
   note_times(sums, rate);
   note_ranks(world, sums.works_ms, rate);
@@ -325,7 +323,7 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
                  rate);
   rate.pairs_per_s = static_cast<double>(options.global_batch * sums.steps) / sums.seconds;
   rate.text_tokens = source.mean_tokens();
-  rate.tflops = 6 * forward_macs(options.model, bench.kept(), std::llround(rate.text_tokens)) * rate.pairs_per_s /
+  rate.tflops = 6 * bench.model.forward_macs(bench.kept(), std::llround(rate.text_tokens)) * rate.pairs_per_s /
                 world.size() / 1e12;
   rate.state_bytes = static_cast<std::int64_t>(bench.model.arena().master().nbytes()) + updater.state_bytes();
   rate.graph_refusal = step.graph_refusal();

@@ -45,6 +45,7 @@ NamedTensors weights_in(const std::filesystem::path& state_file, const std::stri
     const at::Tensor all = at::empty({buffer.numel}, at::kFloat);
     pread_all(FileDescriptor::open_read(state_file).get(), bytes_of(all), buffer.offset_bytes, state_file.native());
     for (const ParameterSpec& spec : layout) {
+      if (!spec.exported) continue;
       weights.emplace_back(spec.name, all.narrow(0, spec.offset, spec.numel).view(spec.shape));
     }
   }
@@ -222,11 +223,15 @@ void save_checkpoint(World& world, const std::filesystem::path& folder, const Ch
   // 3. Rank 0 adds the weights and the manifest, which makes the checkpoint exist.
   write_together(world, [&] {
     if (world.rank() != 0) return;
-    const NamedTensors weights =
-        content.weights.empty() ? weights_in(state_file, "master", content.layout) : content.weights;
-    write_safetensors(beside / kWeightsFile, weights, {{"format", "pt"}});
+    const auto exported = [&](const std::string& buffer) {
+      NamedTensors weights = weights_in(state_file, buffer, content.layout);
+      weights.insert(weights.end(), content.model_buffers.begin(), content.model_buffers.end());
+      return weights;
+    };
+    write_safetensors(beside / kWeightsFile, content.weights.empty() ? exported("master") : content.weights,
+                      {{"format", "pt"}});
     if (std::ranges::find(content.buffers, "ema", &NamedBuffer::name) != content.buffers.end()) {
-      write_safetensors(beside / kAverageFile, weights_in(state_file, "ema", content.layout), {{"format", "pt"}});
+      write_safetensors(beside / kAverageFile, exported("ema"), {{"format", "pt"}});
     }
     write_json_file(beside / "manifest.json", manifest_of(beside, content, slices));
     sync_path(beside);

@@ -35,12 +35,13 @@ void import_open_clip(World& world, const ImportRequest& request) {
   const OpenClipModel source = read_open_clip(request.input, request.config);
   const Tokenizer tokenizer = tokenizer_for(source, request);
   const ModelConfig config = model_for(source.config, tokenizer);
-  if (source.states_eos && config.text.pool_type == "eos" && source.config.text.eos_id != config.text.eos_id) {
-    throw input_error("{}: the model's end token is {}, the tokenizer's {}: give the tokenizer it was trained with",
-                      request.input.native(), source.config.text.eos_id, config.text.eos_id);
-  }
   ClipModel model(config, at::kFloat);
-  for (std::size_t i = 0; i < source.weights.size(); ++i) model.arena().set_parameter(i, source.weights[i].second);
+  const std::int64_t end = ClipModel(source.config).text().end_token();
+  if (source.states_eos && end != model.text().end_token()) {
+    throw input_error("{}: the model's end token is {}, the tokenizer's {}: give the tokenizer it was trained with",
+                      request.input.native(), end, model.text().end_token());
+  }
+  set_weights(model, source.weights, request.input.native());
   Updater updater(model.arena(), {});
 
   world.barrier();  // all ranks have seen that the folder is not there

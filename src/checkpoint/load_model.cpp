@@ -1,6 +1,8 @@
 #include "clip_hpc/checkpoint/load_model.hpp"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
@@ -31,29 +33,41 @@ std::vector<std::filesystem::path> checkpoints_newest_first(const RunFolder& fol
 std::filesystem::path tokenizer_file(const RunFolder& folder) { return folder.path / kTokenizerFileName; }
 
 ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer) {
-  if (tokenizer.vocab_size() > model.text.vocab_size) {
-    throw input_error(
-        "model {}: the tokenizer has {} pieces, the model's vocab_size is {}; pack with --train-tokenizer {} or "
-        "raise vocab_size",
-        model.name, tokenizer.vocab_size(), model.text.vocab_size, model.text.vocab_size);
-  }
-  if (model.text.pool_type == "argmax" && !tokenizer.is_clip()) {
-    throw input_error(
-        "model {}: text pool_type argmax expects CLIP's own vocabulary, whose largest id is the end token; with "
-        "a SentencePiece tokenizer use eos or last",
-        model.name);
-  }
-  model.text.eos_id = tokenizer.eos_id();
+  const Vocabulary vocabulary{tokenizer.vocab_size(), tokenizer.eos_id(), tokenizer.is_clip()};
+  model.text = text_tower_of(model.text, model.name).with_vocabulary(model.text, vocabulary, model.name);
   return model;
 }
 
 at::ScalarType scalar_type_of(const std::string& precision) { return precision == "bf16" ? at::kBFloat16 : at::kFloat; }
 
 NamedTensors named_weights(const ClipModel& model) {
+  const ParameterArena& arena = model.arena();
   NamedTensors weights;
-  const auto& specs = model.arena().specs();
-  for (std::size_t i = 0; i < specs.size(); ++i) weights.emplace_back(specs[i].name, model.arena().master_view(i));
+  for (std::size_t i = 0; i < arena.specs().size(); ++i) {
+    if (arena.specs()[i].exported) weights.emplace_back(arena.specs()[i].name, arena.master_view(i));
+  }
+  for (std::size_t i = 0; i < arena.buffer_specs().size(); ++i) {
+    weights.emplace_back(arena.buffer_specs()[i].name, arena.buffer(i));
+  }
   return weights;
+}
+
+void set_weights(ClipModel& model, const NamedTensors& weights, const std::string& where) {
+  ParameterArena& arena = model.arena();
+  const std::map<std::string, at::Tensor> by_name(weights.begin(), weights.end());
+  const auto tensor_of = [&](const auto& spec) {
+    const auto found = by_name.find(spec.name);
+    if (found == by_name.end() || found->second.sizes() != at::IntArrayRef(spec.shape)) {
+      throw storage_error("{}: tensor {} is missing or has another shape", where, spec.name);
+    }
+    return found->second;
+  };
+  for (std::size_t i = 0; i < arena.specs().size(); ++i) {
+    if (arena.specs()[i].exported) arena.set_parameter(i, tensor_of(arena.specs()[i]));
+  }
+  for (std::size_t i = 0; i < arena.buffer_specs().size(); ++i) {
+    arena.buffer(i).copy_(tensor_of(arena.buffer_specs()[i]));
+  }
 }
 
 LoadedModel load_model(const std::filesystem::path& named, const std::string& precision, const at::Device& device,
@@ -82,16 +96,7 @@ LoadedModel load_model(const std::filesystem::path& named, const std::string& pr
     throw input_error("{} holds no averaged weights: train with optim.ema, or ask for the trained ones",
                       checkpoint.native());
   }
-  const NamedTensors weights = read_checkpoint_weights(checkpoint, loaded.averaged);
-  const auto& specs = loaded.model->arena().specs();
-  for (std::size_t i = 0; i < specs.size(); ++i) {
-    const auto found =
-        std::find_if(weights.begin(), weights.end(), [&](const auto& w) { return w.first == specs[i].name; });
-    if (found == weights.end() || found->second.sizes() != at::IntArrayRef(specs[i].shape)) {
-      throw storage_error("{}: tensor {} is missing or has another shape", checkpoint.native(), specs[i].name);
-    }
-    loaded.model->arena().set_parameter(i, found->second);
-  }
+  set_weights(*loaded.model, read_checkpoint_weights(checkpoint, loaded.averaged), checkpoint.native());
   loaded.tokenizer = std::make_unique<Tokenizer>(Tokenizer::load(tokenizer_file(loaded.folder)));
   loaded.progress = {about.at("step").get<std::int64_t>(), about.at("samples_seen").get<std::int64_t>(),
                      about.value("total_steps", std::int64_t{0})};

@@ -16,6 +16,8 @@ constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the refe
 
 const char* dtype_name(at::ScalarType type, const std::string& tensor) {
   switch (type) {
+    case at::kDouble:
+      return "F64";
     case at::kFloat:
       return "F32";
     case at::kBFloat16:
@@ -30,6 +32,7 @@ const char* dtype_name(at::ScalarType type, const std::string& tensor) {
 }
 
 at::ScalarType dtype_of(const std::string& name, const std::string& file) {
+  if (name == "F64") return at::kDouble;
   if (name == "F32") return at::kFloat;
   if (name == "BF16") return at::kBFloat16;
   if (name == "F16") return at::kHalf;

@@ -103,6 +103,10 @@ CheckpointContent content_of(const TrainingState& state) {
   for (NamedBuffer& buffer : state.updater.optimizer->state()) content.buffers.push_back(std::move(buffer));
   const WeightAverage& average = state.updater.average;
   if (average.is_kept()) content.buffers.push_back(buffer_over(arena, "ema", average.weights()));
+  for (std::size_t i = 0; i < arena.buffer_specs().size(); ++i) {
+    content.buffers.push_back({arena.buffer_specs()[i].name, arena.buffer(i).view({-1}), 0, 0});
+    content.model_buffers.emplace_back(arena.buffer_specs()[i].name, arena.buffer(i));
+  }
   content.layout = arena.specs();
   if (arena.share().parts == 1) content.weights = named_weights(state.model);
   return content;

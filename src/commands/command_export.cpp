@@ -39,7 +39,7 @@ int command_export(World& world, std::span<const std::string> arguments) {
   const LoadedModel loaded = load_model(source.model, "fp32", at::kCPU, source.weights);
   const std::string problem = write_open_clip_folder(
       output, {loaded.model->config(), named_weights(*loaded.model), tokenizer_file(loaded.folder)},
-      parse_view(source.view, static_cast<int>(loaded.model->config().vision.image_size)).mode);
+      parse_view(source.view, static_cast<int>(loaded.model->image().image_size())).mode);
   log_info("{}: {} of step {}{}", without_slash(output).native(), loaded.model->config().name, loaded.progress.step,
            loaded.averaged ? ", averaged weights" : "");
   if (!problem.empty()) log_warn("{}: open_clip has to be fed the ids of clip_hpc tokenize", problem);

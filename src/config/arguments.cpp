@@ -79,14 +79,21 @@ std::vector<std::string> ArgumentTable::names() const {
   return names;
 }
 
+void ArgumentTable::add_positional(const std::string& name, std::vector<std::string>& field) {
+  unlisted_.add_options()(name.c_str(), po::value(&field));
+  positional_.add(name.c_str(), -1);
+}
+
 bool ArgumentTable::parse(std::span<const std::string> arguments) {
   description_.add_options()("help,h", "this text");
   try {
     // "--dat" is not "--data": an option that a later version adds must not change what a job script means.
     constexpr int kStyle = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
+    po::options_description all;
+    all.add(description_).add(unlisted_);
     po::store(po::command_line_parser(std::vector<std::string>(arguments.begin(), arguments.end()))
-                  .options(description_)
-                  .positional({})
+                  .options(all)
+                  .positional(positional_)
                   .style(kStyle)
                   .run(),
               map_);

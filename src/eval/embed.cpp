@@ -93,9 +93,9 @@ Layout lay_out(const EvalContext& context, const EmbedParts& parts, const EmbedC
                const std::vector<std::int64_t>& starts, const Json& about, const fs::path& path) {
   const ModelConfig& config = context.model.config();
   const auto n = static_cast<std::uint64_t>(counts.images), m = static_cast<std::uint64_t>(counts.texts);
-  const auto size = static_cast<std::uint64_t>(config.vision.image_size);
+  const auto size = static_cast<std::uint64_t>(context.model.image().image_size());
   const auto dim = static_cast<std::uint64_t>(config.embed_dim);
-  const auto width = static_cast<std::uint64_t>(config.text.context_length);
+  const auto width = static_cast<std::uint64_t>(context.model.text().context());
   Hid file = create_hdf5(path);
   const auto add = [&](bool wanted, const char* name, hid_t type, const std::vector<std::uint64_t>& shape) {
     if (!wanted) return Region{};
@@ -177,7 +177,7 @@ EmbedCounts embed(World& world, const EvalContext& context, const EmbedSource& s
   const at::NoGradGuard no_grad;
   const ModelConfig& config = context.model.config();
   const at::ScalarType compute = context.model.arena().parameter(0).scalar_type();
-  const ViewSpec view = parse_view(context.view, static_cast<int>(config.vision.image_size));
+  const ViewSpec view = parse_view(context.view, static_cast<int>(context.model.image().image_size()));
   const fs::path part = output.native() + ".part";
   std::vector<std::int64_t> starts;
   if (source.set) starts = caption_starts(world, context.comm, *source.set);
@@ -211,11 +211,12 @@ EmbedCounts embed(World& world, const EvalContext& context, const EmbedSource& s
       if (layout.text || layout.ids) {
         each_block(world, counts.texts, [&](std::int64_t begin, std::int64_t end) {
           const std::vector<std::string> texts = texts_of(source, starts, begin, end);
-          const TokenBatch batch = context.tokenizer.encode_batch(texts, static_cast<int>(config.text.context_length));
-          const at::Tensor ids = at::tensor(batch.ids, at::kLong).view({end - begin, config.text.context_length});
+          const TokenBatch batch =
+              context.tokenizer.encode_batch(texts, static_cast<int>(context.model.text().context()));
+          const at::Tensor ids = at::tensor(batch.ids, at::kLong).view({end - begin, context.model.text().context()});
           write_rows(file.get(), layout.ids, begin, ids, part);
           if (layout.text) {
-            const at::Tensor trimmed = trimmed_ids(batch.ids, batch.lengths, config.text);
+            const at::Tensor trimmed = trimmed_ids(batch.ids, batch.lengths, context.model.text());
             write_rows(file.get(), layout.text, begin, normalise_features(context.model.encode_text(trimmed)), part);
           }
         });

@@ -84,7 +84,7 @@ at::Tensor read_features(const fs::path& path, std::uint64_t count, std::int64_t
 
 // Rank 0 reads and tells the others; nothing on all ranks where there is no whole file.
 std::optional<at::Tensor> read_on_rank_0(const EvalContext& context, const PackedSet& set, const fs::path& path) {
-  const std::int64_t width = context.model.config().vision.width;
+  const std::int64_t width = context.model.image().width();
   at::Tensor features;
   at::Tensor found = at::zeros({1}, at::kLong);
   std::error_code ignored;
@@ -170,9 +170,9 @@ at::Tensor image_pixels(const PackedSet& set, const ViewSpec& view, std::int64_t
 
 at::Tensor image_features(const EvalContext& context, const PackedSet& set, FeatureKind kind) {
   const ModelConfig& config = context.model.config();
-  const ViewSpec view = parse_view(context.view, static_cast<int>(config.vision.image_size));
+  const ViewSpec view = parse_view(context.view, static_cast<int>(context.model.image().image_size()));
   return encode_blocks(context.comm, static_cast<std::int64_t>(set.count()),
-                       kind == FeatureKind::pooled ? config.vision.width : config.embed_dim,
+                       kind == FeatureKind::pooled ? context.model.image().width() : config.embed_dim,
                        [&](std::int64_t begin, std::int64_t end) {
                          const at::Tensor pixels = image_pixels(set, view, begin, end).to(context.model.device());
                          const at::Tensor x = normalise_pixels(pixels, config.norm, compute_type(context));

@@ -30,7 +30,7 @@ at::Tensor score_block(const EvalContext& context, const PackedSet& set, const V
     counts.push_back(static_cast<std::int64_t>(captions.size()));
   }
   for (std::size_t i = counts.size(); i-- > 1;) counts[i] -= counts[i - 1];
-  const at::Tensor ids = token_ids(context.tokenizer, config.text, captions).to(context.model.device());
+  const at::Tensor ids = token_ids(context.tokenizer, context.model.text(), captions).to(context.model.device());
   const at::Tensor image = normalise_features(context.model.encode_image(x)).to(at::kCPU);  // [images, dim]
   const at::Tensor text = normalise_features(context.model.encode_text(ids)).to(at::kCPU);  // [captions, dim]
   const at::Tensor index = at::tensor(image_of, at::kLong);
@@ -48,7 +48,7 @@ at::Tensor score_block(const EvalContext& context, const PackedSet& set, const V
 
 std::vector<float> score(const EvalContext& context, const PackedSet& set,
                          const std::function<void(std::int64_t)>& tell) {
-  const ViewSpec view = parse_view(context.view, static_cast<int>(context.model.config().vision.image_size));
+  const ViewSpec view = parse_view(context.view, static_cast<int>(context.model.image().image_size()));
   auto told = std::chrono::steady_clock::now();
   const at::Tensor scores =
       encode_blocks(context.comm, static_cast<std::int64_t>(set.count()), 1, [&](std::int64_t begin, std::int64_t end) {

@@ -24,14 +24,6 @@ void attend(const at::Tensor& qkv, bool causal) {  // [3, batch, heads, tokens, 
 
 }  // namespace
 
-std::vector<AttentionShape> attention_shapes(const ModelConfig& model, std::int64_t rows, std::int64_t kept,
-                                             std::int64_t tokens) {
-  const VisionConfig& v = model.vision;
-  const TextConfig& t = model.text;
-  return {{rows, v.heads(), kept + 1, v.head_width, false},
-          {rows, t.heads, tokens, t.width / t.heads, !t.no_causal_mask}};
-}
-
 AttentionChoice choose_attention(const at::Device& device, at::ScalarType type,
                                  const std::vector<AttentionShape>& shapes, bool deterministic, bool fixed_shapes) {
   if (device.is_cpu()) return {"gemm", {}};

@@ -3,7 +3,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "clip_hpc/device/device_kernels.hpp"
-#include "clip_hpc/ops/fused_ops_kernels.hpp"
+#include "ops/fused_ops_kernels.hpp"
 #include "ops/fused_ops_cpu.hpp"
 #include "ops/fused_ops_math.hpp"
 
@@ -120,6 +120,10 @@ at::Tensor layer_norm_reference(const at::Tensor& x, const at::Tensor& gamma, co
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta) {
   if (!norm_fusable(x, {gamma, beta})) return layer_norm_reference(x, gamma, beta);
   return LayerNormOp::apply(x.contiguous(), gamma.contiguous(), beta.contiguous());
+}
+
+at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, double eps) {
+  return at::layer_norm(x, {x.size(-1)}, gamma, beta, eps);
 }
 
 SumAndNorm add_layer_norm_reference(const at::Tensor& x, const at::Tensor& delta, const at::Tensor& delta_bias,

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-#include "clip_hpc/ops/fused_ops_kernels.hpp"
+#include "ops/fused_ops_kernels.hpp"
 
 namespace clip_hpc {
 

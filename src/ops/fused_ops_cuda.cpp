@@ -6,7 +6,7 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
-#include "clip_hpc/ops/fused_ops_kernels.hpp"
+#include "ops/fused_ops_kernels.hpp"
 #include "ops/fused_ops_cuda.hpp"
 
 namespace clip_hpc {

@@ -13,12 +13,6 @@
 
 namespace clip_hpc {
 
-struct UpdateRange {  // elements [begin, end) of the arena
-  std::int64_t begin, end;
-  bool decay;
-};
-std::vector<UpdateRange> update_ranges(const ParameterArena& arena);  // adjacent equal ranges are one
-
 // The same for a kernel, without gaps: [ranges, 2] int64 on the arena's device, end and RangeKind of each.
 at::Tensor range_table(const ParameterArena& arena, const std::vector<UpdateRange>& ranges);
 
@@ -27,6 +21,7 @@ template <class Body>
 void for_each_piece(const std::vector<UpdateRange>& ranges, const Body& body) {
   constexpr std::int64_t kGrain = 16384;
   for (const UpdateRange& range : ranges) {
+    if (range.frozen) continue;
     at::parallel_for(range.begin, range.end, kGrain,
                      [&](std::int64_t begin, std::int64_t end) { body(begin, end, range.decay); });
   }

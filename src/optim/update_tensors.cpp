@@ -13,7 +13,8 @@ void UpdatePiece::assign(const at::Tensor& target, const at::Tensor& value) cons
 TensorUpdate::TensorUpdate(ParameterArena& arena) : arena_(arena) {
   const ArenaSlice held = arena.held();
   const at::Tensor decays = at::zeros({held.size()}, at::kBool);
-  for (const UpdateRange& range : update_ranges(arena)) {
+  for (const UpdateRange& range : arena.update_ranges()) {
+    if (range.frozen) continue;
     decays.narrow(0, range.begin - held.begin, range.end - range.begin).fill_(range.decay);
     if (!runs_.empty() && runs_.back().end == range.begin) {
       runs_.back().end = range.end;

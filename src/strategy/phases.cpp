@@ -3,9 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
+#include "clip_hpc/base/error.hpp"
+
 namespace clip_hpc {
 
 std::int64_t Phase::kept_patches(std::int64_t patches) const {
+  if (patches == 0) {  // a tower that has none to leave out
+    if (keep_fraction < 1) {
+      throw input_error("strategy.name = flip drops patches, and this image tower needs all of them");
+    }
+    return 0;
+  }
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(patches) * keep_fraction));
 }
 

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <set>
 
-#include "clip_hpc/model/model_file.hpp"
+#include "clip_hpc/study/vit_cost.hpp"
 
 namespace clip_hpc {
 namespace {

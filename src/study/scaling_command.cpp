@@ -11,10 +11,10 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/config/option_table.hpp"
-#include "clip_hpc/model/model_file.hpp"
 #include "clip_hpc/run/provenance.hpp"
 #include "clip_hpc/study/scaling.hpp"
 #include "clip_hpc/study/slurm.hpp"
+#include "clip_hpc/study/vit_cost.hpp"
 #include "study/study_command_parts.hpp"
 
 namespace po = boost::program_options;

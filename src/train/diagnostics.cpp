@@ -83,7 +83,7 @@ MetricsLine Diagnostics::measure(const StepResult& result, double lr) {
   world.all_reduce_max(memory);
   const double seconds = window_.timer.seconds(), all_seconds = seconds * world.size();
   const auto steps = static_cast<double>(window_.steps);
-  const double macs = forward_macs(run_.model.config(), run_.kept_patches(), std::llround(window_.text_tokens / steps));
+  const double macs = run_.model.forward_macs(run_.kept_patches(), std::llround(window_.text_tokens / steps));
   MetricsLine line;
   line.step = run_.progress.step;
   line.samples_seen = run_.progress.samples_seen;

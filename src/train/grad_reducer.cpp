@@ -43,12 +43,13 @@ GradReducer::GradReducer(Communicator& comm, ParameterArena& arena, double bucke
       const std::int64_t begin = std::max(specs[i].offset, arena_slice(arena.numel(), {holder, parts}).begin);
       buckets_.back().begin = begin;
       buckets_.back().root = holder;
-      buckets_.back().parameters += 1;
+      buckets_.back().parameters += specs[i].frozen ? 0 : 1;
       buckets_of_[i].last = buckets_.size() - 1;
       if (is_first) buckets_of_[i].first = buckets_of_[i].last;
       is_first = false;
       left = begin;
     }
+    if (specs[i].frozen) continue;  // no gradient lands
     torch::autograd::impl::set_post_acc_grad_hooks(arena.parameter(i),
                                                    std::make_unique<Hook>([this, i] { landed(i); }));
   }
@@ -56,6 +57,7 @@ GradReducer::GradReducer(Communicator& comm, ParameterArena& arena, double bucke
 
 GradReducer::~GradReducer() {
   for (std::size_t i = 0; i < buckets_of_.size(); ++i) {
+    if (arena_.specs()[i].frozen) continue;
     torch::autograd::impl::set_post_acc_grad_hooks(arena_.parameter(i), nullptr);
   }
 }
@@ -65,6 +67,7 @@ at::Tensor GradReducer::part_of(const Bucket& bucket) {
 }
 
 void GradReducer::send(Bucket& bucket) {
+  if (bucket.parameters == 0) return;  // all of it is frozen
   at::Tensor part = part_of(bucket);
   if (widens_) part = bucket.wide = part.to(at::kFloat);
   bucket.work = arena_.share().parts > 1 ? comm_.start_reduce(part, ReduceOp::sum, bucket.root)
@@ -73,7 +76,7 @@ void GradReducer::send(Bucket& bucket) {
 
 void GradReducer::start() {
   for (Bucket& bucket : buckets_) bucket.missing = bucket.parameters;
-  landed_.assign(landed_.size(), false);
+  for (std::size_t i = 0; i < landed_.size(); ++i) landed_[i] = arena_.specs()[i].frozen;
   next_ = 0;
   armed_ = true;
 }
@@ -92,6 +95,7 @@ void GradReducer::finish() {
     if (!landed_[i]) throw internal_error("parameter {} got no gradient", arena_.specs()[i].name);
   }
   for (Bucket& bucket : buckets_) {
+    if (bucket.parameters == 0) continue;
     bucket.work.wait();
     if (widens_) part_of(bucket).copy_(std::exchange(bucket.wide, {}));
   }
@@ -104,7 +108,9 @@ void GradReducer::exchange() {
 }
 
 std::int64_t GradReducer::bytes() const {
-  return arena_.gradients().numel() * (widens_ ? 4 : arena_.gradients().element_size());
+  std::int64_t elements = 0;
+  for (const Bucket& bucket : buckets_) elements += bucket.parameters > 0 ? bucket.end - bucket.begin : 0;
+  return elements * (widens_ ? 4 : arena_.gradients().element_size());
 }
 
 }  // namespace clip_hpc

@@ -31,9 +31,9 @@ double tokens_of(const PairBatch& batch) {
 Encoded encode(const ClipModel& model, const PairBatch& batch) {
   const at::ScalarType compute = model.arena().parameter(0).scalar_type();
   const at::Tensor pixels = normalise_pixels(batch.images[0], model.config().norm, compute);  // [rows, 3, size, size]
-  const at::Tensor text =
-      batch.lengths.empty() ? model.encode_text(batch.ids) : model.encode_text(pack_captions(batch.ids, batch.lengths));
-  return {normalise_features(model.encode_image(pixels, batch.kept)), normalise_features(text), {}};
+  const at::Tensor text = batch.lengths.empty() ? model.encode_text(batch.ids, true)
+                                                : model.encode_text(pack_captions(batch.ids, batch.lengths), true);
+  return {normalise_features(model.encode_image(pixels, batch.kept, true)), normalise_features(text), {}};
 }
 
 Scales scales_of(const ClipModel& model) { return {model.logit_scale(), {}}; }

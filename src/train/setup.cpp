@@ -146,10 +146,9 @@ void choose_kernels(TrainingRun& run) {
   const at::ScalarType compute = scalar_type_of(run.config.train.precision);
   run.gemm_tflops = measured_gemm_tflops(compute, run.device.device);
   const std::int64_t micro_batch = run.config.train.micro_batch, rows = run.split.rows();
-  const ModelConfig& shape = run.model.config();
   run.attention = choose_attention(run.device.device, compute,
-                                   attention_shapes(shape, micro_batch > 0 ? std::min(rows, micro_batch) : rows,
-                                                    run.kept_patches(), shape.text.context_length),
+                                   run.model.attention_shapes(micro_batch > 0 ? std::min(rows, micro_batch) : rows,
+                                                    run.kept_patches(), run.model.text().context()),
                                    run.config.train.deterministic, !run.packs_captions());
 }
 
@@ -158,7 +157,7 @@ void announce(const TrainingRun& run) {
   const ParameterArena& arena = run.model.arena();
   log_info(
       "{}: {:.1f} M parameters, {} of {} patches, {} pairs an epoch, {} steps of {} pairs, {} ranks x {} threads, {}{}",
-      shape.name, static_cast<double>(arena.numel()) / 1e6, run.kept_patches(), shape.vision.patches(),
+      shape.name, static_cast<double>(arena.numel()) / 1e6, run.kept_patches(), run.model.image().patches(),
       run.data.epoch_samples, run.progress.total_steps, run.config.train.global_batch, run.world.size(),
       at::get_num_threads(), run.config.train.precision,
       arena.share().parts > 1 ? fmt::format(", optimizer state shared: {:.1f} MiB a rank", mib_of(run.updater)) : "");
@@ -180,12 +179,12 @@ LoaderOptions loader_options(const TrainingRun& run) {
     options.sources.push_back({run.data.sets[i], run.data.weights[i], run.data.subset});
   }
   for (const std::string& view : run.strategy.views) {
-    options.views.push_back(parse_view(view, static_cast<int>(run.model.config().vision.image_size)));
+    options.views.push_back(parse_view(view, static_cast<int>(run.model.image().image_size())));
   }
   options.encode = [&tokenizer = run.tokenizer](std::string_view caption, std::span<std::int32_t> ids) {
     return tokenizer.encode_into(caption, ids);
   };
-  options.context = static_cast<int>(run.model.config().text.context_length);
+  options.context = static_cast<int>(run.model.text().context());
   options.seed = run.seed();
   options.global_batch = static_cast<std::uint64_t>(run.config.train.global_batch);
   options.world = static_cast<std::uint64_t>(run.world.size());
@@ -208,16 +207,16 @@ StepOptions step_options(const TrainingRun& run) {
 }
 
 PairBatch pair_batch(const TrainingRun& run, Batch& batch) {
-  const ModelConfig& shape = run.model.config();
-  const std::int64_t size = shape.vision.image_size, patches = shape.vision.patches(), kept = run.kept_patches();
+  const ImageTower& image = run.model.image();
+  const std::int64_t size = image.image_size(), patches = image.patches(), kept = run.kept_patches();
   // Graphs want few shapes, and ranks that record together one.
   const std::int64_t multiple = !run.config.train.cuda_graph ? 1
                                 : run.world.size() == 1      ? 16
-                                                             : shape.text.context_length;
+                                                             : run.model.text().context();
   PairBatch pairs;
   pairs.images =
       at::from_blob(batch.images.data(), {std::ssize(run.strategy.views), batch.n, 3, size, size}, at::kByte);
-  pairs.ids = trimmed_ids(batch.ids, batch.lengths, shape.text, multiple);
+  pairs.ids = trimmed_ids(batch.ids, batch.lengths, run.model.text(), multiple);
   if (run.packs_captions()) pairs.lengths = batch.lengths;
   if (kept < patches) pairs.kept = draw_kept_patches(run.seed(), batch.positions, patches, kept);
   return pairs;

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <string>
 
-#include "clip_hpc/ops/fused_ops_kernels.hpp"
+#include "ops/fused_ops_kernels.hpp"
 #include "optim/adamw_kernels.hpp"
 #include "tests/mpi_test.hpp"
 

@@ -45,7 +45,7 @@ class OneByOne : public testing::Test {
 
   ModelConfig config() const {
     ModelConfig config = parse_model_config(Json::parse(kTinyModel), "tiny");
-    config.text.eos_id = tokenizer_.eos_id();
+    config.text["eos_id"] = tokenizer_.eos_id();
     return config;
   }
 

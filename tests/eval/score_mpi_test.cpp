@@ -21,8 +21,7 @@ TEST_F(Score, IsTheMeanCosineOfTheCaptions) {
   const at::Tensor images = image_features(context(), set_, FeatureKind::projected);
   for (std::uint64_t i = 0; i < set_.count(); i += 7) {
     const std::vector<std::string> captions = split_captions(set_.captions(i));
-    const at::Tensor texts =
-        normalise_features(model_.encode_text(token_ids(tokenizer_, model_.config().text, captions)));
+    const at::Tensor texts = normalise_features(model_.encode_text(token_ids(tokenizer_, model_.text(), captions)));
     const auto expected = at::matmul(texts, images[static_cast<std::int64_t>(i)]).mean().item<float>();
     EXPECT_NEAR(scores[i], expected, 1e-5) << i;
   }

@@ -25,7 +25,7 @@ TEST(Search, TheBestOfAllSetsOnOnePage) {
   sets.emplace_back(folder / "many");  // its first three are those of the other set
   const auto tokenizer = Tokenizer::load(folder / "many" / kTokenizerFileName);
   ModelConfig config = parse_model_config(Json::parse(test::kTinyModel), "tiny");
-  config.text.eos_id = tokenizer.eos_id();
+  config.text["eos_id"] = tokenizer.eos_id();
   ClipModel model(config, at::kFloat);
   model.initialise("clip_hpc", 3);
   const auto comm = make_self_communicator();

@@ -26,16 +26,17 @@ TEST_F(TextFeatures, ClassFeaturesAreMeansOfUnitFeaturesOfAllTemplates) {
 }
 
 TEST_F(TextFeatures, IdsAreCutAtTheLongestCaptionWhereThePoolingAllows) {
-  TextConfig text = config().text;
+  ModelConfig changed = config();
   const std::vector<std::string> captions{"red", "green house tree"};
-  const at::Tensor cut = token_ids(tokenizer_, text, captions);
+  const auto ids = [&] { return token_ids(tokenizer_, ClipModel(changed).text(), captions); };
+  const at::Tensor cut = ids();
   EXPECT_LT(cut.size(1), 12);
   EXPECT_EQ(cut[1][cut.size(1) - 1].item<int>(), tokenizer_.eos_id());
-  text.pool_type = "last";
-  EXPECT_EQ(token_ids(tokenizer_, text, captions).size(1), 12);
-  text.pool_type = "eos";
-  text.no_causal_mask = true;
-  EXPECT_EQ(token_ids(tokenizer_, text, captions).size(1), 12);
+  changed.text["pool_type"] = "last";
+  EXPECT_EQ(ids().size(1), 12);
+  changed.text["pool_type"] = "eos";
+  changed.text["no_causal_mask"] = true;
+  EXPECT_EQ(ids().size(1), 12);
 }
 
 }  // namespace

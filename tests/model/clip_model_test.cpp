@@ -152,38 +152,23 @@ TEST(ModelConfig, UnknownAndBadKeysAreRefused) {
 }
 
 TEST(ModelConfig, MacsOfThePapersB32Pair) {  // paper's axis: 5.8 G with a text tower of width 768 and 16 tokens
-  ModelConfig config = tiny();
-  config.embed_dim = 768;
-  config.vision = {.image_size = 224, .patch_size = 32, .width = 768, .layers = 12};
-  config.text.width = 768;
-  config.text.layers = 12;
-  EXPECT_NEAR(forward_macs(config, 49, 16) / 1e9, 5.79, 0.06);
-  EXPECT_EQ(parameter_count(tiny()), ClipModel(tiny(), at::kFloat).arena().numel());
-  ModelConfig of_patches = tiny();
-  of_patches.vision.no_ln_pre = true;
-  of_patches.vision.pool_type = "avg";
-  EXPECT_EQ(parameter_count(of_patches), ClipModel(of_patches, at::kFloat).arena().numel());
+  const ModelConfig config = parse_model_config(
+      Json::parse(R"({"embed_dim": 768, "vision_cfg": {}, "text_cfg": {"width": 768, "heads": 12}})"), "b32");
+  EXPECT_NEAR(ClipModel(config).forward_macs(49, 16) / 1e9, 5.79, 0.06);
 }
 
-TEST(NormalisePixels, EqualsTheFormulaInBothTypes) {
-  at::manual_seed(3);
-  const at::Tensor bytes = at::randint(0, 256, {5, 3, 7, 9}, at::kByte);
-  const PixelNorm norm{{0.1, 0.5, 0.9}, {0.2, 0.3, 0.4}};
-  const auto per_channel = [](const std::array<double, 3>& values) {
-    return at::tensor({values[0], values[1], values[2]}, at::kDouble).view({1, 3, 1, 1});
-  };
-  const at::Tensor expected = (bytes.to(at::kDouble) / 255.0 - per_channel(norm.mean)) / per_channel(norm.std);
-  EXPECT_LT((normalise_pixels(bytes, norm, at::kFloat).to(at::kDouble) - expected).abs().max().item<double>(), 1e-5);
-  const at::Tensor half = normalise_pixels(bytes, norm, at::kBFloat16);
-  EXPECT_EQ(half.scalar_type(), at::kBFloat16);
-  EXPECT_TRUE(half.to(at::kDouble).allclose(expected, 5e-3, 1e-2));
-  // Bytes that do not lie in one piece take the other road to the same numbers.
-  const at::Tensor strided = bytes.transpose(2, 3);
-  EXPECT_LT((normalise_pixels(strided, norm, at::kFloat) - normalise_pixels(strided.contiguous(), norm, at::kFloat))
-                .abs()
-                .max()
-                .item<double>(),
-            1e-6);
+TEST(ModelConfig, KeepsAllKeysOfItsTowers) {
+  const ModelConfig config = tiny();
+  EXPECT_EQ(config.vision.at("mlp_ratio"), 4.0);
+  EXPECT_EQ(config.text.at("pool_type"), "argmax");
+  EXPECT_EQ(to_json(parse_model_config(to_json(config), "tiny")).dump(), to_json(config).dump());
+}
+
+TEST(ClipModel, TheLogitScaleIsLimited) {
+  const ClipModel model(tiny());
+  ASSERT_EQ(model.arena().limited().size(), 1U);
+  EXPECT_EQ(model.arena().limited()[0].offset, model.arena().specs()[model.logit_scale_index()].offset);
+  EXPECT_EQ(static_cast<float>(model.arena().limited()[0].high), 4.60517019F);
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ void check_steps(std::int64_t piece, double clip_norm) {
   options.clip_norm = clip_norm;
   Updater of_host(host, options);
   DeviceState of_device(device);
-  const at::Tensor ranges = range_table(device, update_ranges(device));
+  const at::Tensor ranges = range_table(device, device.update_ranges());
   for (int step = 0; step < 60; ++step) {
     const double lr = 0.002 * (step + 1) / 60;
     at::Tensor gradient = at::arange(host.numel(), at::kDouble).mul(0.1 + 0.01 * step).sin().mul(0.05);
@@ -96,7 +96,7 @@ TEST(AdamWKernelsOnHost, AStepThatIsSkippedTouchesNothing) {
   DeviceState state(arena);
   arena.gradients().fill_(1.0);
   for (const double norm : {std::nan(""), std::numeric_limits<double>::infinity()}) {
-    device_step<c10::BFloat16>(arena, state, norm, {}, 0.1, arena.numel(), range_table(arena, update_ranges(arena)));
+    device_step<c10::BFloat16>(arena, state, norm, {}, 0.1, arena.numel(), range_table(arena, arena.update_ranges()));
   }
   EXPECT_TRUE(at::equal(arena.master(), example(at::kBFloat16).master()));
   EXPECT_TRUE(at::equal(arena.weights(), example(at::kBFloat16).weights()));

@@ -107,13 +107,13 @@ TEST(Updater, ASharedStateStepsAsTheWhole) {
 
 TEST(UpdateRanges, TheyCoverTheArenaOnce) {
   const ParameterArena arena = small_arena(at::kFloat);
-  const auto ranges = update_ranges(arena);
+  const auto ranges = arena.update_ranges();
   ASSERT_EQ(ranges.size(), 2U);
   EXPECT_EQ(ranges[0].end, test::kDecayed);
   EXPECT_TRUE(ranges[0].decay);
   EXPECT_EQ(ranges[1].end, arena.numel());
-  const at::Tensor table = range_table(arena, {{3, 50, true}, {60, 100, false}});
-  EXPECT_TRUE(at::equal(table, at::tensor({3, 2, 50, 1, 60, 2, 100, 0, 208, 2}, at::kLong).view({5, 2}))) << table;
+  const at::Tensor table = range_table(arena, {{3, 50, true, false}, {50, 55, true, true}, {60, 100, false, false}});
+  EXPECT_TRUE(at::equal(table, at::tensor({3, 2, 50, 1, 55, 2, 60, 2, 100, 0, 208, 2}, at::kLong).view({6, 2}))) << table;
 }
 
 }  // namespace

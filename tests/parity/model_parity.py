@@ -1,7 +1,7 @@
 """Features, loss and gradients of parity_dump against open_clip. Standard input: lines of NAME MODEL.json FOLDER PRECISION;
-prints a line "equal NAME" or "differs NAME" for each.
+prints a line "equal NAME" or "differs NAME" for each. PRECISION: fp64 (equal to 1e-9), fp32, fp32_tight (1e-5), bf16.
 
-The peer gets the same weights (strictly by name), the same bytes and the same ids, and computes in fp32."""
+The peer gets the same weights (strictly by name), the same bytes and the same ids, and computes in fp32, for fp64 in that."""
 import sys
 
 import torch
@@ -24,41 +24,51 @@ class Kept(torch.nn.Module):
         return torch.cat([x[:, :1], x[:, 1:].gather(1, index)], dim=1)
 
 
-def compare(config, folder, bf16):
+# Of features and of gradients: relative to the largest, absolute.
+LIMITS = {"fp64": ((1e-9, 0), (1e-9, 1e-12)), "fp32_tight": ((1e-5, 0), (1e-5, 1e-7)), "fp32": ((1e-4, 1e-5), (1e-4, 1e-6))}
+
+
+def compare(config, folder, precision):
     dump = load(f"{folder}/dump.safetensors")
     model = model_of(config).train()
     model.load_state_dict(load(f"{folder}/model.safetensors"), strict=True)
     if "kept" in dump:
         model.visual.patch_dropout = Kept(dump["kept"])
-    norm = config.get("preprocess_cfg", {})
-    mean = torch.tensor(norm.get("mean", OPENAI_DATASET_MEAN)).view(1, 3, 1, 1)
-    std = torch.tensor(norm.get("std", OPENAI_DATASET_STD)).view(1, 3, 1, 1)
+    if precision == "fp64":
+        model, pixels = model.double(), dump["pixels"]
+    else:
+        norm = config.get("preprocess_cfg", {})
+        mean = torch.tensor(norm.get("mean", OPENAI_DATASET_MEAN)).view(1, 3, 1, 1)
+        std = torch.tensor(norm.get("std", OPENAI_DATASET_STD)).view(1, 3, 1, 1)
+        pixels = (dump["bytes"].float() / 255 - mean) / std
     ids = torch.nn.functional.pad(dump["ids"], (0, model.context_length - dump["ids"].shape[1]))
-    image, text = model.encode_image((dump["bytes"].float() / 255 - mean) / std), model.encode_text(ids)
+    image, text = model.encode_image(pixels), model.encode_text(ids)
     loss = ClipLoss()(normalize(image, dim=-1), normalize(text, dim=-1), model.logit_scale.exp())
     loss.backward()
 
+    bf16 = precision == "bf16"
     checks = Checks()
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
     checks.true("every parameter has a gradient in both",
                 set(gradients) == {name.removeprefix("gradient/") for name in dump if name.startswith("gradient/")})
-    checks.equal("loss", dump["loss"], loss.detach(), 2e-2 if bf16 else 1e-5, 0 if bf16 else 1e-6)
+    checks.equal("loss", dump["loss"], loss.detach(), 2e-2 if bf16 else 1e-9 if precision == "fp64" else 1e-5,
+                 0 if bf16 else 1e-12 if precision == "fp64" else 1e-6)
     for what, peer in (("image", image), ("text", text)):
         if bf16:
             checks.direction(f"{what} features", dump[what], peer.detach(), 0.999)
         else:
-            checks.equal(f"{what} features", dump[what], peer.detach(), 1e-4, 1e-5)
+            checks.equal(f"{what} features", dump[what], peer.detach(), *LIMITS[precision][0])
     for name, gradient in gradients.items():
         ours = dump[f"gradient/{name}"]
         if bf16:
             checks.direction(f"gradient of {name}", ours, gradient, 0.98)
         else:
-            checks.equal(f"gradient of {name}", ours, gradient, 1e-4, 1e-6)
+            checks.equal(f"gradient of {name}", ours, gradient, *LIMITS[precision][1])
     return checks
 
 
 for line in sys.stdin:
     name, path, folder, precision = line.split()
-    checks = compare(read_json(path), folder, precision == "bf16")
+    checks = compare(read_json(path), folder, precision)
     print(f"{'differs' if checks.failed else 'equal'} {name}")
     print(checks.summary())

@@ -16,7 +16,7 @@ MODEL
 }
 # NAME CONFIG PRECISION [dump.key=value]...: one case for the comparison below, which starts the peer once for all.
 case_of() {
-  "$dump" model "$2" "$scratch/$1" "dump.precision=$3" "${@:4}" && echo "$1 $2 $scratch/$1 $3" >>"$scratch/cases"
+  "$dump" model "$2" "$scratch/$1" "dump.precision=${3%_tight}" "${@:4}" && echo "$1 $2 $scratch/$1 $3" >>"$scratch/cases"
 }
 
 # Shapes of ViT-B-32, scaled down: 7 x 7 patches and 77 tokens, and the same ratios of widths.
@@ -41,12 +41,13 @@ case_of flip_half_of_the_patches "$scratch/plain.json" fp32 dump.mask_ratio=0.5
 case_of flip_three_quarters_of_49 "$scratch/b32.json" fp32 dump.mask_ratio=0.75
 case_of flip_mean_of_the_patches "$scratch/avg.json" fp32 dump.mask_ratio=0.5
 case_of text_cut_behind_its_end "$scratch/eos.json" fp32 dump.tokens=9
+case_of fp64_to_nine_digits "$scratch/b32.json" fp64
 case_of bf16_same_direction "$scratch/b32.json" bf16
 case_of tiny_of_the_quick_start "$CLIP_HPC_SOURCE_DIR/configs/models/tiny.json" fp32
 
 against model_parity.py <"$scratch/cases" >"$scratch/answers" 2>&1 || cat "$scratch/answers"
 grep -vE '^(equal|[0-9]+ comparisons, 0 failed)' "$scratch/answers"
 names=(b32_scaled_down plain quick_gelu avg eos last no_mask no_ln_pre flip_half_of_the_patches flip_three_quarters_of_49
-  flip_mean_of_the_patches text_cut_behind_its_end bf16_same_direction tiny_of_the_quick_start)
+  flip_mean_of_the_patches text_cut_behind_its_end fp64_to_nine_digits bf16_same_direction tiny_of_the_quick_start)
 for name in "${names[@]}"; do check "$name" grep -qx "equal $name" "$scratch/answers"; done
 finish

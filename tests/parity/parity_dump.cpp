@@ -22,8 +22,8 @@ namespace clip_hpc {
 namespace {
 
 at::ScalarType type_of(const std::string& precision) {
-  one_of({"fp32", "bf16"})("precision", precision);
-  return precision == "bf16" ? at::kBFloat16 : at::kFloat;
+  one_of({"fp64", "fp32", "bf16"})("precision", precision);
+  return precision == "fp64" ? at::kDouble : precision == "bf16" ? at::kBFloat16 : at::kFloat;
 }
 
 // Biases and norms start as constants: a little noise makes every parameter matter.
@@ -37,9 +37,9 @@ void disturb(ClipModel& model) {
 }
 
 // Random ids with the end token where `pool_type` looks for it, at another place in every row, and zeros after it.
-at::Tensor random_ids(const TextConfig& text, std::int64_t batch, std::int64_t tokens) {
-  at::Tensor ids = at::randint(3, text.vocab_size - 1, {batch, tokens}, at::kLong);
-  const std::int64_t end = text.pool_type == "eos" ? text.eos_id : text.vocab_size - 1;
+at::Tensor random_ids(const TextTower& text, std::int64_t batch, std::int64_t tokens) {
+  at::Tensor ids = at::randint(3, text.vocab_size() - 1, {batch, tokens}, at::kLong);
+  const std::int64_t end = text.end_token();
   for (std::int64_t row = 0; row < batch; ++row) {
     const std::int64_t at = 1 + (row * 5 + 2) % (tokens - 1);
     ids.select(0, row).slice(0, at + 1).zero_();
@@ -50,7 +50,7 @@ at::Tensor random_ids(const TextConfig& text, std::int64_t batch, std::int64_t t
 }
 
 int dump_model(const ModelConfig& config, const std::filesystem::path& folder, std::span<char*> words) {
-  std::int64_t batch = 6, tokens = config.text.context_length;
+  std::int64_t batch = 6, tokens = ClipModel(config).text().context();
   double mask_ratio = 0;
   std::string precision = "fp32";
   OptionTable table;
@@ -65,9 +65,9 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
   ClipModel model(config, compute);
   model.initialise("open_clip", 7);
   disturb(model);
-  const std::int64_t size = config.vision.image_size;
+  const std::int64_t size = model.image().image_size();
   const at::Tensor bytes = at::randint(0, 256, {batch, 3, size, size}, at::kByte);
-  const at::Tensor ids = random_ids(config.text, batch, tokens);
+  const at::Tensor ids = random_ids(model.text(), batch, tokens);
   NamedTensors dump{{"ids", ids}, {"bytes", bytes.to(at::kLong)}};
 
   std::optional<at::Tensor> kept;
@@ -75,7 +75,7 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
     const Strategy strategy = make_strategy({.name = "flip", .mask_ratio = mask_ratio, .augmentation = "none"});
     std::vector<std::uint64_t> rows(static_cast<std::size_t>(batch));
     std::iota(rows.begin(), rows.end(), std::uint64_t{0});
-    kept = draw_kept_patches(3, rows, config.vision.patches(), strategy.phases[0].kept_patches(config.vision.patches()));
+    kept = draw_kept_patches(3, rows, model.image().patches(), strategy.phases[0].kept_patches(model.image().patches()));
     dump.emplace_back("kept", *kept);
   }
   const at::Tensor pixels = normalise_pixels(bytes, config.norm, compute);
@@ -86,11 +86,13 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
       loss_term("softmax").partial(*comm, {normalise_features(image), normalise_features(text), {}},
                                    {model.logit_scale(), {}}, {{batch}, 0}, {});
   loss.backward();
-  dump.emplace_back("image", image.detach().to(at::kFloat));
-  dump.emplace_back("text", text.detach().to(at::kFloat));
+  const at::ScalarType kept_as = compute == at::kDouble ? at::kDouble : at::kFloat;
+  if (compute == at::kDouble) dump.emplace_back("pixels", pixels);  // they are made in fp32
+  dump.emplace_back("image", image.detach().to(kept_as));
+  dump.emplace_back("text", text.detach().to(kept_as));
   dump.emplace_back("loss", loss.detach());
   for (std::size_t i = 0; i < model.arena().specs().size(); ++i) {
-    dump.emplace_back("gradient/" + model.arena().specs()[i].name, model.arena().gradient_view(i).to(at::kFloat));
+    dump.emplace_back("gradient/" + model.arena().specs()[i].name, model.arena().gradient_view(i).to(kept_as));
   }
   write_safetensors(folder / "dump.safetensors", dump);
   write_safetensors(folder / "model.safetensors", named_weights(model), {{"format", "pt"}});

@@ -1,6 +1,6 @@
 #include "clip_hpc/study/plan.hpp"
 
-#include "clip_hpc/model/model_file.hpp"
+#include "clip_hpc/study/vit_cost.hpp"
 #include "tests/study/study_fixtures.hpp"
 
 namespace clip_hpc {

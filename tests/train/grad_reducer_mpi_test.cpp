@@ -12,10 +12,10 @@ namespace {
 
 ParameterArena make_arena(at::ScalarType type) {
   ParameterArena arena;
-  arena.declare("a", {300, 7}, true);
-  arena.declare("b", {11}, false);
-  arena.declare("c", {64, 64}, true);
-  arena.declare("scale", {}, false);
+  arena.declare("a", {300, 7}, {});
+  arena.declare("b", {11}, {.decay = false});
+  arena.declare("c", {64, 64}, {});
+  arena.declare("scale", {}, {.decay = false});
   arena.allocate(type);
   arena.master().copy_(at::arange(arena.numel(), at::kFloat).mul(0.01).cos());
   arena.refresh_weights();
@@ -29,6 +29,35 @@ at::Tensor loss_of(const ParameterArena& arena, int rank) {
     loss = loss + (arena.parameter(i).to(at::kFloat) * (rank + 1.5)).sin().sum();
   }
   return loss;
+}
+
+// What is frozen gets no gradient, holds nothing up and does not travel.
+TEST(GradReducer, FrozenParametersStayAtHome) {
+  World& world = test_world();
+  const auto comm = make_communicator(world, {});
+  const auto arena_of = [](bool frozen) {
+    ParameterArena arena;
+    arena.declare("a", {300}, {.frozen = frozen});
+    arena.declare("b", {200}, {});
+    arena.declare("c", {400}, {.frozen = frozen});
+    arena.allocate(at::kFloat);
+    arena.master().fill_(0.5);
+    return arena;
+  };
+  ParameterArena plain = arena_of(false), arena = arena_of(true);
+  GradReducer reducer(*comm, arena, 0.0001);
+  const std::int64_t all = GradReducer(*comm, plain, 0.0001).bytes();
+  EXPECT_LT(reducer.bytes(), all);
+  for (int step = 0; step < 2; ++step) {
+    arena.zero_gradients();
+    reducer.start();
+    (arena.parameter(0).sum() * arena.parameter(1).sum() * arena.parameter(2).sum()).backward();
+    reducer.finish();
+    EXPECT_TRUE(arena.gradient_view(1).eq(150.0 * 200.0 * world.size()).all().item<bool>());
+    EXPECT_TRUE(arena.gradient_view(0).eq(0).all().item<bool>());
+    EXPECT_TRUE(arena.gradient_view(2).eq(0).all().item<bool>());
+  }
+  reducer.exchange();
 }
 
 TEST(GradReducer, SumsAreThoseOfOnePlainAllReduceForAnyBucketSize) {
@@ -66,8 +95,8 @@ TEST(GradReducer, SumsInFp32RoundOnce) {
   const auto comm = make_communicator(world, {});
   for (const ArenaShare share : {ArenaShare{}, ArenaShare{world.rank(), world.size()}}) {
     ParameterArena arena;
-    arena.declare("a", {300}, true);
-    arena.declare("b", {200}, true);
+    arena.declare("a", {300}, {});
+    arena.declare("b", {200}, {});
     arena.allocate(at::kBFloat16, at::kCPU, share);
     GradReducer reducer(*comm, arena, 0.0001, true);
     const double mine = world.rank() == 0 ? 256.0 : 1.0;

@@ -48,8 +48,8 @@ constexpr int kLayers = 12;
 
 ParameterArena make_arena(ArenaShare share = {}) {
   ParameterArena arena;
-  for (int i = 0; i < kLayers; ++i) arena.declare(fmt::format("layer.{}", i), {64, 64}, true);  // 16 KiB each
-  arena.declare("scale", {}, false);
+  for (int i = 0; i < kLayers; ++i) arena.declare(fmt::format("layer.{}", i), {64, 64}, {});  // 16 KiB each
+  arena.declare("scale", {}, {.decay = false});
   arena.allocate(at::kFloat, at::kCPU, share);
   arena.weights().fill_(0.01);
   return arena;

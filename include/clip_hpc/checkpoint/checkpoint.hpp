@@ -32,6 +32,7 @@ void describe(OptionTable& table, CheckpointOptions& options);
 struct CheckpointContent {
   std::vector<NamedBuffer> buffers;   // master, what the optimizer keeps, and ema where weights are averaged
   NamedTensors weights;               // open_clip's names; where a rank has only a part of them, none
+  NamedTensors model_buffers;         // those that are exported beside the parameters: BatchNorm's statistics
   std::vector<ParameterSpec> layout;  // how to find weights in the buffers "master" and "ema"
   Json about;  // step, samples_seen, applied, skipped, config_hash, model, layout: returned as it was given
 };

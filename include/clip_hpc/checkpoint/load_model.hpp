@@ -16,11 +16,14 @@ namespace clip_hpc {
 
 // The tokenizer of a run: copied from the first training set into the run folder, where evaluation finds it.
 std::filesystem::path tokenizer_file(const RunFolder& folder);
-ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer);  // its end token; throws input
+ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer);  // with its end token; throws input
 
 at::ScalarType scalar_type_of(const std::string& precision);  // bf16 or fp32
 
-NamedTensors named_weights(const ClipModel& model);  // fp32, open_clip's names
+// What the arena exports, in fp32, by open_clip's names; and the way back. Throws storage, naming `where`, for a tensor
+// that is missing or has another shape; others are ignored.
+NamedTensors named_weights(const ClipModel& model);
+void set_weights(ClipModel& model, const NamedTensors& weights, const std::string& where);
 
 std::vector<std::filesystem::path> checkpoints_newest_first(const RunFolder& folder);
 

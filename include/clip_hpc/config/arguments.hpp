@@ -33,6 +33,9 @@ class ArgumentTable {
   void add_group(const ArgumentTable& group) { description_.add(group.description_); }
   std::vector<std::string> names() const;
 
+  // What stands without an option's name: FILE... --help does not list it, the usage says it.
+  void add_positional(const std::string& name, std::vector<std::string>& field);
+
   // Reads `arguments` into the fields. False when --help was asked for. Throws Error{input} that points to --help.
   bool parse(std::span<const std::string> arguments);
   bool given(const std::string& name) const { return map_.contains(name) && !map_[name].defaulted(); }
@@ -41,6 +44,8 @@ class ArgumentTable {
 
  private:
   boost::program_options::options_description description_;
+  boost::program_options::options_description unlisted_;
+  boost::program_options::positional_options_description positional_;
   boost::program_options::variables_map map_;
 };
 

@@ -1,44 +1,74 @@
-// Two towers and a logit scale, with open_clip's parameter names, shapes and arithmetic, over one ParameterArena.
+// An image tower, a text tower and a logit scale over one ParameterArena, with open_clip's parameter names, shapes and
+// arithmetic.
 #pragma once
 
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "clip_hpc/model/arena/parameters.hpp"
 #include "clip_hpc/model/layers/packed_captions.hpp"
-#include "clip_hpc/model/layers/transformer_block.hpp"
 #include "clip_hpc/model/model_file.hpp"
+#include "clip_hpc/model/towers/tower.hpp"
+#include "clip_hpc/ops/pixels.hpp"
 
 namespace clip_hpc {
 
+struct ParameterCounts {
+  std::int64_t image = 0, text = 0, total = 0;  // total: both towers and the logit scale
+};
+
 class ClipModel {
  public:
-  // Declares and allocates the parameters; weights are zero until initialise() or a restore. `share`: what this rank
-  // keeps of the master weights (comm.shard_optimizer).
+  // Declares the parameters and takes no memory for them: what can be asked is how they are called and what they cost.
+  explicit ClipModel(const ModelConfig& config);
+
+  // And allocates them; weights are zero until initialise() or a restore. `share`: what this rank keeps of the master
+  // weights (comm.shard_optimizer).
   ClipModel(const ModelConfig& config, at::ScalarType compute, at::Device device = at::kCPU, ArenaShare share = {});
 
-  // `scheme`: open_clip or clip_hpc (init.hpp). A parameter's values depend on its name and the seed alone.
-  void initialise(const std::string& scheme, std::uint64_t seed);
+  ClipModel(const ClipModel&) = delete;  // the towers look at this arena
+  ClipModel& operator=(const ClipModel&) = delete;
+
+  // `scheme`: open_clip or clip_hpc (initial.hpp). A parameter's values depend on its name and the seed alone.
+  void initialise(const std::string& scheme, std::uint64_t seed) { arena_.initialise(scheme, seed); }
+
+  const ImageTower& image() const { return *image_; }
+  const TextTower& text() const { return *text_; }
+  const char* image_kind() const { return image_kind_; }  // names of their rows
+  const char* text_kind() const { return text_kind_; }
 
   // pixels [batch, 3, size, size], normalised, compute type -> features [batch, embed_dim], not normalised.
-  // `kept`: [batch, n] int64, indices of the patches that are encoded (FLIP); all patches without it.
-  at::Tensor encode_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept = std::nullopt) const;
+  // `kept`: [batch, n] int64, indices of the patches that are encoded (FLIP); all patches without it. `training`: what
+  // is drawn or counted in training alone.
+  at::Tensor encode_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept = std::nullopt,
+                          bool training = false) const;
 
-  // Its two halves: the pooled image [batch, vision width] after ln_post, and the projection of that.
-  at::Tensor pooled_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept = std::nullopt) const;
-  at::Tensor project_image(const at::Tensor& pooled) const;
+  // Its two halves: the pooled image [batch, image().width()], and the projection of that.
+  at::Tensor pooled_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept = std::nullopt,
+                          bool training = false) const;
+  at::Tensor project_image(const at::Tensor& pooled) const { return image_->project(pooled); }
 
-  // ids [batch, tokens] int64, tokens <= context_length -> features [batch, embed_dim], not normalised.
-  at::Tensor encode_text(const at::Tensor& ids) const;
+  // ids [batch, tokens] int64, tokens <= text().context() -> features [batch, embed_dim], not normalised.
+  at::Tensor encode_text(const at::Tensor& ids, bool training = false) const;
 
   // The same features without the work on what stands behind the ends. Only where can_pack().
-  at::Tensor encode_text(const PackedCaptions& captions) const;
-  bool can_pack() const;  // under a causal mask, and the feature is taken where a caption ends
+  at::Tensor encode_text(const PackedCaptions& captions, bool training = false) const;
+  bool can_pack() const { return text_->can_pack(); }
 
   // Whether backward computes the blocks again instead of keeping their activations. Gradients are the same.
   void recompute_blocks(bool on) { recompute_ = on; }
+
+  // Forward multiply-adds of one pair, as the paper counts compute: `kept` patches of the image, `text_tokens`
+  // positions of the text.
+  double forward_macs(std::int64_t kept, std::int64_t text_tokens) const;
+  // The attention calls of both towers for `rows` pairs.
+  std::vector<AttentionShape> attention_shapes(std::int64_t rows, std::int64_t kept, std::int64_t text_tokens) const;
+  ParameterCounts parameter_counts() const;
 
   at::Tensor logit_scale() const { return arena_.parameter(logit_scale_); }  // scalar: ln of the scale
   std::size_t logit_scale_index() const { return logit_scale_; }
@@ -48,25 +78,19 @@ class ClipModel {
   const ParameterArena& arena() const { return arena_; }
 
  private:
+  Pass pass(bool training) const { return {training, recompute_, nullptr}; }
+
   ModelConfig config_;
   ParameterArena arena_;
   bool recompute_ = false;
-  // Image tower.
-  std::size_t class_embedding_, image_positions_, patch_weight_, image_projection_;
-  std::optional<LayerNorm> ln_pre_;
-  LayerNorm ln_post_;
-  Transformer image_blocks_;
-  // Text tower.
-  std::size_t token_embedding_, text_positions_, text_projection_;
-  LayerNorm ln_final_;
-  Transformer text_blocks_;
-  std::size_t logit_scale_;
+  const char *image_kind_, *text_kind_;
+  std::unique_ptr<TextTower> text_;
+  std::unique_ptr<ImageTower> image_;
+  std::int64_t text_parameters_ = 0;
+  std::size_t logit_scale_ = 0;
 };
 
 // Features of unit length, in fp32 or, where they are fp64, that. [n, embed_dim] -> [n, embed_dim]
 at::Tensor normalise_features(const at::Tensor& features);
-
-// pixels uint8 [batch, 3, size, size] -> (x / 255 - mean) / std in the compute type.
-at::Tensor normalise_pixels(const at::Tensor& pixels, const PixelNorm& norm, at::ScalarType compute);
 
 }  // namespace clip_hpc

@@ -8,18 +8,12 @@
 #include <utility>
 #include <vector>
 
-#include "clip_hpc/model/model_file.hpp"
-
 namespace clip_hpc {
 
-struct AttentionShape {
+struct AttentionShape {  // of one call, as a tower makes it
   std::int64_t batch, heads, tokens, head_width;
   bool causal;
 };
-
-// What the two towers ask of attention for `rows` pairs, `kept` patches and `tokens` of text.
-std::vector<AttentionShape> attention_shapes(const ModelConfig& model, std::int64_t rows, std::int64_t kept,
-                                             std::int64_t tokens);
 
 struct AttentionChoice {
   std::string chosen;                              // flash, cudnn, efficient, math; "gemm" on the CPU

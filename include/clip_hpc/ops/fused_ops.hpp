@@ -19,6 +19,7 @@ at::Tensor add_bias_reference(const at::Tensor& x, const at::Tensor& delta, cons
 // LayerNorm over the last dimension, eps 1e-5, statistics in fp32.
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta);
 at::Tensor layer_norm_reference(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta);
+at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, double eps);  // LibTorch's
 
 // sum = add_bias(x, delta, delta_bias) and normed = layer_norm(sum, gamma, beta) in one pass. Values and gradients have
 // the bits of the two calls.

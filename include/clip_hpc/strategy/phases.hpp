@@ -10,7 +10,7 @@ struct Phase {
   double fraction_of_run = 1;                             // of all steps; the fractions of a run's phases add up to 1
   double keep_fraction = 1;                               // of the patches; the class token always stays
   double lr_factor = 1;                                   // on the schedule's learning rate
-  std::int64_t kept_patches(std::int64_t patches) const;  // int(patches * keep_fraction), at least 1
+  std::int64_t kept_patches(std::int64_t patches) const;  // int(patches * keep_fraction), at least 1; of 0 none
 };
 
 // The phase of step `step` (from 0) of `total_steps`. The last phase also holds what rounding leaves over.

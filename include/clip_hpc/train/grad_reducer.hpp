@@ -30,7 +30,7 @@ class GradReducer {
   struct Bucket {
     std::int64_t begin = 0, end = 0;  // elements of the arena
     int root = 0;                     // who holds it, where the state is shared
-    int parameters = 0;               // that have elements in it
+    int parameters = 0;               // that have elements in it and are not frozen
     int missing = 0;
     at::Tensor wide;  // the fp32 copy that travels, if one does
     Work work;

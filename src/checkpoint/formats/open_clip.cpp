@@ -50,7 +50,7 @@ std::string write_tokenizer(const fs::path& folder, const OpenClipModel& model) 
     const Json tokenizer = tokenizer_json(bytes, name);
     write_file_atomic(folder / "tokenizer.json", tokenizer.dump());
     write_json_file(folder / "tokenizer_config.json",
-                    tokenizer_config_json(bytes, name, model.config.text.context_length));
+                    tokenizer_config_json(bytes, name, ClipModel(model.config).text().context()));
   } catch (const Error& problem) {
     if (problem.kind() != ErrorKind::input) throw;
     return problem.what();
@@ -60,12 +60,12 @@ std::string write_tokenizer(const fs::path& folder, const OpenClipModel& model) 
 
 }  // namespace
 
-NamedTensors match_weights(const NamedTensors& weights, const std::vector<ParameterSpec>& specs,
+NamedTensors match_weights(const NamedTensors& weights, const std::vector<NamedShape>& names,
                            const std::string& where) {
   std::map<std::string, at::Tensor> left(weights.begin(), weights.end());
   std::vector<std::string> missing, unknown;
   NamedTensors matched;
-  for (const ParameterSpec& spec : specs) {
+  for (const NamedShape& spec : names) {
     const auto found = left.find(spec.name);
     if (found == left.end()) {
       missing.push_back(spec.name);
@@ -147,8 +147,8 @@ OpenClipModel read_open_clip(const fs::path& named, const fs::path& config_file)
   const Json& text = (json.contains("model_cfg") ? json.at("model_cfg") : json).at("text_cfg");
   model.states_eos = config_file.empty() || text.contains("eos_id");
   if (is_folder && fs::exists(input / kTokenizerFileName)) model.tokenizer_file = input / kTokenizerFileName;
-  const ClipModel shape(model.config, at::kFloat);
-  model.weights = match_weights(read_safetensors(weights), shape.arena().specs(), weights.native());
+  model.weights =
+      match_weights(read_safetensors(weights), ClipModel(model.config).arena().exported(), weights.native());
   return model;
 }
 

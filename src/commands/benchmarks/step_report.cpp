@@ -7,7 +7,7 @@
 
 #include "clip_hpc/config/rows.hpp"
 #include "clip_hpc/loss/terms/term.hpp"
-#include "clip_hpc/model/model_file.hpp"
+#include "clip_hpc/model/clip_model.hpp"
 
 namespace clip_hpc {
 
@@ -31,7 +31,7 @@ void add_step_options(ArgumentTable& table, StepBenchOptions& options) {
 void finish_step_options(StepBenchOptions& options, const std::string& model_file) {
   options.strategy.name = options.strategy.mask_ratio > 0 ? "flip" : "clip";
   options.model = read_model_config(model_file);
-  in_range(std::int64_t{0}, options.model.text.context_length)("--text-tokens", options.text_tokens);
+  in_range(std::int64_t{0}, ClipModel(options.model).text().context())("--text-tokens", options.text_tokens);
 }
 
 void print_step_head() {

@@ -1,100 +1,62 @@
 #include "clip_hpc/model/arena/initial.hpp"
 
 #include <cmath>
+#include <span>
 
-#include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/random.hpp"
 
 namespace clip_hpc {
 namespace {
 
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
+using Kind = Distribution::Kind;
 
-struct Distribution {
-  enum class Kind { constant, normal, uniform } kind;
-  double value;  // the constant, the standard deviation, or the half width
-};
-
-Distribution constant(double value) { return {Distribution::Kind::constant, value}; }
-Distribution normal(double deviation) { return {Distribution::Kind::normal, deviation}; }
-Distribution uniform(double half_width) { return {Distribution::Kind::uniform, half_width}; }
-
-Distribution open_clip_distribution(const ParameterSpec& spec, const ModelConfig& config) {
-  const std::string& name = spec.name;
-  const bool image = name.rfind("visual.", 0) == 0;
-  const auto vision_width = static_cast<double>(config.vision.width);
-  const auto text_width = static_cast<double>(config.text.width);
-  if (name == "logit_scale") return constant(config.init_logit_scale);
-  if (name == "token_embedding.weight") return normal(0.02);
-  if (name == "positional_embedding") return normal(0.01);
-  if (name == "text_projection") return normal(std::pow(text_width, -0.5));
-  if (name == "visual.class_embedding" || name == "visual.positional_embedding" || name == "visual.proj") {
-    return normal(std::pow(vision_width, -0.5));
+double next_value(const Distribution& d, RandomStream& stream) {
+  switch (d.kind) {
+    case Kind::normal:
+      return d.a + d.b * stream.normal();
+    case Kind::truncated_normal:
+      for (;;) {
+        if (const double value = d.a + d.b * stream.normal(); std::abs(value) <= d.limit) return value;
+      }
+    case Kind::uniform:
+      return stream.uniform(d.a, d.b);
+    case Kind::constant:
+      break;
   }
-  if (name.find("ln_") != std::string::npos) return constant(ends_with(name, ".weight") ? 1.0 : 0.0);
-  if (ends_with(name, "in_proj_bias") || ends_with(name, "out_proj.bias")) return constant(0.0);
-  if (!image) {
-    const double residual = std::pow(text_width, -0.5) * std::pow(2.0 * static_cast<double>(config.text.layers), -0.5);
-    if (ends_with(name, "attn.in_proj_weight")) return normal(std::pow(text_width, -0.5));
-    if (ends_with(name, "out_proj.weight") || ends_with(name, "c_proj.weight")) return normal(residual);
-    if (ends_with(name, "c_fc.weight")) return normal(std::pow(2.0 * text_width, -0.5));
-  }
-  // What is left follows torch: Xavier-uniform packed projections; linear and convolution weights and biases uniform in
-  // +-1 / sqrt(fan in).
-  if (ends_with(name, "attn.in_proj_weight")) {
-    return uniform(std::sqrt(6.0 / static_cast<double>(spec.shape[0] + spec.shape[1])));
-  }
-  double fan_in = static_cast<double>(spec.numel) / static_cast<double>(spec.shape[0]);
-  if (ends_with(name, "c_fc.bias")) fan_in = image ? vision_width : text_width;
-  if (ends_with(name, "c_proj.bias")) {
-    fan_in = static_cast<double>(image ? config.vision.mlp_width() : config.text.mlp_width());
-  }
-  return uniform(1.0 / std::sqrt(fan_in));
-}
-
-Distribution clip_hpc_distribution(const ParameterSpec& spec, const ModelConfig& config) {
-  const std::string& name = spec.name;
-  const bool image = name.rfind("visual.", 0) == 0;
-  const double width = static_cast<double>(image ? config.vision.width : config.text.width);
-  const double layers = static_cast<double>(image ? config.vision.layers : config.text.layers);
-  const double residual = std::pow(width, -0.5) * std::pow(2.0 * layers, -0.5);
-  if (name == "token_embedding.weight") return normal(0.5);
-  if (name == "positional_embedding" || name == "visual.positional_embedding") return normal(0.1);
-  if (ends_with(name, "attn.in_proj_weight")) return normal(std::pow(width, -0.5));
-  if (ends_with(name, "out_proj.weight") || ends_with(name, "c_proj.weight")) return normal(residual);
-  if (ends_with(name, "c_fc.weight")) return normal(std::pow(2.0 * width, -0.5));
-  if (ends_with(name, "c_fc.bias") || ends_with(name, "c_proj.bias")) return constant(0.0);
-  return open_clip_distribution(spec, config);
+  return d.a;
 }
 
 }  // namespace
 
-void initialise_weights(ParameterArena& arena, const ModelConfig& config, const std::string& scheme,
-                        std::uint64_t seed) {
-  for (std::size_t index = 0; index < arena.specs().size(); ++index) {
-    const ParameterSpec& spec = arena.specs()[index];
-    const Distribution d =
-        scheme == "open_clip" ? open_clip_distribution(spec, config) : clip_hpc_distribution(spec, config);
-    const at::Tensor values = at::empty({spec.numel}, at::kFloat);
-    float* out = values.data_ptr<float>();
-    RandomStream stream(seed, Purpose::init, xxh64(std::as_bytes(std::span(spec.name))));
-    for (std::int64_t i = 0; i < spec.numel; ++i) {
-      switch (d.kind) {
-        case Distribution::Kind::constant:
-          out[i] = static_cast<float>(d.value);
-          break;
-        case Distribution::Kind::normal:
-          out[i] = static_cast<float>(d.value * stream.normal());
-          break;
-        case Distribution::Kind::uniform:
-          out[i] = static_cast<float>(stream.uniform(-d.value, d.value));
-          break;
-      }
-    }
-    arena.set_parameter(index, values);
+Distribution constant(double value) { return {Kind::constant, value, 0, 0}; }
+Distribution zeros() { return constant(0.0); }
+Distribution ones() { return constant(1.0); }
+Distribution normal(double deviation, double mean) { return {Kind::normal, mean, deviation, 0}; }
+Distribution truncated_normal(double deviation, double limit) { return {Kind::truncated_normal, 0, deviation, limit}; }
+Distribution uniform(double low, double high) { return {Kind::uniform, low, high, 0}; }
+Distribution uniform(double half_width) { return uniform(-half_width, half_width); }
+
+Distribution torch_linear(std::int64_t fan_in) { return uniform(1.0 / std::sqrt(static_cast<double>(fan_in))); }
+
+Distribution kaiming_normal(std::int64_t fan, double gain) {
+  return normal(gain / std::sqrt(static_cast<double>(fan)));
+}
+
+Distribution xavier_uniform(std::int64_t fan_in, std::int64_t fan_out) {
+  return uniform(std::sqrt(6.0 / static_cast<double>(fan_in + fan_out)));
+}
+
+Distribution lecun_normal(std::int64_t fan_in) {
+  constexpr double kDeviationLeft = 0.87962566103423978;  // of a standard normal that is cut at two deviations
+  const double deviation = 1.0 / std::sqrt(static_cast<double>(fan_in)) / kDeviationLeft;
+  return truncated_normal(deviation, 2 * deviation);
+}
+
+void draw(const Distribution& distribution, std::uint64_t seed, const std::string& name, const at::Tensor& values) {
+  RandomStream stream(seed, Purpose::init, xxh64(std::as_bytes(std::span(name))));
+  for (float& value : std::span(values.data_ptr<float>(), static_cast<std::size_t>(values.numel()))) {
+    value = static_cast<float>(next_value(distribution, stream));
   }
 }
 

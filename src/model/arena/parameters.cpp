@@ -21,18 +21,44 @@ ArenaSlice arena_slice(std::int64_t numel, ArenaShare share) {
   return {std::min(numel, share.part * length), std::min(numel, (share.part + 1) * length)};
 }
 
-std::size_t ParameterArena::declare(std::string name, std::vector<std::int64_t> shape, bool decay) {
-  if (weights_.defined()) throw internal_error("parameter {} declared after the arena was allocated", name);
-  std::int64_t numel = 1;
-  for (const std::int64_t extent : shape) numel *= extent;
-  specs_.push_back({std::move(name), std::move(shape), numel_, numel, decay});
+std::size_t ParameterArena::declare(std::string name, std::vector<std::int64_t> shape, ParameterTraits traits) {
+  if (is_allocated()) throw internal_error("parameter {} declared after the arena was allocated", name);
+  const std::int64_t numel = c10::multiply_integers(shape);
+  if (traits.limits) limited_.push_back({numel_, numel, traits.limits->low, traits.limits->high});
+  specs_.push_back({std::move(traits), std::move(name), std::move(shape), numel_, numel});
   numel_ += numel;
   return specs_.size() - 1;
 }
 
-void ParameterArena::limit(std::size_t index, double low, double high) {
-  limited_.push_back({specs_[index].offset, specs_[index].numel, low, high});
-  std::ranges::sort(limited_, {}, &LimitedRange::offset);
+std::size_t ParameterArena::declare_buffer(std::string name, std::vector<std::int64_t> shape, double initial) {
+  if (is_allocated()) throw internal_error("buffer {} declared after the arena was allocated", name);
+  const std::int64_t numel = c10::multiply_integers(shape);
+  buffer_specs_.push_back({std::move(name), std::move(shape), buffer_numel_, numel, initial});
+  buffer_numel_ += numel;
+  return buffer_specs_.size() - 1;
+}
+
+std::vector<NamedShape> ParameterArena::exported() const {
+  std::vector<NamedShape> all;
+  for (const ParameterSpec& spec : specs_) {
+    if (spec.exported) all.push_back({spec.name, spec.shape});
+  }
+  for (const BufferSpec& spec : buffer_specs_) all.push_back({spec.name, spec.shape});
+  return all;
+}
+
+std::vector<UpdateRange> ParameterArena::update_ranges() const {
+  std::vector<UpdateRange> ranges;
+  for (const ParameterSpec& spec : specs_) {
+    const std::int64_t begin = std::max(spec.offset, held_.begin), end = std::min(spec.offset + spec.numel, held_.end);
+    if (begin >= end) continue;
+    if (!ranges.empty() && ranges.back().decay == spec.decay && ranges.back().frozen == spec.frozen) {
+      ranges.back().end = end;
+    } else {
+      ranges.push_back({begin, end, spec.decay, spec.frozen});
+    }
+  }
+  return ranges;
 }
 
 void ParameterArena::allocate(at::ScalarType compute, at::Device device, ArenaShare share) {
@@ -48,10 +74,27 @@ void ParameterArena::allocate(at::ScalarType compute, at::Device device, ArenaSh
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     const ParameterSpec& spec = specs_[i];
     at::Tensor leaf = weights_.narrow(0, spec.offset, spec.numel).view(spec.shape).detach();
-    leaf.requires_grad_(true);
-    leaf.mutable_grad() = gradient_view(i);  // backward adds in place, so the pointer stays inside the arena
+    leaf.requires_grad_(!spec.frozen);
+    // Backward adds in place, so the pointer stays inside the arena.
+    if (!spec.frozen) leaf.mutable_grad() = gradient_view(i);
     leaves_.push_back(leaf);
   }
+  buffers_ = at::empty({buffer_numel_}, fp32);
+  for (std::size_t i = 0; i < buffer_specs_.size(); ++i) buffer(i).fill_(buffer_specs_[i].initial);
+}
+
+void ParameterArena::initialise(const std::string& scheme, std::uint64_t seed) {
+  for (std::size_t index = 0; index < specs_.size(); ++index) {
+    const ParameterSpec& spec = specs_[index];
+    const at::Tensor values = at::empty({spec.numel}, at::kFloat);
+    draw(scheme == "open_clip" ? spec.initial.open_clip : spec.initial.clip_hpc, seed, spec.name, values);
+    set_parameter(index, values);
+  }
+}
+
+at::Tensor ParameterArena::buffer(std::size_t index) const {
+  const BufferSpec& spec = buffer_specs_[index];
+  return buffers_.narrow(0, spec.offset, spec.numel).view(spec.shape);
 }
 
 at::Tensor ParameterArena::master_view(std::size_t index) const {

@@ -1,87 +1,61 @@
 #include "clip_hpc/model/layers/transformer_block.hpp"
 
 #include <cmath>
-#include <limits>
 #include <utility>
 
+#include "clip_hpc/ops/attention.hpp"
 #include "clip_hpc/ops/fused_ops.hpp"
 #include "clip_hpc/ops/linear.hpp"
 #include "clip_hpc/ops/recompute.hpp"
-#include "ops/attention_cpu.hpp"
 
 namespace clip_hpc {
 
-at::Tensor LayerNorm::operator()(const ParameterArena& arena, const at::Tensor& x) const {
-  return layer_norm(x, arena.parameter(weight), arena.parameter(bias));
+double TransformerShape::macs_per_token() const {
+  const auto w = static_cast<double>(width), mlp = static_cast<double>(mlp_width);
+  return static_cast<double>(layers) * (4 * w * w + 2 * w * mlp);
 }
 
-LayerNorm declare_layer_norm(ParameterArena& arena, const std::string& name, std::int64_t width) {
-  const std::size_t weight = arena.declare(name + ".weight", {width}, false);
-  return {weight, arena.declare(name + ".bias", {width}, false)};
+double TransformerShape::macs_per_token_squared() const {
+  return static_cast<double>(layers) * 2 * static_cast<double>(width);
 }
 
-Transformer declare_transformer(ParameterArena& arena, const std::string& prefix, std::int64_t width,
-                                std::int64_t layers, std::int64_t heads, std::int64_t mlp_width, bool quick_gelu) {
-  Transformer transformer{width, heads, quick_gelu, {}};
-  for (std::int64_t i = 0; i < layers; ++i) {
+BlockInitials normal_block_initials(const TransformerShape& shape) {
+  const auto width = static_cast<double>(shape.width);
+  const Initial residual = normal(std::pow(width, -0.5) * std::pow(2.0 * static_cast<double>(shape.layers), -0.5));
+  return {.in_proj = normal(std::pow(width, -0.5)),
+          .out_proj = residual,
+          .c_fc = normal(std::pow(2.0 * width, -0.5)),
+          .c_fc_bias = {torch_linear(shape.width), zeros()},
+          .c_proj = residual,
+          .c_proj_bias = {torch_linear(shape.mlp_width), zeros()}};
+}
+
+Transformer declare_transformer(ParameterArena& arena, const std::string& prefix, const TransformerShape& shape,
+                                const BlockInitials& initials) {
+  const std::int64_t width = shape.width, mlp_width = shape.mlp_width;
+  Transformer transformer{width, shape.heads, shape.quick_gelu, {}};
+  const auto weight = [&](const std::string& name, std::vector<std::int64_t> extents, const Initial& initial) {
+    return arena.declare(name, std::move(extents), {.initial = initial});
+  };
+  const auto bias = [&](const std::string& name, std::int64_t length, const Initial& initial) {
+    return arena.declare(name, {length}, {.decay = false, .initial = initial});
+  };
+  for (std::int64_t i = 0; i < shape.layers; ++i) {
     const std::string name = prefix + ".resblocks." + std::to_string(i) + ".";
     Block block{};
     block.ln_1 = declare_layer_norm(arena, name + "ln_1", width);
-    block.in_proj_weight = arena.declare(name + "attn.in_proj_weight", {3 * width, width}, true);
-    block.in_proj_bias = arena.declare(name + "attn.in_proj_bias", {3 * width}, false);
-    block.out_proj_weight = arena.declare(name + "attn.out_proj.weight", {width, width}, true);
-    block.out_proj_bias = arena.declare(name + "attn.out_proj.bias", {width}, false);
+    block.in_proj_weight = weight(name + "attn.in_proj_weight", {3 * width, width}, initials.in_proj);
+    block.in_proj_bias = bias(name + "attn.in_proj_bias", 3 * width, zeros());
+    block.out_proj_weight = weight(name + "attn.out_proj.weight", {width, width}, initials.out_proj);
+    block.out_proj_bias = bias(name + "attn.out_proj.bias", width, zeros());
     block.ln_2 = declare_layer_norm(arena, name + "ln_2", width);
-    block.c_fc_weight = arena.declare(name + "mlp.c_fc.weight", {mlp_width, width}, true);
-    block.c_fc_bias = arena.declare(name + "mlp.c_fc.bias", {mlp_width}, false);
-    block.c_proj_weight = arena.declare(name + "mlp.c_proj.weight", {width, mlp_width}, true);
-    block.c_proj_bias = arena.declare(name + "mlp.c_proj.bias", {width}, false);
+    block.c_fc_weight = weight(name + "mlp.c_fc.weight", {mlp_width, width}, initials.c_fc);
+    block.c_fc_bias = bias(name + "mlp.c_fc.bias", mlp_width, initials.c_fc_bias);
+    block.c_proj_weight = weight(name + "mlp.c_proj.weight", {width, mlp_width}, initials.c_proj);
+    block.c_proj_bias = bias(name + "mlp.c_proj.bias", width, initials.c_proj_bias);
     transformer.blocks.push_back(block);
   }
   return transformer;
-}
-
-at::Tensor self_attention(const at::Tensor& qkv, std::int64_t heads, bool causal) {
-  if (can_attend_on_cpu(qkv)) return attention_cpu(qkv, heads, causal);
-  return attention_reference(qkv, heads, causal);
-}
-
-at::Tensor attention_reference(const at::Tensor& qkv, std::int64_t heads, bool causal) {
-  const std::int64_t batch = qkv.size(0);
-  const std::int64_t tokens = qkv.size(1);
-  const std::int64_t width = qkv.size(2) / 3;
-  const std::int64_t head_width = width / heads;
-  // [3, batch, heads, tokens, head_width]
-  const at::Tensor split = qkv.view({batch, tokens, 3, heads, head_width}).permute({2, 0, 3, 1, 4});
-  at::Tensor out;
-  // At these lengths two batched GEMMs beat the CPU's flash attention, most of all backward in bf16.
-  if (qkv.device().is_cpu() && tokens <= 512) {
-    const at::Tensor q = split[0].reshape({batch * heads, tokens, head_width});
-    const at::Tensor k = split[1].reshape({batch * heads, tokens, head_width});
-    const at::Tensor v = split[2].reshape({batch * heads, tokens, head_width});
-    at::Tensor scores = at::bmm(q * (1.0 / std::sqrt(static_cast<double>(head_width))), k.transpose(1, 2));
-    if (causal) {
-      const auto mask = at::full({tokens, tokens}, -std::numeric_limits<float>::infinity(), scores.options()).triu_(1);
-      scores = scores + mask;
-    }
-    out = at::bmm(at::softmax(scores, -1), v).view({batch, heads, tokens, head_width});
-  } else {
-    out = at::scaled_dot_product_attention(split[0], split[1], split[2], {}, 0.0, causal);
-  }
-  return out.permute({0, 2, 1, 3}).reshape({batch, tokens, width});
-}
-
-at::Tensor grouped_attention(const at::Tensor& qkv, std::int64_t heads, bool causal,
-                             std::span<const SequenceGroup> groups) {
-  std::vector<std::int64_t> sizes;
-  for (const SequenceGroup& group : groups) sizes.push_back(group.count * group.tokens);
-  const std::vector<at::Tensor> parts = qkv.split_with_sizes(sizes);  // its backward is one concatenation
-  std::vector<at::Tensor> outs;
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    const at::Tensor part = parts[g].view({groups[g].count, groups[g].tokens, qkv.size(1)});
-    outs.push_back(self_attention(part, heads, causal).view({sizes[g], -1}));
-  }
-  return outs.size() == 1 ? outs[0] : at::cat(outs);
 }
 
 namespace {

@@ -43,7 +43,7 @@ class AdamW final : public Optimizer {
       : arena_(arena),
         rates_{options.beta1, options.beta2, options.eps, options.weight_decay, options.clip_norm},
         counters_(counters),
-        ranges_(update_ranges(arena)),
+        ranges_(arena.update_ranges()),
         m_(at::zeros_like(arena.master())),
         v_(at::zeros_like(arena.master())) {
     if (!arena.master().is_cpu()) range_table_ = range_table(arena, ranges_);

@@ -45,7 +45,7 @@ void update(float* master, c10::BFloat16* weights, const c10::BFloat16* gradient
 class Lion final : public Optimizer {
  public:
   Lion(ParameterArena& arena, const OptimOptions& options)
-      : arena_(arena), options_(options), ranges_(update_ranges(arena)), m_(at::zeros_like(arena.master())) {
+      : arena_(arena), options_(options), ranges_(arena.update_ranges()), m_(at::zeros_like(arena.master())) {
     const at::ScalarType type = arena.weights().scalar_type();
     if (!m_.is_cpu() || (type != at::kFloat && type != at::kBFloat16)) by_tensors_.emplace(arena);
   }

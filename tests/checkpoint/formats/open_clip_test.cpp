@@ -21,7 +21,7 @@ class OpenClipFolder : public testing::Test {
     for (std::size_t i = 0; i < tiny.arena().specs().size(); ++i) {
       model_.weights.emplace_back(tiny.arena().specs()[i].name, tiny.arena().master_view(i).clone());
     }
-    specs_ = tiny.arena().specs();
+    specs_ = tiny.arena().exported();
     model_.tokenizer_file = folder_ / "sp.model";
     const std::vector<std::string> captions{"a red house", "a green tree", "a white house by a red tree"};
     train_sentencepiece(captions, 300, model_.tokenizer_file);
@@ -32,7 +32,7 @@ class OpenClipFolder : public testing::Test {
 
   test::TempFolder folder_;
   OpenClipModel model_;
-  std::vector<ParameterSpec> specs_;
+  std::vector<NamedShape> specs_;
 };
 
 TEST_F(OpenClipFolder, ComesBackAsItWas) {
@@ -54,7 +54,7 @@ TEST_F(OpenClipFolder, SaysWhatOpenClipMustKnow) {
   const Json config = read_json_file(folder_ / "out/open_clip_config.json");
   const Json& text = config["model_cfg"]["text_cfg"];
   EXPECT_EQ(text["pool_type"], "eos");
-  EXPECT_EQ(text["eos_id"], model_.config.text.eos_id);
+  EXPECT_EQ(text["eos_id"], model_.config.text["eos_id"]);
   EXPECT_EQ(text["no_causal_mask"], false);
   EXPECT_EQ(text["hf_tokenizer_name"], "local-dir");
   EXPECT_EQ(config["preprocess_cfg"]["resize_mode"], "shortest");

@@ -19,7 +19,7 @@ void compare(const Evaluate& evaluate) {
   const PackedSet set(folder / "set");
   const auto tokenizer = Tokenizer::load(folder / "set" / kTokenizerFileName);
   ModelConfig config = parse_model_config(Json::parse(test::kTinyModel), "tiny");
-  config.text.eos_id = tokenizer.eos_id();
+  config.text["eos_id"] = tokenizer.eos_id();
   ClipModel model(config, at::kFloat);
   model.initialise("clip_hpc", 3);
   const auto self = make_self_communicator();

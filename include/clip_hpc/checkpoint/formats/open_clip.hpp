@@ -28,9 +28,8 @@ std::string write_open_clip_folder(const std::filesystem::path& folder, const Op
 // need). Throws input where names or shapes are not those of the model: it lists them.
 OpenClipModel read_open_clip(const std::filesystem::path& input, const std::filesystem::path& config_file);
 
-// The weights that `specs` ask for, in fp32 and in their order. Throws input, naming `where`, what is missing, what is
+// The tensors that `names` ask for, in fp32 and in their order. Throws input, naming `where`, what is missing, what is
 // unknown and what has another shape.
-NamedTensors match_weights(const NamedTensors& weights, const std::vector<ParameterSpec>& specs,
-                           const std::string& where);
+NamedTensors match_weights(const NamedTensors& weights, const std::vector<NamedShape>& names, const std::string& where);
 
 }  // namespace clip_hpc

@@ -6,24 +6,58 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "clip_hpc/comm/communicator.hpp"
+#include "clip_hpc/model/arena/initial.hpp"
 
 namespace clip_hpc {
 
-struct ParameterSpec {
+struct Range {
+  double low, high;
+};
+
+// What a parameter is, said where it is declared.
+struct ParameterTraits {
+  bool decay = true;  // weight decay applies
+  Initial initial = {};
+  std::optional<Range> limits = {};  // the optimizer keeps its elements between these
+  bool frozen = false;               // no gradient, no update
+  bool exported = true;              // false: kept in checkpoints, not among the weights that other programs read
+};
+
+struct ParameterSpec : ParameterTraits {
   std::string name;                 // open_clip's state_dict key
   std::vector<std::int64_t> shape;  // {} for a scalar
   std::int64_t offset = 0;          // in elements from the start of the arena
   std::int64_t numel = 1;
-  bool decay = true;  // weight decay applies
 };
 
-struct LimitedRange {  // elements whose values stay within [low, high]
-  std::int64_t offset = 0, numel = 0;
-  double low = 0, high = 0;
+// A tensor that is saved and exported but not trained: BatchNorm's running statistics. fp32 whatever the compute type,
+// whole on every rank.
+struct BufferSpec {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::int64_t offset = 0;  // in elements from the start of the buffers
+  std::int64_t numel = 1;
+  double initial = 0;
+};
+
+struct NamedShape {
+  std::string name;
+  std::vector<std::int64_t> shape;
+};
+
+struct LimitedRange {  // elements [offset, offset + numel) of the arena stay in [low, high]
+  std::int64_t offset, numel;
+  double low, high;
+};
+
+struct UpdateRange {  // elements [begin, end) of the arena that an optimizer treats alike
+  std::int64_t begin, end;
+  bool decay, frozen;
 };
 
 struct ArenaSlice {  // elements [begin, end) of an arena
@@ -41,22 +75,30 @@ ArenaSlice arena_slice(std::int64_t numel, ArenaShare share);
 
 class ParameterArena {
  public:
-  // Declares one parameter and returns its index. Only before allocate().
-  std::size_t declare(std::string name, std::vector<std::int64_t> shape, bool decay);
+  // Declares one parameter, or one buffer, and returns its index. Only before allocate().
+  std::size_t declare(std::string name, std::vector<std::int64_t> shape, ParameterTraits traits);
+  std::size_t declare_buffer(std::string name, std::vector<std::int64_t> shape, double initial);
 
   // Makes the buffers: fp32 master, gradients and, unless `compute` is fp32, weights in the compute type. Of the master
   // only `share` is kept.
   void allocate(at::ScalarType compute, at::Device device = at::kCPU, ArenaShare share = {});
 
-  void limit(std::size_t index, double low, double high);  // what an update of that parameter must not leave
-  const std::vector<LimitedRange>& limited() const { return limited_; }  // in the order of their elements
-
   const std::vector<ParameterSpec>& specs() const { return specs_; }
+  const std::vector<BufferSpec>& buffer_specs() const { return buffer_specs_; }
+  const std::vector<LimitedRange>& limited() const { return limited_; }
+  std::vector<NamedShape> exported() const;        // parameters, then buffers
+  std::vector<UpdateRange> update_ranges() const;  // of what this rank holds; adjacent equal ones are one
+  bool is_allocated() const { return weights_.defined(); }
   std::int64_t numel() const { return numel_; }
   ArenaShare share() const { return share_; }
   ArenaSlice held() const { return held_; }  // the elements that this rank updates
 
-  at::Tensor parameter(std::size_t index) const { return leaves_[index]; }  // leaf, requires grad, compute type
+  // Weights as their traits say (buffers have theirs from allocate() on). `scheme`: open_clip or clip_hpc
+  // (initial.hpp).
+  void initialise(const std::string& scheme, std::uint64_t seed);
+
+  at::Tensor parameter(std::size_t index) const { return leaves_[index]; }  // leaf, compute type; grad unless frozen
+  at::Tensor buffer(std::size_t index) const;                               // fp32, a view of buffers()
   at::Tensor gradient_view(std::size_t index) const;
   at::Tensor master_view(std::size_t index) const;  // fp32, the same elements; only of an arena that is not shared
   void set_parameter(std::size_t index, const at::Tensor& values);  // fp32 -> weights and what is held of the master
@@ -64,17 +106,19 @@ class ParameterArena {
   at::Tensor& master() { return master_; }        // [held] fp32: the truth
   at::Tensor& weights() { return weights_; }      // [numel] compute type; for fp32 master is a view of it
   at::Tensor& gradients() { return gradients_; }  // [numel] compute type; backward accumulates here
+  at::Tensor& buffers() { return buffers_; }      // [elements of all buffers] fp32
   void zero_gradients();
   void refresh_weights();                   // held weights <- master, after a restore
   void gather_weights(Communicator& comm);  // collective: every rank gets what the others hold, after an update
 
  private:
   std::vector<ParameterSpec> specs_;
+  std::vector<BufferSpec> buffer_specs_;
   std::vector<LimitedRange> limited_;
   std::vector<at::Tensor> leaves_;
-  at::Tensor master_, weights_, gradients_;
+  at::Tensor master_, weights_, gradients_, buffers_;
   at::Tensor padded_weights_;  // parts of equal length, as an all-gather wants them; weights_ is its beginning
-  std::int64_t numel_ = 0;
+  std::int64_t numel_ = 0, buffer_numel_ = 0;
   ArenaShare share_;
   ArenaSlice held_;
 };

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "clip_hpc/model/layers/transformer_block.hpp"
+#include "clip_hpc/ops/attention.hpp"
 
 namespace clip_hpc {
 

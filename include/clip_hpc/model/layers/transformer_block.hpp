@@ -10,23 +10,15 @@
 #include <vector>
 
 #include "clip_hpc/model/arena/parameters.hpp"
+#include "clip_hpc/model/layers/layer_norm.hpp"
+#include "clip_hpc/ops/attention.hpp"
 
 namespace clip_hpc {
-
-struct LayerNorm {
-  std::size_t weight, bias;
-  at::Tensor operator()(const ParameterArena& arena, const at::Tensor& x) const;  // over the last dimension, eps 1e-5
-};
 
 struct Block {
   LayerNorm ln_1, ln_2;
   std::size_t in_proj_weight, in_proj_bias, out_proj_weight, out_proj_bias;
   std::size_t c_fc_weight, c_fc_bias, c_proj_weight, c_proj_bias;
-};
-
-// Of a packed batch: `count` sequences of `tokens` positions each, one behind the other.
-struct SequenceGroup {
-  std::int64_t count, tokens;
 };
 
 struct Transformer {
@@ -40,16 +32,23 @@ struct Transformer {
                      std::span<const SequenceGroup> groups = {}) const;
 };
 
-LayerNorm declare_layer_norm(ParameterArena& arena, const std::string& name, std::int64_t width);
-Transformer declare_transformer(ParameterArena& arena, const std::string& prefix, std::int64_t width,
-                                std::int64_t layers, std::int64_t heads, std::int64_t mlp_width, bool quick_gelu);
+struct TransformerShape {
+  std::int64_t width, layers, heads, mlp_width;
+  bool quick_gelu;
 
-// Scaled dot-product attention on packed projections qkv [batch, tokens, 3 * width] -> [batch, tokens, width].
-at::Tensor self_attention(const at::Tensor& qkv, std::int64_t heads, bool causal);
-at::Tensor attention_reference(const at::Tensor& qkv, std::int64_t heads, bool causal);  // of LibTorch's operators
+  // Forward multiply-adds of the blocks for n tokens: per_token n + per_token_squared n^2.
+  double macs_per_token() const;
+  double macs_per_token_squared() const;
+};
 
-// The same on sequences in groups: qkv [total, 3 * width] -> [total, width].
-at::Tensor grouped_attention(const at::Tensor& qkv, std::int64_t heads, bool causal,
-                             std::span<const SequenceGroup> groups);
+// What a block's matrices, and the biases that are not zero, begin with. Norms begin as the identity.
+struct BlockInitials {
+  Initial in_proj, out_proj, c_fc, c_fc_bias, c_proj, c_proj_bias;
+};
+// OpenAI's: normal, the outputs of residual branches smaller the more of them there are.
+BlockInitials normal_block_initials(const TransformerShape& shape);
+
+Transformer declare_transformer(ParameterArena& arena, const std::string& prefix, const TransformerShape& shape,
+                                const BlockInitials& initials);
 
 }  // namespace clip_hpc

@@ -1,0 +1,168 @@
+// open_clip's own text transformer.
+#include <cmath>
+
+#include "clip_hpc/model/layers/transformer_block.hpp"
+#include "clip_hpc/model/towers/tower.hpp"
+#include "model/model_section.hpp"
+
+namespace clip_hpc {
+namespace {
+
+struct TextConfig {
+  std::int64_t context_length = 77;
+  std::int64_t vocab_size = 49408;
+  std::int64_t width = 512;
+  std::int64_t heads = 8;
+  std::int64_t layers = 12;
+  double mlp_ratio = 4.0;
+  bool no_causal_mask = false;
+  std::string pool_type = "argmax";  // argmax: position of the largest id; last: the last position; eos: first eos_id
+  std::int64_t eos_id = 2;
+  std::int64_t mlp_width() const { return static_cast<std::int64_t>(static_cast<double>(width) * mlp_ratio); }
+};
+
+TextConfig read_config(const Json& json, const std::string& model) {
+  TextConfig t;
+  ModelSection section(json, model + ": text_cfg");
+  section.read("context_length", t.context_length);
+  section.read("vocab_size", t.vocab_size);
+  section.read("width", t.width);
+  section.read("heads", t.heads);
+  section.read("layers", t.layers);
+  section.read("mlp_ratio", t.mlp_ratio);
+  section.read("no_causal_mask", t.no_causal_mask);
+  section.read("pool_type", t.pool_type);
+  section.read("eos_id", t.eos_id);
+  // Which tokenizer open_clip takes: here the run's tokenizer.model says that.
+  for (const char* key : {"hf_tokenizer_name", "tokenizer_kwargs"}) section.known(key);
+  section.finish();
+  require(t.width > 0 && t.layers > 0, model, "widths and layers must be positive");
+  require(t.heads > 0 && t.width % t.heads == 0, model, "text width must be a multiple of heads");
+  require(t.context_length > 1 && t.vocab_size > 2, model, "context_length and vocab_size are too small");
+  require(t.pool_type == "argmax" || t.pool_type == "last" || t.pool_type == "eos", model,
+          "text pool_type must be argmax, last or eos");
+  return t;
+}
+
+Json json_of(const TextConfig& t) {
+  return {{"context_length", t.context_length},
+          {"vocab_size", t.vocab_size},
+          {"width", t.width},
+          {"heads", t.heads},
+          {"layers", t.layers},
+          {"mlp_ratio", t.mlp_ratio},
+          {"no_causal_mask", t.no_causal_mask},
+          {"pool_type", t.pool_type},
+          {"eos_id", t.eos_id}};
+}
+
+class TextTransformer : public TextTower {
+ public:
+  TextTransformer(ParameterArena& arena, TextConfig config, const TowerFacts& facts, const std::string& prefix)
+      : arena_(arena),
+        config_(std::move(config)),
+        shape_{config_.width, config_.layers, config_.heads, config_.mlp_width(), facts.quick_gelu},
+        embed_dim_(facts.embed_dim) {
+    const TextConfig& t = config_;
+    positions_ = arena.declare(prefix + "positional_embedding", {t.context_length, t.width},
+                               {.decay = false, .initial = {normal(0.01), normal(0.1)}});
+    token_embedding_ = arena.declare(prefix + "token_embedding.weight", {t.vocab_size, t.width},
+                                     {.initial = {normal(0.02), normal(0.5)}});
+    blocks_ = declare_transformer(arena, prefix + "transformer", shape_, normal_block_initials(shape_));
+    ln_final_ = declare_layer_norm(arena, prefix + "ln_final", t.width);
+    projection_ = arena.declare(prefix + "text_projection", {t.width, embed_dim_},
+                                {.initial = normal(std::pow(static_cast<double>(t.width), -0.5))});
+  }
+
+  std::int64_t width() const override { return config_.width; }
+  std::int64_t context() const override { return config_.context_length; }
+  std::int64_t vocab_size() const override { return config_.vocab_size; }
+  std::int64_t end_token() const override {
+    return config_.pool_type == "eos" ? config_.eos_id : config_.vocab_size - 1;
+  }
+  bool can_pack() const override { return !config_.no_causal_mask && config_.pool_type != "last"; }
+
+  at::Tensor pooled(const at::Tensor& ids, const Pass& pass) const override {
+    const TextConfig& t = config_;
+    const std::int64_t tokens = ids.size(1);
+    if (tokens > t.context_length) {
+      throw internal_error("{} text tokens, the context holds {}", tokens, t.context_length);
+    }
+    at::Tensor x = at::embedding(arena_.parameter(token_embedding_), ids) +
+                   arena_.parameter(positions_).slice(0, 0, tokens);  // [batch, tokens, width]
+    x = blocks_.forward(arena_, x, !t.no_causal_mask, pass.recompute);
+    at::Tensor pooled;
+    if (t.pool_type == "last") {
+      pooled = x.select(1, tokens - 1);
+    } else {
+      // The first position that holds the end token (the largest id for argmax) carries the sentence.
+      const at::Tensor end = t.pool_type == "argmax" ? ids.argmax(1) : ids.eq(t.eos_id).to(at::kInt).argmax(1);
+      pooled = x.gather(1, end.view({-1, 1, 1}).expand({x.size(0), 1, x.size(2)})).squeeze(1);
+    }
+    return ln_final_(arena_, pooled);
+  }
+
+  at::Tensor pooled(const PackedCaptions& captions, const Pass& pass) const override {
+    at::Tensor x = at::embedding(arena_.parameter(token_embedding_), captions.ids) +
+                   at::embedding(arena_.parameter(positions_), captions.positions);  // [total, width]
+    x = blocks_.forward(arena_, x, true, pass.recompute, captions.groups);
+    return ln_final_(arena_, x.index_select(0, captions.ends));
+  }
+
+  at::Tensor project(const at::Tensor& pooled) const override {
+    return at::matmul(pooled, arena_.parameter(projection_));
+  }
+
+  Cost cost() const override {
+    return {.fixed = static_cast<double>(config_.width) * static_cast<double>(embed_dim_),
+            .per_token = shape_.macs_per_token(),
+            .per_token_squared = shape_.macs_per_token_squared()};
+  }
+
+  std::vector<AttentionShape> attention_shapes(std::int64_t rows, std::int64_t tokens) const override {
+    return {{rows, config_.heads, tokens, config_.width / config_.heads, !config_.no_causal_mask}};
+  }
+
+  Json to_json() const override { return json_of(config_); }
+
+ private:
+  const ParameterArena& arena_;
+  TextConfig config_;
+  TransformerShape shape_;
+  std::int64_t embed_dim_;
+  std::size_t positions_, token_embedding_, projection_;
+  LayerNorm ln_final_;
+  Transformer blocks_;
+};
+
+bool reads(const Json& json) { return !json.contains("hf_model_name"); }
+
+std::unique_ptr<TextTower> declare(ParameterArena& arena, const Json& json, const TowerFacts& facts,
+                                   const std::string& prefix) {
+  return std::make_unique<TextTransformer>(arena, read_config(json, facts.model), facts, prefix);
+}
+
+Json with_vocabulary(Json json, const Vocabulary& vocabulary, const std::string& model) {
+  TextConfig t = read_config(json, model);
+  if (vocabulary.size > t.vocab_size) {
+    throw input_error(
+        "model {}: the tokenizer has {} pieces, the model's vocab_size is {}; pack with --train-tokenizer {} or "
+        "raise vocab_size",
+        model, vocabulary.size, t.vocab_size, t.vocab_size);
+  }
+  if (t.pool_type == "argmax" && !vocabulary.is_clip) {
+    throw input_error(
+        "model {}: text pool_type argmax expects CLIP's own vocabulary, whose largest id is the end token; with "
+        "a SentencePiece tokenizer use eos or last",
+        model);
+  }
+  t.eos_id = vocabulary.end_token;
+  return json_of(t);
+}
+
+}  // namespace
+
+extern const TextTowerKind kTextTransformer{"transformer", "the text transformer of open_clip: no hf_model_name", reads,
+                                            declare, with_vocabulary};
+
+}  // namespace clip_hpc

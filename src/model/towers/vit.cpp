@@ -1,0 +1,163 @@
+// The Vision Transformer as open_clip's own ViT: names, shapes and arithmetic of its `visual.*`.
+#include <cmath>
+
+#include "clip_hpc/model/layers/transformer_block.hpp"
+#include "clip_hpc/model/towers/tower.hpp"
+#include "clip_hpc/ops/linear.hpp"
+#include "model/model_section.hpp"
+
+namespace clip_hpc {
+namespace {
+
+struct VitConfig {
+  std::int64_t image_size = 224;
+  std::int64_t patch_size = 32;
+  std::int64_t width = 768;
+  std::int64_t layers = 12;
+  std::int64_t head_width = 64;
+  double mlp_ratio = 4.0;
+  std::string pool_type = "tok";  // tok: class token; avg: mean of the patches
+  bool no_ln_pre = false;
+  std::int64_t grid() const { return image_size / patch_size; }
+  std::int64_t patches() const { return grid() * grid(); }
+  std::int64_t heads() const { return width / head_width; }
+  std::int64_t mlp_width() const { return static_cast<std::int64_t>(static_cast<double>(width) * mlp_ratio); }
+};
+
+VitConfig read_config(const Json& json, const std::string& model) {
+  VitConfig v;
+  ModelSection section(json, model + ": vision_cfg");
+  section.read("image_size", v.image_size);
+  section.read("patch_size", v.patch_size);
+  section.read("width", v.width);
+  section.read("layers", v.layers);
+  section.read("head_width", v.head_width);
+  section.read("mlp_ratio", v.mlp_ratio);
+  section.read("pool_type", v.pool_type);
+  section.read("no_ln_pre", v.no_ln_pre);
+  section.finish();
+  require(v.width > 0 && v.layers > 0, model, "widths and layers must be positive");
+  require(v.patch_size > 0 && v.image_size > 0 && v.image_size % v.patch_size == 0, model,
+          "image_size must be a multiple of patch_size");
+  require(v.head_width > 0 && v.width % v.head_width == 0, model, "vision width must be a multiple of head_width");
+  require(v.pool_type == "tok" || v.pool_type == "avg", model, "vision pool_type must be tok or avg");
+  return v;
+}
+
+// Blocks of open_clip's image tower begin as torch's modules do.
+BlockInitials block_initials(const TransformerShape& shape) {
+  const BlockInitials own = normal_block_initials(shape);
+  return {.in_proj = {xavier_uniform(3 * shape.width, shape.width), own.in_proj.clip_hpc},
+          .out_proj = {torch_linear(shape.width), own.out_proj.clip_hpc},
+          .c_fc = {torch_linear(shape.width), own.c_fc.clip_hpc},
+          .c_fc_bias = own.c_fc_bias,
+          .c_proj = {torch_linear(shape.mlp_width), own.c_proj.clip_hpc},
+          .c_proj_bias = own.c_proj_bias};
+}
+
+// pixels [batch, 3, size, size] -> patches [batch, grid * grid, 3 * patch * patch], in the order of conv1's weight.
+at::Tensor to_patches(const at::Tensor& pixels, std::int64_t patch) {
+  const std::int64_t batch = pixels.size(0);
+  const std::int64_t grid = pixels.size(2) / patch;
+  return pixels.view({batch, 3, grid, patch, grid, patch})
+      .permute({0, 2, 4, 1, 3, 5})
+      .reshape({batch, grid * grid, 3 * patch * patch});
+}
+
+class Vit : public ImageTower {
+ public:
+  Vit(ParameterArena& arena, VitConfig config, const TowerFacts& facts, const std::string& prefix)
+      : arena_(arena),
+        config_(std::move(config)),
+        shape_{config_.width, config_.layers, config_.heads(), config_.mlp_width(), facts.quick_gelu},
+        embed_dim_(facts.embed_dim) {
+    const VitConfig& v = config_;
+    const Distribution by_width = normal(std::pow(static_cast<double>(v.width), -0.5));
+    class_embedding_ = arena.declare(prefix + "class_embedding", {v.width}, {.decay = false, .initial = by_width});
+    positions_ = arena.declare(prefix + "positional_embedding", {v.patches() + 1, v.width},
+                               {.decay = false, .initial = {by_width, normal(0.1)}});
+    patch_weight_ = arena.declare(prefix + "conv1.weight", {v.width, 3, v.patch_size, v.patch_size},
+                                  {.initial = torch_linear(3 * v.patch_size * v.patch_size)});
+    if (!v.no_ln_pre) ln_pre_ = declare_layer_norm(arena, prefix + "ln_pre", v.width);
+    blocks_ = declare_transformer(arena, prefix + "transformer", shape_, block_initials(shape_));
+    ln_post_ = declare_layer_norm(arena, prefix + "ln_post", v.width);
+    projection_ = arena.declare(prefix + "proj", {v.width, embed_dim_}, {.initial = by_width});
+  }
+
+  std::int64_t image_size() const override { return config_.image_size; }
+  std::int64_t width() const override { return config_.width; }
+  std::int64_t patches() const override { return config_.patches(); }
+
+  at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {
+    const VitConfig& v = config_;
+    const std::int64_t batch = pixels.size(0);
+    at::Tensor patches = to_patches(pixels, v.patch_size);  // [batch, patches, 3 * patch * patch]
+    at::Tensor positions = arena_.parameter(positions_);
+    at::Tensor patch_positions = positions.slice(0, 1).unsqueeze(0);  // [1, patches, width]
+    if (kept) {  // dropped patches cost nothing: they leave before the first GEMM
+      const std::int64_t n = kept->size(1);
+      patches = patches.gather(1, kept->unsqueeze(-1).expand({batch, n, patches.size(2)}));
+      patch_positions = at::embedding(positions.slice(0, 1), *kept);  // [batch, n, width]
+    }
+    at::Tensor x = linear_layer(patches, arena_.parameter(patch_weight_).view({v.width, -1})) + patch_positions;
+    const at::Tensor first = (arena_.parameter(class_embedding_) + positions.select(0, 0)).expand({batch, 1, v.width});
+    x = at::cat({first, x}, 1);  // [batch, 1 + kept, width]
+    if (ln_pre_) x = (*ln_pre_)(arena_, x);
+    x = blocks_.forward(arena_, x, false, pass.recompute);
+    // Pool, then normalise: the same result as normalising every token for the class token, and open_clip's order for
+    // avg is normalise first.
+    return v.pool_type == "tok" ? ln_post_(arena_, x.select(1, 0)) : ln_post_(arena_, x).slice(1, 1).mean(1);
+  }
+
+  at::Tensor project(const at::Tensor& pooled) const override {
+    return at::matmul(pooled, arena_.parameter(projection_));
+  }
+
+  Cost cost() const override {
+    // n patches are n + 1 tokens.
+    const double linear = shape_.macs_per_token(), squared = shape_.macs_per_token_squared();
+    const auto patch_area = static_cast<double>(config_.patch_size * config_.patch_size);
+    const auto width = static_cast<double>(config_.width);
+    return {.fixed = linear + squared + width * static_cast<double>(embed_dim_),
+            .per_token = 3 * patch_area * width + linear + 2 * squared,
+            .per_token_squared = squared};
+  }
+
+  std::vector<AttentionShape> attention_shapes(std::int64_t rows, std::int64_t kept) const override {
+    return {{rows, config_.heads(), kept + 1, config_.head_width, false}};
+  }
+
+  Json to_json() const override {
+    const VitConfig& v = config_;
+    return {{"image_size", v.image_size}, {"patch_size", v.patch_size}, {"width", v.width},
+            {"layers", v.layers},         {"head_width", v.head_width}, {"mlp_ratio", v.mlp_ratio},
+            {"pool_type", v.pool_type},   {"no_ln_pre", v.no_ln_pre}};
+  }
+
+ private:
+  const ParameterArena& arena_;
+  VitConfig config_;
+  TransformerShape shape_;
+  std::int64_t embed_dim_;
+  std::size_t class_embedding_, positions_, patch_weight_, projection_;
+  std::optional<LayerNorm> ln_pre_;
+  LayerNorm ln_post_;
+  Transformer blocks_;
+};
+
+// ResNets have lists of layers, timm's towers a timm_model_name.
+bool reads(const Json& json) {
+  return !json.contains("timm_model_name") && !(json.contains("layers") && json.at("layers").is_array());
+}
+
+std::unique_ptr<ImageTower> declare(ParameterArena& arena, const Json& json, const TowerFacts& facts,
+                                    const std::string& prefix) {
+  return std::make_unique<Vit>(arena, read_config(json, facts.model), facts, prefix);
+}
+
+}  // namespace
+
+extern const ImageTowerKind kVit{"vit", "the Vision Transformer of open_clip: layers is a number, no timm_model_name",
+                                 reads, declare};
+
+}  // namespace clip_hpc

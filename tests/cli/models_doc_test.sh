@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# docs/models.md follows the models of configs/models; JSON and text of clip_hpc model say the same.
+# shellcheck source=tests/cli/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+cd "$CLIP_HPC_SOURCE_DIR" || exit 1
+is_current() {
+  diff -u docs/models.md <("$clip_hpc" model --markdown configs/models/*.json) && return
+  echo "docs/models.md is out of date; refresh it with: build/release/bin/clip_hpc model --markdown configs/models/*.json > docs/models.md"
+  return 1
+}
+check 'docs/models.md is current' is_current
+json=$("$clip_hpc" model --json configs/models/ViT-B-32.json configs/models/tiny.json)
+check 'one object per file' test "$(wc -l <<<"$json")" = 2
+check 'ViT-B-32 has the parameters of open_clip' grep -q '"parameters":{"image":87849216,"text":63428096,"total":151277313}' <<<"$json"
+check 'its page says the same' grep -qE '^\| ViT-B-32 \|.* 151277313 \|' docs/models.md
+check 'text' grep -qE '^ViT-B-32 +87.8 +63.4 +302 +' <<<"$("$clip_hpc" model configs/models/ViT-B-32.json)"
+no_file() { ! "$clip_hpc" model 2>/dev/null && ! "$clip_hpc" model missing.json 2>/dev/null && ! "$clip_hpc" model --json --markdown configs/models/tiny.json 2>/dev/null; }
+check 'a file is needed, and one form' no_file
+finish
