@@ -9,6 +9,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
+#include "clip_hpc/base/text.hpp"
 #include "clip_hpc/data/image/decode.hpp"
 #include "clip_hpc/data/sources/tar_file.hpp"
 
@@ -34,11 +35,7 @@ std::size_t line_end_bytes(std::string_view text) {  // 0: the text begins with 
   return 0;
 }
 
-std::string trimmed(std::string_view text) {
-  constexpr std::string_view kSpaces = " \t\n\r\v\f";
-  const std::size_t begin = text.find_first_not_of(kSpaces);
-  return begin == std::string::npos ? "" : std::string(text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1));
-}
+std::string trimmed(std::string_view text) { return std::string(trim(text, kPythonSpaces)); }
 
 // Lines of a side file; none where it is not there. A line in the middle that is empty would shift those behind it.
 std::vector<std::string> side_file(const fs::path& path, const char* what) {
