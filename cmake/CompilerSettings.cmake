@@ -48,3 +48,13 @@ endfunction()
 add_custom_target(clip_hpc_version_file BYPRODUCTS ${CMAKE_BINARY_DIR}/generated/version.cpp
   COMMAND ${CMAKE_COMMAND} -DOUT=${CMAKE_BINARY_DIR}/generated/version.cpp -DSOURCE=${CMAKE_SOURCE_DIR}
           -DVERSION=${PROJECT_VERSION} -P ${CMAKE_SOURCE_DIR}/cmake/Version.cmake)
+
+# A page of docs/ as a C++ string of that name; `out` is the source that defines it.
+function(clip_hpc_embedded_page out page name)
+  set(source ${CMAKE_BINARY_DIR}/generated/${out}.cpp)
+  add_custom_command(OUTPUT ${source}
+    COMMAND ${CMAKE_COMMAND} -DIN=${CMAKE_SOURCE_DIR}/${page} -DOUT=${source} -DNAME=${name}
+            -P ${CMAKE_SOURCE_DIR}/cmake/EmbedText.cmake
+    DEPENDS ${CMAKE_SOURCE_DIR}/${page} ${CMAKE_SOURCE_DIR}/cmake/EmbedText.cmake)
+  set(${out} ${source} PARENT_SCOPE)
+endfunction()

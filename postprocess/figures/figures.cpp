@@ -1,9 +1,6 @@
 #include "postprocess/figures/figures.hpp"
 
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,8 +13,9 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/html.hpp"
+#include "clip_hpc/base/process.hpp"
 #include "postprocess/figures/gnuplot_script.hpp"
-#include "postprocess/html/tags.hpp"
 
 namespace fs = std::filesystem;
 
@@ -47,38 +45,11 @@ class TemporaryFolder {
   fs::path path_;
 };
 
-class SpawnActions {  // what the child does with its file descriptors
- public:
-  SpawnActions() { ::posix_spawn_file_actions_init(&actions_); }
-  ~SpawnActions() { ::posix_spawn_file_actions_destroy(&actions_); }
-  SpawnActions(const SpawnActions&) = delete;
-  SpawnActions& operator=(const SpawnActions&) = delete;
-  void open(int fd, const char* path, int flags) {
-    ::posix_spawn_file_actions_addopen(&actions_, fd, path, flags, 0600);
-  }
-  const posix_spawn_file_actions_t* get() const { return &actions_; }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-};
-
-void run_gnuplot(const fs::path& gnuplot, const fs::path& script, const fs::path& messages) {
-  SpawnActions actions;
-  actions.open(STDIN_FILENO, "/dev/null", O_RDONLY);
-  actions.open(STDOUT_FILENO, "/dev/null", O_WRONLY);
-  actions.open(STDERR_FILENO, messages.c_str(), O_WRONLY | O_CREAT | O_TRUNC);
-  std::string program = gnuplot.string();
-  std::string option = "-d";  // without the user's own .gnuplot
-  std::string file = script.string();
-  const std::array<char*, 4> arguments{program.data(), option.data(), file.data(), nullptr};
-  pid_t child = 0;
-  const int code = ::posix_spawn(&child, program.c_str(), actions.get(), nullptr, arguments.data(), environ);
-  if (code != 0) throw storage_error("cannot start {}: {}", program, std::strerror(code));
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (status != 0) {
-    std::string words = read_text_file(messages);
+void run_gnuplot(const fs::path& gnuplot, const fs::path& script) {
+  const ProgramOutput done = run_program({gnuplot.native(), "-d", script.native()});  // -d: without the user's .gnuplot
+  if (!done.has_started) throw storage_error("cannot start {}", gnuplot.native());
+  if (done.exit_code != 0) {
+    std::string words = done.err;
     std::replace(words.begin(), words.end(), '\n', ' ');
     throw storage_error("gnuplot failed: {}", words.substr(0, 500));
   }
@@ -137,7 +108,7 @@ void check_formats(const fs::path& gnuplot, std::span<const Format> formats) {
     const char* terminal = format == Format::svg ? "svg" : format == Format::png ? "pngcairo" : "pdfcairo";
     write_file_atomic(folder / "script.gp", fmt::format("set terminal {}\n", terminal));
     try {
-      run_gnuplot(gnuplot, folder / "script.gp", folder / "messages.txt");
+      run_gnuplot(gnuplot, folder / "script.gp");
     } catch (const Error&) {
       throw input_error(
           "{} has no terminal {}: install the package gnuplot-nox (apt-get install gnuplot-nox), which is "
@@ -161,7 +132,7 @@ std::vector<Drawing> draw_figures(std::span<const Figure> figures, const fs::pat
     write_file_atomic(scratch / "script.gp", script);
     std::string problem;
     try {
-      run_gnuplot(gnuplot, scratch / "script.gp", scratch / "messages.txt");
+      run_gnuplot(gnuplot, scratch / "script.gp");
     } catch (const Error& error) {
       problem = error.what();
     }

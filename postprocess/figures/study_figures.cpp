@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "postprocess/html/tags.hpp"
+#include "postprocess/read/number_text.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -19,14 +19,6 @@ std::string series_of(const StudyPoint& point) {
   std::string name = point.tower + ", " + point.strategy;
   if (point.quality < 1) name += fmt::format(", best {:.0f} %", 100 * point.quality);
   return name;
-}
-
-std::string count_of(double count) {
-  std::string text = show_count(count);
-  for (const std::string mark : {"\u00a0", "\u202f"}) {
-    for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark)) text.replace(at, mark.size(), " ");
-  }
-  return text;
 }
 
 // A line needs three points; without any there is no figure.
@@ -90,11 +82,11 @@ std::vector<Figure> figures_of_study(std::span<const StudyMeasure> measures, std
     for (const StudyPoint& p : measure.points) {
       const bool once = p.epochs() < 1.05;
       if (once || !has_once)
-        compute[series_of(p) + (once ? "" : fmt::format(", {} pairs", count_of(p.set)))].emplace_back(p.total_gmacs(),
-                                                                                                      p.error);
-      data[series_of(p) + (once ? ", each once" : fmt::format(", {} samples", count_of(p.samples)))].emplace_back(
+        compute[series_of(p) + (once ? "" : fmt::format(", {} pairs", count_text(p.set)))].emplace_back(p.total_gmacs(),
+                                                                                                        p.error);
+      data[series_of(p) + (once ? ", each once" : fmt::format(", {} samples", count_text(p.samples)))].emplace_back(
           p.set, p.error);
-      repeats[series_of(p) + fmt::format(", {} pairs", count_of(p.set))].emplace_back(p.epochs(), p.error);
+      repeats[series_of(p) + fmt::format(", {} pairs", count_text(p.set))].emplace_back(p.epochs(), p.error);
       if (p.quality < 1) continue;
       // Shares of this whole: with as many samples, or as many epochs.
       for (const bool equal_samples : {true, false}) {
@@ -108,7 +100,7 @@ std::vector<Figure> figures_of_study(std::span<const StudyMeasure> measures, std
         if (parts.empty()) continue;
         parts.emplace_back(100, p.error);
         const std::string how =
-            equal_samples ? count_of(p.samples) + " samples" : fmt::format("{:.3g} epochs", p.epochs());
+            equal_samples ? count_text(p.samples) + " samples" : fmt::format("{:.3g} epochs", p.epochs());
         share[p.tower + ", " + p.strategy + ", " + how] = parts;
       }
     }

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "clip_hpc/base/random.hpp"
+#include "clip_hpc/base/statistics.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -270,10 +271,7 @@ Interval interval_of(const LawFit& fit, double samples, double set) {
   std::vector<double> errors;
   for (const PowerLaw& law : fit.redraws) errors.push_back(law(samples, set));
   std::ranges::sort(errors);
-  const auto at = [&](double share) {
-    return errors[static_cast<std::size_t>(share * static_cast<double>(errors.size() - 1) + 0.5)];
-  };
-  return {at(0.05), at(0.95)};
+  return {nearest_quantile(errors, 0.05), nearest_quantile(errors, 0.95)};
 }
 
 }  // namespace clip_hpc

@@ -6,7 +6,8 @@
 #include <tuple>
 
 #include "clip_hpc/base/error.hpp"
-#include "postprocess/html/tags.hpp"
+#include "clip_hpc/base/statistics.hpp"
+#include "postprocess/read/number_text.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -15,16 +16,6 @@ constexpr double kNearChance = 0.92;  // of the error of guessing: there an erro
 constexpr double kFarthest = 4;       // how far beyond its runs a law is believed
 constexpr double kSure = 0.8;
 constexpr double kEqual = 0.005;  // errors that differ by less are called equal
-
-std::string plain(std::string text) {  // without the no-break spaces of HTML pages
-  for (const std::string mark : {"\u00a0", "\u202f"}) {
-    for (std::size_t at = text.find(mark); at != std::string::npos; at = text.find(mark))
-      text.replace(at, mark.size(), " ");
-  }
-  return text;
-}
-std::string count_text(double count) { return plain(show_count(count)); }
-std::string share_text(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
 std::string training_text(const Choice& choice) {
   const double epochs = choice.samples / choice.set;
@@ -114,10 +105,7 @@ std::vector<SeriesFit> fit_series(const StudyMeasure& measure, int redraws) {
       law_points.push_back({point.samples, point.set, point.error});
       one.points.push_back(point);
     }
-    if (!costs.empty()) {
-      std::ranges::sort(costs);
-      one.gpu_s_per_sample = costs[costs.size() / 2];
-    }
+    if (!costs.empty()) one.gpu_s_per_sample = upper_median(costs);
     one.fit = fit_law(law_points, redraws, 0, one.why_not);
     if (!one.fit && one.near_chance > 0) one.why_not += fmt::format(" ({} near chance are left out)", one.near_chance);
     series.push_back(std::move(one));

@@ -1,11 +1,12 @@
 #include "postprocess/fit/scaling_lines.hpp"
 
 #include <algorithm>
-#include <sstream>
+#include <tuple>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
+#include "clip_hpc/base/text.hpp"
 
 namespace fs = std::filesystem;
 
@@ -18,80 +19,77 @@ double mean_of(const std::vector<RankTime>& ranks, double RankTime::*member) {
   return ranks.empty() ? 0 : sum / static_cast<double>(ranks.size());
 }
 
-double above_zero(const Json& line, const char* key) {
-  const double value = line.at(key);
+template <class Number>
+double above_zero(const char* key, Number value) {
   if (!(value > 0)) throw input_error("{} is {}, not above 0", key, value);
+  return static_cast<double>(value);
+}
+
+int checked_count(const char* key, int value) {
+  if (value < 1 || value > 10'000'000) throw input_error("{} is {}, not a number of them", key, value);
   return value;
 }
 
-int count_in(const Json& line, const char* key) {
-  const auto value = line.at(key).get<std::int64_t>();
-  if (value < 1 || value > 10'000'000) throw input_error("{} is {}, not a number of them", key, value);
-  return static_cast<int>(value);
-}
-
-StepRecord step_of(const Json& line) {
-  StepRecord step{.label = line.value("label", "weak"),
-                  .ranks = count_in(line, "ranks"),
-                  .nodes = count_in(line, "nodes"),
-                  .model = line.at("model"),
-                  .precision = line.at("precision"),
-                  .device = line.at("device"),
-                  .batch = above_zero(line, "batch"),
-                  .step_ms = above_zero(line, "step_ms"),
-                  .pairs_per_s = above_zero(line, "pairs_per_s"),
-                  .gradient_bytes = line.at("gradient_bytes"),
-                  .gradient_buckets = line.at("gradient_buckets"),
-                  .gradients_alone_ms = line.at("gradients_alone_ms"),
-                  .gather_bytes = line.at("gather_bytes"),
-                  .gather_alone_ms = line.at("gather_alone_ms"),
-                  .rank_times = {}};
-  for (const Json& one : line.at("rank_steps")) {
-    step.rank_times.push_back({.rank = one.at("rank"),
-                               .host = one.at("host"),
-                               .step_ms = one.at("step_ms"),
-                               .work_ms = one.at("work_ms"),
-                               .comm_wait_ms = one.at("comm_wait_ms"),
-                               .data_wait_ms = one.at("data_wait_ms"),
-                               .least_work_ms = one.at("least_work_ms"),
-                               .median_work_ms = one.at("median_work_ms"),
-                               .most_work_ms = one.at("most_work_ms")});
-  }
+StepRecord step_of(StepLine line) {
+  StepRecord step{.label = line.label.value_or("weak"),
+                  .ranks = checked_count("ranks", line.ranks),
+                  .nodes = checked_count("nodes", line.nodes),
+                  .model = line.model,
+                  .precision = line.precision,
+                  .device = line.device,
+                  .batch = above_zero("batch", line.batch),
+                  .step_ms = above_zero("step_ms", line.step_ms),
+                  .pairs_per_s = above_zero("pairs_per_s", line.pairs_per_s),
+                  .gradient_bytes = static_cast<double>(line.gradient_bytes),
+                  .gradient_buckets = static_cast<double>(line.gradient_buckets),
+                  .gradients_alone_ms = line.gradients_alone_ms,
+                  .gather_bytes = static_cast<double>(line.gather_bytes),
+                  .gather_alone_ms = line.gather_alone_ms,
+                  .rank_times = std::move(line.rank_steps)};
   if (std::ssize(step.rank_times) != step.ranks) {
     throw input_error("rank_steps has {} entries for {} ranks", step.rank_times.size(), step.ranks);
   }
   return step;
 }
 
+CommRecord comm_of(const CommLine& line) {
+  return {.operation = line.operation,
+          .ranks = checked_count("ranks", line.ranks),
+          .nodes = checked_count("nodes", line.nodes),
+          .bytes = above_zero("bytes", line.bytes),
+          .time_s = 1e-6 * above_zero("us", line.us),
+          .busbw_mb_s = line.busbw_mb_s};
+}
+
+CheckpointRecord checkpoint_of(const CheckpointLine& line) {
+  return {.ranks = checked_count("ranks", line.ranks),
+          .nodes = checked_count("nodes", line.nodes),
+          .bytes = above_zero("bytes", line.bytes),
+          .write_ms = above_zero("write_ms", line.write_ms),
+          .read_ms = above_zero("read_ms", line.read_ms)};
+}
+
 void read_line(const Json& line, ScalingRecords& records) {
   const std::string bench = line.at("bench");
   if (bench == "step") {
-    records.steps.push_back(step_of(line));
+    records.steps.push_back(step_of(step_line_of(line)));
   } else if (bench == "comm") {
-    records.comm.push_back({.operation = line.at("operation"),
-                            .ranks = count_in(line, "ranks"),
-                            .nodes = count_in(line, "nodes"),
-                            .bytes = above_zero(line, "bytes"),
-                            .time_s = 1e-6 * above_zero(line, "us"),
-                            .busbw_mb_s = line.at("busbw_mb_s")});
+    records.comm.push_back(comm_of(comm_line_of(line)));
   } else if (bench == "checkpoint") {
-    records.checkpoints.push_back({.ranks = count_in(line, "ranks"),
-                                   .nodes = count_in(line, "nodes"),
-                                   .bytes = above_zero(line, "bytes"),
-                                   .write_ms = above_zero(line, "write_ms"),
-                                   .read_ms = above_zero(line, "read_ms")});
+    records.checkpoints.push_back(checkpoint_of(checkpoint_line_of(line)));
   } else if (bench == "load") {
-    records.loads.push_back({.what = line.at("what"),
-                             .threads = line.at("threads"),
-                             .samples_per_s = line.at("samples_per_s"),
-                             .mib_per_s = line.at("mib_per_s")});
+    const LoadLine load = load_line_of(line);
+    records.loads.push_back({.what = load.what,
+                             .threads = static_cast<double>(load.threads),
+                             .samples_per_s = load.samples_per_s,
+                             .mib_per_s = load.mib_per_s});
   }
 }
 
 void read_file(const fs::path& file, ScalingRecords& records) {
-  std::istringstream lines(read_text_file(file));
-  std::string text;
-  for (int number = 1; std::getline(lines, text); ++number) {
+  int number = 0;
+  for (const std::string& text : split_lines(read_text_file(file))) {
+    ++number;
     if (text.empty()) continue;
     try {
       read_line(Json::parse(text), records);

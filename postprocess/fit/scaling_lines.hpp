@@ -1,19 +1,13 @@
 // What clip_study scaling measured: the lines of clip_hpc bench step, comm, checkpoint and load at several world sizes.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
-namespace clip_hpc {
+#include "clip_hpc/run/bench_lines.hpp"
 
-struct RankTime {  // means over a step
-  int rank = 0;
-  std::string host;
-  double step_ms = 0, work_ms = 0, comm_wait_ms = 0, data_wait_ms = 0;
-  double least_work_ms = 0, median_work_ms = 0, most_work_ms = 0;
-};
+namespace clip_hpc {
 
 struct StepRecord {
   std::string label;  // weak, strong

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "clip_hpc/base/statistics.hpp"
+
 namespace clip_hpc {
 namespace {
 
 double median_of(std::vector<double> values, double otherwise) {
-  if (values.empty()) return otherwise;
-  std::ranges::sort(values);
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
+  return values.empty() ? otherwise : median(std::move(values));
 }
 
 // Messages that are much smaller travel by other protocols and say little of those of a step: `around` bytes, of 1/64

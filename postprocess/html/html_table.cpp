@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "postprocess/html/tags.hpp"
+#include "postprocess/read/number_text.hpp"
 
 namespace clip_hpc {
 namespace {

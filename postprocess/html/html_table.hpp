@@ -1,14 +1,13 @@
 // Tables of the page: plain without script; with it they are sorted by any column and filtered (page_script.hpp).
 #pragma once
 
-#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace clip_hpc {
+#include "postprocess/read/number_text.hpp"
 
-inline constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
+namespace clip_hpc {
 
 struct Field {
   std::string html;           // empty: nothing is known, shown as "–" and sorted last

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "postprocess/read/roles.hpp"
+#include "postprocess/points/roles.hpp"
 
 namespace clip_hpc {
 

@@ -3,35 +3,25 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <map>
+#include <optional>
 #include <set>
-#include <sstream>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/study/vit_cost.hpp"
+#include "clip_hpc/study/cost.hpp"
+#include "postprocess/read/entries.hpp"
 
 namespace clip_hpc {
 namespace {
 
-using Keys = std::map<std::string, std::string>;  // "train.samples" -> its last value
+using Keys = Config;
 
-Keys keys_of(const std::string& config) {
-  Keys keys;
-  std::istringstream in(config);
-  std::string section;
-  const auto trimmed = [](const std::string& text) {
-    const auto first = text.find_first_not_of(" \t\r"), last = text.find_last_not_of(" \t\r");
-    return first == std::string::npos ? "" : text.substr(first, last - first + 1);
-  };
-  for (std::string line; std::getline(in, line);) {
-    line = trimmed(line);
-    const auto equals = line.find('=');
-    if (line.starts_with('[') && line.ends_with(']')) {
-      section = line.substr(1, line.size() - 2);
-    } else if (equals != std::string::npos && !line.starts_with('#')) {
-      keys[section + "." + trimmed(line.substr(0, equals))] = trimmed(line.substr(equals + 1));
-    }
+Keys keys_of(const RunRecord& run) {
+  try {
+    return read_config(run.config);
+  } catch (const Error&) {  // the page says so elsewhere
+    return {};
   }
-  return keys;
 }
 
 std::string value_of(const Keys& keys, const std::string& name, const std::string& otherwise = "") {
@@ -54,20 +44,35 @@ double quality_of(const Keys& keys) {
   return percent > 0 && percent < 100 ? percent / 100 : 1;
 }
 
-// 0 where the model's JSON is not here.
-double gmacs_of(const Keys& keys) {
-  try {
-    const ModelConfig model = read_model_config(value_of(keys, "model.config"));
-    std::int64_t kept = model.vision.patches();
-    if (value_of(keys, "strategy.name") == "flip") {
-      const double share = 1 - number_of(keys, "strategy.mask_ratio");
-      kept = std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(kept) * share));
+// What the run wrote down. Older runs did not: then of the model that their configuration names, as far as it is here;
+// else 0.
+class RunCosts {
+ public:
+  double gmacs_of(const RunRecord& run, const Keys& keys) {
+    for (auto start = run.starts.rbegin(); start != run.starts.rend(); ++start) {
+      if (start->cost) return start->cost->macs() / 1e9;
     }
-    return forward_macs(model, kept, model.text.context_length) / 1e9;
-  } catch (const Error&) {
-    return 0;
+    const std::string model = value_of(keys, "model.config");
+    const auto [found, is_new] = models_.try_emplace(model);
+    if (is_new) found->second = cost_of(model);
+    if (!found->second) return 0;
+    const ModelCost& cost = *found->second;
+    const std::int64_t kept =
+        kept_patches(cost, value_of(keys, "strategy.name"), number_of(keys, "strategy.mask_ratio"));
+    return cost.macs(kept, cost.context) / 1e9;
   }
-}
+
+ private:
+  static std::optional<ModelCost> cost_of(const std::string& model) {
+    try {
+      return find_cost(model);
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  }
+
+  std::map<std::string, std::optional<ModelCost>> models_;  // by file: each is looked up once
+};
 
 }  // namespace
 
@@ -75,10 +80,10 @@ std::vector<StudyMeasure> measures_of_runs(const std::vector<RunRecord>& runs) {
   std::vector<Keys> configs;
   std::set<std::string> augmentations;
   for (const RunRecord& run : runs) {
-    configs.push_back(keys_of(run.config));
+    configs.push_back(keys_of(run));
     augmentations.insert(value_of(configs.back(), "strategy.augmentation"));
   }
-  std::map<std::string, double> gmacs;  // by what it depends on: JSON files are read once
+  RunCosts costs;
   std::map<std::string, StudyMeasure> by_name;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const RunRecord& run = runs[i];
@@ -93,10 +98,7 @@ std::vector<StudyMeasure> measures_of_runs(const std::vector<RunRecord>& runs) {
     point.strategy = strategy_name(value_of(keys, "strategy.name", "clip"), augmentation);
     point.quality = quality_of(keys);
     point.set = std::round(static_cast<double>(last.samples_seen) / last.epoch);
-    const std::string cost =
-        fmt::format("{}|{}|{}", value_of(keys, "model.config"), point.strategy, value_of(keys, "strategy.mask_ratio"));
-    if (!gmacs.contains(cost)) gmacs[cost] = gmacs_of(keys);
-    point.gmacs = gmacs[cost];
+    point.gmacs = costs.gmacs_of(run, keys);
     const double ranks = run.starts.empty() ? 1 : static_cast<double>(run.starts.back().world_size);
     point.gpu_s_per_sample = training_time_s(run.metrics) * ranks / static_cast<double>(last.samples_seen);
     const double asked = number_of(keys, "train.samples"),

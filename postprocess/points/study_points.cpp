@@ -5,26 +5,14 @@
 #include <cmath>
 #include <map>
 #include <set>
-#include <sstream>
 #include <tuple>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/text.hpp"
 
 namespace clip_hpc {
 namespace {
-
-constexpr std::array kTowerAxes{"tower", "model.config"};
-constexpr std::array kStrategyAxes{"strategy", "strategy.name"};
-constexpr std::array kAugmentationAxes{"aug", "augmentation", "strategy.augmentation"};
-constexpr std::array kRunAxes{"data",          "size",           "count",  "study.count",  "quality",
-                              "fraction",      "study.fraction", "epochs", "train.epochs", "samples",
-                              "train.samples", "length",         "mode",   "seed",         "run.seed"};
-
-template <class List>
-bool is_one_of(const List& list, const std::string& name) {
-  return std::ranges::find(list, name) != list.end();
-}
 
 std::vector<StudyPoint> joined(const std::vector<StudyPoint>& runs) {
   std::map<std::tuple<std::string, std::string, double, double, double>, std::vector<const StudyPoint*>> groups;
@@ -51,13 +39,6 @@ std::vector<StudyPoint> joined(const std::vector<StudyPoint>& runs) {
   return points;
 }
 
-std::vector<std::string> fields_of(const std::string& line) {
-  std::vector<std::string> fields;
-  std::istringstream in(line);
-  for (std::string field; std::getline(in, field, ',');) fields.push_back(field);
-  return fields;
-}
-
 struct CurveRow {
   std::string figure, metric;
   StudyPoint point;
@@ -73,11 +54,11 @@ void read_rows(const std::filesystem::path& folder, const Take& take) {
   if (files.empty()) throw storage_error("{} holds no CSV file of curves", folder.native());
   std::ranges::sort(files);
   for (const std::filesystem::path& file : files) {
-    std::istringstream in(read_text_file(file));
-    std::string line;
-    std::getline(in, line);
-    for (int number = 2; std::getline(in, line); ++number) {
-      const std::vector<std::string> fields = fields_of(line);
+    int number = 0;
+    for (const std::string& line : split_lines(read_text_file(file))) {
+      if (++number == 1) continue;  // names of the columns
+      const std::vector<std::string_view> parts = split_text(line, ',');
+      const std::vector<std::string> fields(parts.begin(), parts.end());
       if (fields.size() != 10) {
         throw storage_error("{}:{}: {} columns in place of 10", file.native(), number, fields.size());
       }
@@ -134,34 +115,6 @@ std::vector<StudyMeasure> over_seeds(std::map<std::string, StudyMeasure>&& runs_
   }
   std::ranges::stable_sort(measures, [](const auto& a, const auto& b) { return a.points.size() > b.points.size(); });
   return measures;
-}
-
-std::string strategy_name(const std::string& strategy, const std::string& augmentation, const std::string& others) {
-  std::string name = strategy;
-  if (!augmentation.empty() && augmentation != "none" && augmentation != "no") {
-    name += (name.empty() ? "" : "+") + augmentation;
-  }
-  if (!others.empty()) name += (name.empty() ? "" : " ") + others;
-  return name.empty() ? "clip" : name;
-}
-
-std::string tower_of(const Labels& labels) {
-  const auto found = std::ranges::find_if(labels, [](const auto& one) { return is_one_of(kTowerAxes, one.first); });
-  return found == labels.end() ? "model" : found->second;
-}
-
-std::string strategy_of(const Labels& labels) {
-  std::string strategy, augmentation, others;
-  for (const auto& [axis, label] : labels) {
-    if (is_one_of(kStrategyAxes, axis)) {
-      strategy = label;
-    } else if (is_one_of(kAugmentationAxes, axis)) {
-      augmentation = label;
-    } else if (!is_one_of(kTowerAxes, axis) && !is_one_of(kRunAxes, axis)) {
-      others += (others.empty() ? "" : " ") + label;
-    }
-  }
-  return strategy_name(strategy, augmentation, others);
 }
 
 std::vector<StudyMeasure> measures_of(const Json& table) {

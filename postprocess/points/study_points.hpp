@@ -7,10 +7,10 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "clip_hpc/base/json.hpp"
+#include "postprocess/read/labels.hpp"
 
 namespace clip_hpc {
 
@@ -51,17 +51,6 @@ void add_scores(std::map<std::string, StudyMeasure>& runs_by_measure, StudyPoint
 
 // Runs that differ by nothing but the seed become one point each; most frequent measure first.
 std::vector<StudyMeasure> over_seeds(std::map<std::string, StudyMeasure>&& runs_by_measure);
-
-// "clip+stacked", with labels of other axes behind; no augmentation ("none", "no", "") is not named.
-std::string strategy_name(const std::string& strategy, const std::string& augmentation, const std::string& others = "");
-
-using Labels = std::vector<std::pair<std::string, std::string>>;  // of a cell: axis, label
-
-// Of the axes tower and model.config; "model" where there is none.
-std::string tower_of(const Labels& labels);
-// Of strategy and aug, with the labels of all axes behind that are neither the tower's, nor of data and length, nor the
-// seed; "clip" where there is none.
-std::string strategy_of(const Labels& labels);
 
 // From the table that clip_study collect writes (JSON). Axes named tower, data, size, count, quality, fraction, length,
 // epochs, samples and seed are what they say; strategy and aug make the strategy, with the labels of all others. Runs

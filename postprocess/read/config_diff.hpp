@@ -23,6 +23,4 @@ struct ConfigDiff {
 // run.name and run.dir, which always differ and change nothing, are left out.
 ConfigDiff diff_configs(std::span<const Entry> entries);
 
-std::string config_section(const ConfigDiff& diff);  // HTML; empty where no run has a configuration
-
 }  // namespace clip_hpc

@@ -1,13 +1,12 @@
 #include "postprocess/read/entries.hpp"
 
 #include <algorithm>
-#include <boost/program_options.hpp>
 #include <cmath>
 #include <set>
-#include <sstream>
 #include <system_error>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/config/ini_file.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -50,14 +49,13 @@ double Entry::measured_hours() const {
 
 Config read_config(const std::string& text) {
   Config config;
-  std::istringstream stream(text);
-  const boost::program_options::options_description none;
   try {
-    for (const auto& option : boost::program_options::parse_config_file(stream, none, true).options) {
-      std::string& value = config[option.string_key];
-      for (const std::string& one : option.value) value += (value.empty() ? "" : "\n") + one;
+    for (const IniLine& line : parse_ini(text, "config.cfg")) {
+      if (line.key.empty()) continue;
+      std::string& value = config[line.section.empty() ? line.key : line.section + "." + line.key];
+      value += (value.empty() ? "" : "\n") + line.value;
     }
-  } catch (const boost::program_options::error& problem) {
+  } catch (const Error& problem) {
     throw storage_error("is no configuration: {}", problem.what());
   }
   return config;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "postprocess/points/headline.hpp"
+#include "postprocess/read/headline.hpp"
 #include "postprocess/read/runs.hpp"
 #include "postprocess/read/study_cells.hpp"
 

@@ -36,6 +36,4 @@ struct Lack {
 std::vector<Lack> lacks_by_grid(const StudyView& study);
 std::vector<Lack> lacks_by_series(const StudyView& study);
 
-std::string missing_section(const StudyView& study, const std::vector<RunRecord>& runs);  // HTML
-
 }  // namespace clip_hpc

@@ -11,6 +11,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/statistics.hpp"
 
 namespace fs = std::filesystem;
 
@@ -204,10 +205,7 @@ double median_of(const std::vector<MetricsLine>& lines, double MetricsLine::*mem
   for (const MetricsLine& line : lines) {
     if (std::isfinite(line.*member)) values.push_back(line.*member);
   }
-  if (values.empty()) return kNotMeasured;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
+  return values.empty() ? kNotMeasured : upper_median(std::move(values));
 }
 
 double last_of(const std::vector<MetricsLine>& lines, double MetricsLine::*member) {

@@ -8,8 +8,8 @@
 
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/run/results.hpp"
-#include "postprocess/html/html_table.hpp"
-#include "postprocess/points/study_points.hpp"
+#include "postprocess/read/labels.hpp"
+#include "postprocess/read/number_text.hpp"
 
 namespace clip_hpc {
 

@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
-#include "postprocess/html/tags.hpp"
-#include "postprocess/points/headline.hpp"
+#include "postprocess/read/headline.hpp"
+#include "postprocess/read/number_text.hpp"
 
 namespace clip_hpc {
 namespace {

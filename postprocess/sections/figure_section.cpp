@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "clip_hpc/base/file.hpp"
-#include "postprocess/html/tags.hpp"
+#include "postprocess/read/number_text.hpp"
 
 namespace fs = std::filesystem;
 

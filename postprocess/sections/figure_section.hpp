@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "postprocess/figures/catalogue.hpp"
 #include "postprocess/figures/figures.hpp"
-#include "postprocess/points/catalogue.hpp"
 #include "postprocess/sections/tables.hpp"
 
 namespace clip_hpc {

@@ -7,7 +7,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
-#include "postprocess/html/tags.hpp"
+#include "postprocess/read/number_text.hpp"
 
 namespace fs = std::filesystem;
 

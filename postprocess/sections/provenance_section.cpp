@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "postprocess/html/tags.hpp"
 #include "postprocess/read/entries.hpp"
+#include "postprocess/read/number_text.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -2,18 +2,22 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <functional>
 #include <map>
-#include <set>
 #include <system_error>
+
+#include <fmt/format.h>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/statistics.hpp"
 #include "clip_hpc/base/version.hpp"
 #include "clip_hpc/run/provenance.hpp"
+#include "postprocess/figures/figures.hpp"
 #include "postprocess/figures/scaling_figures.hpp"
-#include "postprocess/figures/style.hpp"
-#include "postprocess/html/tags.hpp"
+#include "postprocess/html/style.hpp"
+#include "postprocess/read/number_text.hpp"
+#include "postprocess/sections/scaling_findings.hpp"
 
 namespace fs = std::filesystem;
 
@@ -33,61 +37,6 @@ constexpr const char* kStyle = R"css(
 .key i { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin-right: 6px; }
 )css";
 
-struct Findings {
-  ScalingRecords records;
-  std::optional<StepModel> model;
-  std::vector<HeldOutStep> held_out;
-  std::string no_model, no_check;
-  std::vector<StepPrediction> asked;
-  std::vector<StepPrediction> curve;  // from the smallest measured size to the largest asked for
-};
-
-std::vector<std::string> labels_of(const ScalingRecords& records) {
-  std::vector<std::string> labels;
-  for (const StepRecord& step : records.steps) {
-    if (std::ranges::find(labels, step.label) == labels.end()) labels.push_back(step.label);
-  }
-  return labels;
-}
-
-// As the largest measured size has it: ranks a node, pairs a rank or in all.
-StepPrediction told(const Findings& found, const std::string& label, int ranks) {
-  const StepRecord* largest = nullptr;
-  for (const StepRecord& step : found.records.steps) {
-    if (step.label == label && (largest == nullptr || step.ranks > largest->ranks)) largest = &step;
-  }
-  const int in_node = (largest->ranks + largest->nodes - 1) / largest->nodes;
-  const double batch = label == "strong" ? largest->batch : largest->rows() * ranks;
-  return (*found.model)(label, ranks, (ranks + in_node - 1) / in_node, batch);
-}
-
-Findings find(const ScalingPageOptions& options) {
-  Findings found;
-  found.records = read_scaling(options.place);
-  const int most = most_ranks_of(found.records);
-  found.model = fit_step_model(found.records, most, found.no_model);
-  found.held_out = held_out_steps(found.records, found.no_check);
-  if (!found.model) return found;
-  int farthest = most;
-  for (const int ranks : options.predict_ranks) farthest = std::max(farthest, ranks);
-  for (const std::string& label : labels_of(found.records)) {
-    for (const int ranks : options.predict_ranks) {
-      const StepPrediction one = told(found, label, ranks);
-      if (one.batch >= ranks) found.asked.push_back(one);
-    }
-    int least = most;
-    for (const StepRecord& step : found.records.steps) {
-      if (step.label == label) least = std::min(least, step.ranks);
-    }
-    for (double ranks = least; ranks < farthest * 1.001; ranks *= 1.25) {
-      const StepPrediction one = told(found, label, static_cast<int>(std::lround(ranks)));
-      if (!found.curve.empty() && found.curve.back().label == label && found.curve.back().ranks == one.ranks) continue;
-      if (one.batch >= one.ranks) found.curve.push_back(one);
-    }
-  }
-  return found;
-}
-
 const CheckpointRecord* checkpoint_of(const ScalingRecords& records, int ranks, int nodes) {
   for (const CheckpointRecord& one : records.checkpoints) {
     if (one.ranks == ranks && one.nodes == nodes) return &one;
@@ -99,68 +48,6 @@ const CheckpointRecord* checkpoint_of(const ScalingRecords& records, int ranks, 
 double checkpoint_ms_a_step(const ScalingRecords& records, const StepRecord& step) {
   const CheckpointRecord* one = checkpoint_of(records, step.ranks, step.nodes);
   return one == nullptr ? 0 : one->write_ms * step.step_ms / kCheckpointEvery_ms;
-}
-
-std::string link_words(const Link& link) {
-  if (!link.is_measured) return "not measured";
-  return fmt::format(
-      "{:.3g} us a round, {}", 1e6 * link.alpha_s,
-      link.beta_s_per_byte > 0 ? fmt::format("{:.4g} MB/s", 1e-6 / link.beta_s_per_byte) : "bytes cost nothing");
-}
-
-std::string fit_words(const AlphaBeta& fit) {
-  return fmt::format("{}; between nodes {}; within a node {}; {} measurements, off by {:.0f} % (root mean square)",
-                     name_of(fit.shape), link_words(fit.between), link_words(fit.within), fit.samples, 100 * fit.rms);
-}
-
-std::string signed_percent(double share) { return fmt::format("{:+.1f} %", 100 * share); }
-
-std::vector<std::string> summary_of(const Findings& found) {
-  std::vector<std::string> lines;
-  for (const std::string& label : labels_of(found.records)) {
-    const StepRecord* any = nullptr;
-    for (const StepRecord& step : found.records.steps) {
-      if (step.label == label) any = &step;
-    }
-    lines.push_back(fmt::format(
-        "{} scaling of {}, {}, {}", label, any->model, any->precision,
-        label == "strong" ? fmt::format("{} pairs in all", any->batch) : fmt::format("{} pairs a rank", any->rows())));
-    lines.push_back(fmt::format("  {:>6} {:>6} {:>10} {:>11} {:>11} {:>9} {:>9} {:>9}  {}", "ranks", "nodes", "step ms",
-                                "pairs/s", "efficiency", "work", "comm", "data", "slowest rank"));
-    for (const StepRecord& step : found.records.steps) {
-      if (step.label != label) continue;
-      const RankTime& slow = step.slowest();
-      lines.push_back(fmt::format(
-          "  {:>6} {:>6} {:>10.2f} {:>11.1f} {:>9.1f} % {:>9.2f} {:>9.2f} {:>9.2f}  {}", step.ranks, step.nodes,
-          step.step_ms, step.pairs_per_s, 100 * efficiency_of(found.records, step), step.work_ms(), step.comm_wait_ms(),
-          step.data_wait_ms(), fmt::format("{} on {}, {:.2f} ms", slow.rank, slow.host, slow.work_ms)));
-    }
-  }
-  for (const CheckpointRecord& one : found.records.checkpoints) {
-    lines.push_back(fmt::format("checkpoint of {:.1f} MiB on {} ranks: written in {:.0f} ms, read in {:.0f} ms",
-                                one.bytes / 1048576.0, one.ranks, one.write_ms, one.read_ms));
-  }
-  if (!found.model) {
-    lines.push_back("no model of the step: " + found.no_model);
-    return lines;
-  }
-  lines.push_back("gradients travel as: " + fit_words(*found.model->gradients));
-  for (const HeldOutStep& one : found.held_out) {
-    lines.push_back(fmt::format(
-        "held out, {} on {} ranks: step predicted {:.1f} ms, measured {:.1f} ms, {}; gradients alone {:.1f} and {:.1f} "
-        "ms, {}",
-        one.label, one.predicted.ranks, one.predicted.step_ms(), one.measured_ms, signed_percent(one.miss()),
-        one.predicted.gradients_ms, one.gradients_ms, signed_percent(one.gradients_miss())));
-  }
-  if (found.held_out.empty()) lines.push_back("not checked on a larger size: " + found.no_check);
-  for (const StepPrediction& one : found.asked) {
-    lines.push_back(
-        fmt::format("predicted, {} on {} ranks: step {:.1f} ms, {:.1f} pairs/s (work {:.1f}, gradients "
-                    "exposed {:.1f} of {:.1f}, gather {:.1f}, rest {:.1f})",
-                    one.label, one.ranks, one.step_ms(), one.pairs_per_s(), one.work_ms, one.exposed_ms,
-                    one.gradients_ms, one.gather_ms, one.rest_ms));
-  }
-  return lines;
 }
 
 std::string cells(const std::vector<std::string>& values, const char* tag) {
@@ -263,18 +150,16 @@ std::string stragglers(const ScalingRecords& records) {
   const RankTime& slow = largest->slowest();
   std::vector<double> works;
   for (const RankTime& one : largest->rank_times) works.push_back(one.work_ms);
-  std::ranges::sort(works);
-  const double median = 0.5 * (works[(works.size() - 1) / 2] + works[works.size() / 2]);
   return fmt::format(
              "<p>On {} ranks the slowest is rank <b>{}</b> on <b>{}</b>: it works {} ms a step ({} to {} in single "
              "steps), "
              "{:.0f} % more than the median rank. The others wait for it.</p>\n",
              largest->ranks, slow.rank, escape_html(slow.host), number(slow.work_ms), number(slow.least_work_ms),
-             number(slow.most_work_ms), 100 * (slow.work_ms / median - 1)) +
+             number(slow.most_work_ms), 100 * (slow.work_ms / median(works) - 1)) +
          table({"node", "ranks", "mean work ms", "slowest rank's ms", "slowest rank"}, rows);
 }
 
-std::string model_section(const Findings& found) {
+std::string model_section(const ScalingFindings& found) {
   if (!found.model) return fmt::format("<p class=\"none\">none: {}</p>\n", escape_html(found.no_model));
   const StepModel& model = *found.model;
   std::string text = fmt::format(
@@ -338,22 +223,32 @@ std::string rank_csv(const ScalingRecords& records) {
   return text;
 }
 
-}  // namespace
+std::string checkpoint_section(const ScalingRecords& records) {
+  if (records.checkpoints.empty()) return "";
+  std::vector<std::vector<std::string>> rows;
+  for (const CheckpointRecord& one : records.checkpoints) {
+    rows.push_back({std::to_string(one.ranks), std::to_string(one.nodes),
+                    show_bytes(static_cast<std::int64_t>(one.bytes)), number(one.write_ms),
+                    number(one.bytes / 1048.576 / one.write_ms), number(one.read_ms),
+                    number(one.bytes / 1048.576 / one.read_ms)});
+  }
+  return "<h2>Checkpoints</h2>\n" +
+         table({"ranks", "nodes", "size", "write ms", "write MiB/s", "read ms", "read MiB/s"}, rows);
+}
 
-ScalingPage write_scaling_page(const ScalingPageOptions& options) {
-  const Findings found = find(options);
-  ScalingPage result{.page = {}, .figures = 0, .summary = summary_of(found), .broken = found.records.broken};
-  if (options.output.empty()) return result;
+std::string load_section(const ScalingRecords& records) {
+  if (records.loads.empty()) return "";
+  std::vector<std::vector<std::string>> rows;
+  for (const LoadRecord& one : records.loads) {
+    rows.push_back(
+        {one.what, fmt::format("{}", one.threads), fmt::format("{:.0f}", one.samples_per_s), number(one.mib_per_s)});
+  }
+  return "<h2>Loading on one node</h2>\n" + table({"what", "threads", "samples/s", "MiB/s"}, rows);
+}
+
+// Figures of the page; a figure that cannot be drawn is named in `broken`.
+std::string drawn_figures(const ScalingFindings& found, const fs::path& data, ScalingPage& result) {
   const fs::path gnuplot = find_gnuplot();
-  const bool is_page = options.output.extension() == ".html" || options.output.extension() == ".htm";
-  result.page = is_page ? options.output : options.output / "scaling.html";
-  const fs::path data = result.page.parent_path() / (result.page.stem().string() + "_data");
-  std::error_code problem;
-  fs::create_directories(data, problem);
-  if (problem) throw storage_error("cannot create the folder {}: {}", data.native(), problem.message());
-  write_file_atomic(data / "steps.csv", csv_of(kStepHead, step_rows(found.records)));
-  write_file_atomic(data / "ranks.csv", rank_csv(found.records));
-
   std::string drawn;
   for (const Figure& figure : scaling_figures(found.records, found.curve)) {
     const std::string csv = figure.id + ".csv";
@@ -367,7 +262,11 @@ ScalingPage write_scaling_page(const ScalingPageOptions& options) {
       result.broken.push_back(fmt::format("figure \"{}\" could not be drawn: {}", figure.title, error.what()));
     }
   }
+  return drawn;
+}
 
+std::string page_of(const ScalingFindings& found, const std::string& drawn, const fs::path& data,
+                    const ScalingPage& result) {
   const StepRecord& first = found.records.steps.front();
   const std::string title =
       escape_html(fmt::format("Scaling of {}, {}, on {}", first.model, first.precision, first.device));
@@ -390,25 +289,7 @@ ScalingPage write_scaling_page(const ScalingPageOptions& options) {
   text += fmt::format("<p class=\"note\"><a href=\"{}/ranks.csv\">all ranks as CSV</a></p>\n",
                       escape_html(data.filename().string()));
   text += "<h2>Model</h2>\n" + model_section(found);
-  if (!found.records.checkpoints.empty()) {
-    std::vector<std::vector<std::string>> rows;
-    for (const CheckpointRecord& one : found.records.checkpoints) {
-      rows.push_back({std::to_string(one.ranks), std::to_string(one.nodes),
-                      show_bytes(static_cast<std::int64_t>(one.bytes)), number(one.write_ms),
-                      number(one.bytes / 1048.576 / one.write_ms), number(one.read_ms),
-                      number(one.bytes / 1048.576 / one.read_ms)});
-    }
-    text += "<h2>Checkpoints</h2>\n" +
-            table({"ranks", "nodes", "size", "write ms", "write MiB/s", "read ms", "read MiB/s"}, rows);
-  }
-  if (!found.records.loads.empty()) {
-    std::vector<std::vector<std::string>> rows;
-    for (const LoadRecord& one : found.records.loads) {
-      rows.push_back(
-          {one.what, fmt::format("{}", one.threads), fmt::format("{:.0f}", one.samples_per_s), number(one.mib_per_s)});
-    }
-    text += "<h2>Loading on one node</h2>\n" + table({"what", "threads", "samples/s", "MiB/s"}, rows);
-  }
+  text += checkpoint_section(found.records) + load_section(found.records);
   text += "<h2>What is missing</h2>\n";
   std::string gaps;
   for (const std::string& one : found.records.missing) gaps += fmt::format("<li>{}</li>\n", escape_html(one));
@@ -417,7 +298,27 @@ ScalingPage write_scaling_page(const ScalingPageOptions& options) {
                        : "<ul class=\"gaps\">\n" + gaps + "</ul>\n";
   text += fmt::format("<footer>clip_report {}, commit {}</footer>\n</main></body></html>\n", program_version(),
                       git_commit());
-  write_file_atomic(result.page, text);
+  return text;
+}
+
+}  // namespace
+
+ScalingPage write_scaling_page(const ScalingPageOptions& options) {
+  const ScalingFindings found = find_scaling(options);
+  ScalingPage result{.page = {}, .figures = 0, .summary = scaling_summary(found), .broken = found.records.broken};
+  if (options.output.empty()) return result;
+  find_gnuplot();  // before anything is written
+  const bool is_page = options.output.extension() == ".html" || options.output.extension() == ".htm";
+  result.page = is_page ? options.output : options.output / "scaling.html";
+  const fs::path data = result.page.parent_path() / (result.page.stem().string() + "_data");
+  std::error_code problem;
+  fs::create_directories(data, problem);
+  if (problem) throw storage_error("cannot create the folder {}: {}", data.native(), problem.message());
+  write_file_atomic(data / "steps.csv", csv_of(kStepHead, step_rows(found.records)));
+  write_file_atomic(data / "ranks.csv", rank_csv(found.records));
+
+  const std::string drawn = drawn_figures(found, data, result);
+  write_file_atomic(result.page, page_of(found, drawn, data, result));
   return result;
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "postprocess/read/entries.hpp"
-#include "postprocess/sections/cost.hpp"
+#include "postprocess/sections/cost_section.hpp"
 
 namespace clip_hpc {
 

@@ -8,9 +8,9 @@
 
 #include <fmt/format.h>
 
+#include "postprocess/figures/catalogue.hpp"
 #include "postprocess/figures/figures.hpp"
-#include "postprocess/html/tags.hpp"
-#include "postprocess/points/catalogue.hpp"
+#include "postprocess/read/number_text.hpp"
 
 namespace clip_hpc {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "postprocess/points/robustness.hpp"
-#include "postprocess/read/roles.hpp"
+#include "postprocess/points/roles.hpp"
 
 namespace clip_hpc {
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "clip_hpc/base/statistics.hpp"
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/checkpoint/training_state.hpp"
 #include "clip_hpc/model/clip_model.hpp"
@@ -19,11 +20,6 @@ double slowest_ms(World& world, Call&& call) {
   std::array<double, 1> took{timer.milliseconds()};
   world.all_reduce_max(took);
   return took[0];
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
 }
 
 }  // namespace
@@ -57,8 +53,8 @@ CheckpointRate bench_checkpoint(World& world, const CheckpointBenchOptions& opti
     std::error_code not_ours;  // other files may lie in the folder
     std::filesystem::remove(options.folder, not_ours);
   }
-  rate.write_ms = median(writes_ms);
-  rate.read_ms = median(reads_ms);
+  rate.write_ms = upper_median(writes_ms);
+  rate.read_ms = upper_median(reads_ms);
   return rate;
 }
 

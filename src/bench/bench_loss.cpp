@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 
+#include "clip_hpc/base/statistics.hpp"
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/comm/device.hpp"
 #include "clip_hpc/loss/terms/softmax.hpp"
@@ -36,11 +37,6 @@ double restart_peak(const at::Device& device) {
 
 double peak_now(const at::Device& device) {
   return device.is_cpu() ? status_bytes("VmHWM:") : static_cast<double>(device_peak(device).allocated_bytes);
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
 }
 
 struct Data {
@@ -77,8 +73,8 @@ LossRate measure(const Data& data, std::int64_t columns, double seconds) {
     backward.push_back(timer.milliseconds() - half_ms);
   }
   rate.peak_bytes = std::max(0.0, peak_now(device) - before);
-  rate.forward_ms = median(forward);
-  rate.backward_ms = median(backward);
+  rate.forward_ms = upper_median(forward);
+  rate.backward_ms = upper_median(backward);
   return rate;
 }
 

@@ -14,6 +14,7 @@
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/base/memory.hpp"
 #include "clip_hpc/base/random.hpp"
+#include "clip_hpc/base/statistics.hpp"
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/comm/device.hpp"
 #include "clip_hpc/comm/gather_with_grad.hpp"
@@ -285,7 +286,7 @@ void note_ranks(World& world, std::vector<double> works_ms, StepRate& rate) {
   if (!works_ms.empty()) {
     std::ranges::sort(works_ms);
     mine.least_work_ms = works_ms.front();
-    mine.median_work_ms = works_ms[works_ms.size() / 2];
+    mine.median_work_ms = upper_median(works_ms);
     mine.most_work_ms = works_ms.back();
   }
   rate.ranks = gather_rank_steps(world, mine);

@@ -69,6 +69,13 @@ template void ArgumentTable::add(const std::string&, std::optional<std::int64_t>
 template void ArgumentTable::add(const std::string&, std::optional<double>&, const std::string&,
                                  Check<std::optional<double>>);
 
+void ArgumentTable::add_implicit(const std::string& name, std::int64_t& field, std::int64_t implicit,
+                                 const std::string& help, const Check<std::int64_t>& check) {
+  auto* value = po::value<std::int64_t>(&field)->implicit_value(implicit);
+  if (check.test) value->notifier([check, label = "--" + name](std::int64_t given) { check(label, given); });
+  description_.add_options()(name.c_str(), value, help.c_str());
+}
+
 void ArgumentTable::add_repeated(const std::string& name, std::vector<std::string>& field, const std::string& help) {
   description_.add_options()(name.c_str(), po::value(&field), help.c_str());
 }

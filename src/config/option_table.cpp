@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <numeric>
 #include <set>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/config/ini_file.hpp"
 
 namespace po = boost::program_options;
 
@@ -46,6 +46,11 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
     }
   }
   return row[b.size()];
+}
+
+std::string full_key_of(const IniLine& line) {
+  if (line.section.empty()) return line.key;
+  return line.section + (line.section.ends_with('.') ? "" : ".") + line.key;
 }
 
 }  // namespace
@@ -149,21 +154,32 @@ void OptionTable::parse(const std::vector<std::filesystem::path>& files, const s
                   .run(),
               map);
     for (auto file = files.rbegin(); file != files.rend(); ++file) {
-      std::ifstream stream(*file);
-      if (!stream) throw input_error("cannot open the configuration {}: check --config", file->native());
-      po::store(po::parse_config_file(stream, description_), map);
+      po::parsed_options lines(&description_);
+      for (const IniLine& line : read_ini_file(*file, "the configuration", "--config")) {
+        if (line.key.empty()) continue;
+        const std::string key = full_key_of(line);
+        if (std::ranges::find(rows_, key, &Row::name) == rows_.end()) {
+          throw at_line(*file, line.number, unknown_key(key));
+        }
+        lines.options.emplace_back(key, std::vector<std::string>{line.value});
+      }
+      po::store(lines, map);
     }
     po::notify(map);
   } catch (const po::unknown_option& problem) {
     std::string word = problem.get_option_name();
     word.erase(0, word.find_first_not_of('-'));
     word = word.substr(0, word.find('='));  // an unknown key of --set comes with its value
-    throw input_error("unknown key \"{}\"; did you mean \"{}\"? All keys are in docs/config.md", word,
-                      nearest_word(word, names()));
+    throw input_error("{}", unknown_key(word));
   } catch (const po::error& problem) {
     throw input_error("configuration: {}", problem.what());
   }
   for (const Row& row : rows_) row.check();
+}
+
+std::string OptionTable::unknown_key(const std::string& key) const {
+  return fmt::format("unknown key \"{}\"; did you mean \"{}\"? All keys are in docs/config.md", key,
+                     nearest_word(key, names()));
 }
 
 std::vector<std::string> OptionTable::names() const {

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <set>
 #include <string_view>
 #include <utility>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/text.hpp"
+#include "clip_hpc/config/ini_file.hpp"
 #include "clip_hpc/data/packed/packed_home.hpp"
 #include "clip_hpc/eval/tasks/task.hpp"
 
@@ -24,48 +25,31 @@ const Words kPaths{"train_data", "templates", "classnames", "classes", "label_ma
 const Words kNotOfASection{"every_samples", "data", "tasks", "pictures", "per_class", "average"};
 
 struct Line {
-  std::size_t number = 0;
+  int number = 0;
   std::string key, value;
 };
 
 struct Section {
   std::string name;
-  std::size_t number = 0;
+  int number = 0;
   std::vector<Line> lines;
 };
 
 bool holds(const Words& words, const std::string& word) { return std::ranges::find(words, word) != words.end(); }
 
-std::string trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r");
-  return begin == std::string::npos ? "" : std::string(text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1));
-}
-
 std::vector<Section> read_sections(const fs::path& file) {
-  std::ifstream stream(file);
-  if (!stream) throw input_error("cannot open the suite {}: check --suite", file.native());
   std::vector<Section> sections;
-  std::size_t number = 0;
-  for (std::string text; std::getline(stream, text);) {
-    ++number;
-    text = trimmed(std::string_view(text).substr(0, text.find('#')));
-    if (text.empty()) continue;
-    if (text.front() == '[' && text.back() == ']') {
-      const std::string name = trimmed(std::string_view(text).substr(1, text.size() - 2));
-      if (std::ranges::find(sections, name, &Section::name) != sections.end()) {
-        throw input_error("{}:{}: [{}] is there twice: give each section a name of its own", file.native(), number,
-                          name);
-      }
-      sections.push_back({name, number, {}});
+  for (const IniLine& line : read_ini_file(file, "the suite", "--suite")) {
+    if (line.section_number == 0) throw at_line(file, line.number, "a line before the first [SECTION]");
+    if (!line.key.empty()) {
+      sections.back().lines.push_back({line.number, line.key, line.value});
       continue;
     }
-    const std::size_t equals = text.find('=');
-    if (equals == std::string::npos || sections.empty()) {
-      throw input_error("{}:{}: a section [NAME], or key = value below one, is wanted; got \"{}\"", file.native(),
-                        number, text);
+    const std::string name(trim(line.section));
+    if (std::ranges::find(sections, name, &Section::name) != sections.end()) {
+      throw at_line(file, line.number, fmt::format("[{}] is there twice: give each section a name of its own", name));
     }
-    sections.back().lines.push_back({number, trimmed(std::string_view(text).substr(0, equals)),
-                                     trimmed(std::string_view(text).substr(equals + 1))});
+    sections.push_back({name, line.number, {}});
   }
   return sections;
 }
@@ -111,13 +95,13 @@ SuiteAverage average_of(const fs::path& file, const Line& line, const std::vecto
     throw input_error("{}:{}: average = NAME: section, section is wanted, got \"{}\"", file.native(), line.number,
                       line.value);
   }
-  SuiteAverage average{trimmed(line.value.substr(0, colon)), {}};
+  SuiteAverage average{std::string(trim(std::string_view(line.value).substr(0, colon))), {}};
   Words names;
   for (const SuiteEntry& entry : entries) names.push_back(entry.section);
   std::string_view rest = std::string_view(line.value).substr(colon + 1);
   while (true) {
     const std::size_t comma = rest.find(',');
-    const std::string name = trimmed(rest.substr(0, comma));
+    const std::string name(trim(rest.substr(0, comma)));
     if (name == "*") {
       average.sections = names;
     } else if (!holds(names, name)) {

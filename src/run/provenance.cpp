@@ -14,17 +14,33 @@ namespace fs = std::filesystem;
 namespace clip_hpc {
 namespace {
 
+Json to_json(const RunCost& cost) {
+  return {{"image_macs", cost.image_macs}, {"text_macs", cost.text_macs}, {"parameters", cost.parameters},
+          {"patches", cost.patches},       {"kept", cost.kept},           {"context", cost.context}};
+}
+
+RunCost cost_from_json(const Json& json) {
+  return {.image_macs = json.at("image_macs").get<double>(),
+          .text_macs = json.at("text_macs").get<double>(),
+          .parameters = json.value("parameters", std::int64_t{0}),
+          .patches = json.value("patches", std::int64_t{0}),
+          .kept = json.value("kept", std::int64_t{0}),
+          .context = json.value("context", std::int64_t{0})};
+}
+
 Json to_json(const Provenance& provenance) {
   Json versions = Json::object();
   for (const auto& [name, value] : provenance.versions) versions[name] = value;
-  return {{"program_version", provenance.program_version},
-          {"git_commit", provenance.git_commit},
-          {"versions", std::move(versions)},
-          {"hosts", provenance.hosts},
-          {"world_size", provenance.world_size},
-          {"start_time", provenance.start_time},
-          {"command_line", provenance.command_line},
-          {"config_hash", provenance.config_hash}};
+  Json json = {{"program_version", provenance.program_version},
+               {"git_commit", provenance.git_commit},
+               {"versions", std::move(versions)},
+               {"hosts", provenance.hosts},
+               {"world_size", provenance.world_size},
+               {"start_time", provenance.start_time},
+               {"command_line", provenance.command_line},
+               {"config_hash", provenance.config_hash}};
+  if (provenance.cost) json["cost"] = to_json(*provenance.cost);
+  return json;
 }
 
 Provenance from_json(const Json& json) {
@@ -39,6 +55,7 @@ Provenance from_json(const Json& json) {
   provenance.start_time = json.value("start_time", "");
   provenance.command_line = json.value("command_line", std::vector<std::string>{});
   provenance.config_hash = json.value("config_hash", "");
+  if (const auto found = json.find("cost"); found != json.end()) provenance.cost = cost_from_json(*found);
   return provenance;
 }
 

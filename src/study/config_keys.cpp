@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/text.hpp"
 #include "clip_hpc/config/option_table.hpp"
 
 namespace clip_hpc {
@@ -13,12 +14,6 @@ namespace clip_hpc {
 extern const char* const kConfigPage;  // docs/config.md; written by cmake/EmbedText.cmake
 
 namespace {
-
-std::string trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(' ');
-  if (first == std::string_view::npos) return "";
-  return std::string(text.substr(first, text.find_last_not_of(' ') - first + 1));
-}
 
 std::string without_quotes(std::string text) {
   if (text.size() >= 2 && text.front() == '`' && text.back() == '`') text = text.substr(1, text.size() - 2);
@@ -65,7 +60,7 @@ std::vector<ConfigKey> parse_config_keys(std::string_view markdown) {
     std::size_t from = 1;
     while (cells.size() < 4) {
       const std::size_t to = std::min(line.find('|', from), line.size());
-      cells.push_back(trimmed(line.substr(from, to - from)));
+      cells.emplace_back(trim(line.substr(from, to - from)));
       from = std::min(to + 1, line.size());
     }
     keys.push_back({section + "." + without_quotes(cells[0]), cells[1], without_quotes(cells[2]), cells[3]});

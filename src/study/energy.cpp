@@ -1,12 +1,11 @@
 #include "clip_hpc/study/energy.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <cstdio>
 #include <fstream>
-#include <memory>
 #include <sstream>
+
+#include "clip_hpc/base/process.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -70,13 +69,7 @@ std::map<std::string, double> energy_of_jobs(const std::vector<std::string>& job
     const std::string command =
         fmt::format("command -v sacct >/dev/null 2>&1 && sacct -n -P -D -o JobID,ConsumedEnergyRaw -j {} 2>/dev/null",
                     fmt::join(some, ","));
-    const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
-    if (!pipe) return all;
-    std::string text;
-    std::array<char, 4096> piece{};
-    while (const std::size_t count = std::fread(piece.data(), 1, piece.size(), pipe.get()))
-      text.append(piece.data(), count);
-    all.merge(parse_energy(text));
+    all.merge(parse_energy(shell_output(command)));
   }
   return all;
 }

@@ -5,21 +5,20 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
-#include <sstream>
 
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/text.hpp"
 #include "clip_hpc/run/metrics.hpp"
+#include "clip_hpc/study/plan_table.hpp"
 
 namespace clip_hpc {
 namespace {
 
 constexpr std::int64_t kDefaultLease_s = 120;  // as in jobs/study_cell.sh
 
-std::vector<std::string> lines_of(const std::filesystem::path& file) {
-  std::ifstream stream(file);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
+std::vector<std::string> lines_of(const std::filesystem::path& file) {  // none where there is no file
+  std::error_code none;
+  return std::filesystem::exists(file, none) ? split_lines(read_text_file(file)) : std::vector<std::string>{};
 }
 
 std::string config_text(const StudyFolder& study, const Cell& cell) {
@@ -42,13 +41,13 @@ void write_cell(const StudyFolder& study, const Cell& cell) {
     if (before == text) return;
     if (has_begun(study, cell.name)) {
       const std::vector<std::string> old_lines = lines_of(file);
-      std::istringstream stream(text);
-      std::string line;
-      while (std::getline(stream, line) && std::ranges::find(old_lines, line) != old_lines.end()) continue;
+      const std::vector<std::string> new_lines = split_lines(text);
+      const auto other = std::ranges::find_if(
+          new_lines, [&](const std::string& line) { return std::ranges::find(old_lines, line) == old_lines.end(); });
       throw input_error(
           "{} has begun with another configuration (now \"{}\"): take another --study or another label, or "
           "remove {} to train it anew",
-          cell.name, line, study.cell(cell.name).native());
+          cell.name, other == new_lines.end() ? "" : *other, study.cell(cell.name).native());
     }
   }
   std::filesystem::create_directories(file.parent_path());

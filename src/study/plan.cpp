@@ -1,12 +1,11 @@
 #include "clip_hpc/study/plan.hpp"
-#include "clip_hpc/study/points.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <set>
 
-#include "clip_hpc/study/vit_cost.hpp"
+#include "clip_hpc/study/cost.hpp"
+#include "clip_hpc/study/plan_table.hpp"
+#include "clip_hpc/study/points.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -23,6 +22,11 @@ std::pair<std::string, std::int64_t> weighted(const std::string& text) {
   }
   return {text.substr(0, at), std::stoll(text.substr(at + 1))};
 }
+
+struct ModelAnswer {
+  std::optional<ModelCost> cost;
+  std::string refusal;  // why clip_hpc would not train it
+};
 
 class Planner {
  public:
@@ -193,26 +197,38 @@ class Planner {
     };
     const double cost = taken("study.cost"), gmacs = taken("study.gmacs"), mparams = taken("study.mparams");
     const std::string path = value_of(settings, "model.config");
-    try {
-      const ModelConfig model = read_model_config(path);
-      std::int64_t kept = model.vision.patches();
-      if (value_of(settings, "strategy.name") == "flip") {
-        const double share = 1.0 - number_of(settings, "strategy.mask_ratio");
-        kept = std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(kept) * share));
+    const ModelAnswer& answer = answer_about(path);
+    if (answer.cost) {
+      const std::int64_t kept =
+          kept_patches(*answer.cost, value_of(settings, "strategy.name"), number_of(settings, "strategy.mask_ratio"));
+      cell.macs = answer.cost->macs(kept, answer.cost->context);
+      cell.parameters = static_cast<double>(answer.cost->parameters);
+    } else {
+      if (!answer.refusal.empty() && !may_be_unknown(point)) {
+        fail(point.line, "[grid {}], {}: {}", point.block, label_text(point), answer.refusal);
       }
-      cell.macs = forward_macs(model, kept, model.text.context_length);
-      cell.parameters = static_cast<double>(parameter_count(model));
-    } catch (const Error& problem) {
-      if (!may_be_unknown(point)) fail(point.line, "[grid {}], {}: {}", point.block, label_text(point), problem.what());
       if (gmacs == 0 || mparams == 0) {
-        fail(point.line, "[grid {}], {}: study.gmacs and study.mparams are needed while {} cannot be read", point.block,
-             label_text(point), path);
+        fail(point.line,
+             "[grid {}], {}: what {} costs is not known here: take a model of docs/models.md, or put clip_hpc on PATH, "
+             "or say study.gmacs and study.mparams",
+             point.block, label_text(point), path);
       }
       cell.macs = gmacs * 1e9;
       cell.parameters = mparams * 1e6;
-      if (cell.not_yet.empty()) cell.not_yet = "model.config = " + path;
+      if (may_be_unknown(point) && cell.not_yet.empty()) cell.not_yet = "model.config = " + path;
     }
     if (cost > 0) cell.macs *= cost;
+  }
+
+  const ModelAnswer& answer_about(const std::string& path) {
+    const auto [found, is_new] = models_.try_emplace(path);
+    if (!is_new) return found->second;
+    try {
+      found->second.cost = find_cost(path);
+    } catch (const Error& problem) {
+      found->second.refusal = problem.what();
+    }
+    return found->second;
   }
 
   void give_names() {
@@ -246,154 +262,13 @@ class Planner {
   const RateTable& rates_;
   const Abilities& abilities_;
   std::map<std::string, std::int64_t> counts_;
+  std::map<std::string, ModelAnswer> models_;
 };
 
 }  // namespace
 
-double RateTable::tflops_of(const std::string& model, const std::string& precision) const {
-  const auto exact = by_model.find(model + " " + precision);
-  return exact != by_model.end() ? exact->second : otherwise;
-}
-
-RateTable read_rates(const std::filesystem::path& file) {
-  std::ifstream stream(file);
-  if (!stream) throw input_error("cannot open {}: make it with clip_hpc bench step --json FILE", file.native());
-  RateTable table;
-  std::vector<double> all;
-  int number = 0;
-  for (std::string text; std::getline(stream, text);) {
-    ++number;
-    const Json line = Json::parse(text, nullptr, false);
-    if (line.is_discarded()) throw at_line(file, number, "is no JSON line: clip_hpc bench step --json writes them");
-    if (line.value("bench", "") != "step" || !line.contains("tflops")) continue;
-    const double tflops = line.at("tflops").get<double>();
-    table.by_model[line.value("model", "") + " " + line.value("precision", "")] = tflops;
-    all.push_back(tflops);
-  }
-  if (all.empty()) throw input_error("{} holds no line of clip_hpc bench step", file.native());
-  std::ranges::sort(all);
-  table.otherwise = all[all.size() / 2];
-  return table;
-}
-
 Plan make_plan(const Grid& grid, const RateTable& rates, const Abilities& abilities) {
   return Planner(grid, rates, abilities).run();
-}
-
-std::string short_number(double value) {
-  const char* unit = "";
-  for (const char* next : {"k", "M", "B"}) {
-    if (value < 1000) break;
-    value /= 1000;
-    unit = next;
-  }
-  return fmt::format("{:.5g}{}", value, unit);
-}
-
-std::string short_bytes(double bytes) {
-  const char* unit = "B";
-  for (const char* next : {"KiB", "MiB", "GiB", "TiB", "PiB"}) {
-    if (bytes < 1024) break;
-    bytes /= 1024;
-    unit = next;
-  }
-  return fmt::format("{:.3g} {}", bytes, unit);
-}
-
-std::string plan_table(const Plan& plan) {
-  std::size_t width = 4;
-  for (const Cell& cell : plan.cells) width = std::max(width, cell.name.size());
-  const bool has_rate = std::ranges::any_of(plan.cells, [](const Cell& cell) { return cell.gpu_hours > 0; });
-  std::string text = fmt::format("{:<{}} {:>9} {:>9} {:>8} {:>10} {:>10} {:>10} {:>9}  {}\n", "cell", width, "set",
-                                 "samples", "GMAC", "PMAC", "EFLOP", "GPU h", "storage", "class");
-  double hours = 0, bytes = plan.subset_bytes, macs = 0, later_hours = 0;
-  std::int64_t later = 0;
-  std::map<std::string, int> reasons;
-  for (const Cell& cell : plan.cells) {
-    text += fmt::format("{:<{}} {:>9} {:>9} {:>8.4g} {:>10.4g} {:>10.4g} {:>10} {:>9}  {}\n", cell.name, width,
-                        short_number(static_cast<double>(cell.set_samples)),
-                        short_number(static_cast<double>(cell.samples)), cell.macs / 1e9, cell.total_macs() / 1e15,
-                        cell.total_flops() / 1e18, has_rate ? fmt::format("{:.3g}", cell.gpu_hours) : "?",
-                        short_bytes(cell.storage_bytes),
-                        cell.not_yet.empty() ? cell.size_class : "NOT YET: " + cell.not_yet);
-    macs += cell.total_macs();
-    if (cell.not_yet.empty()) {
-      hours += cell.gpu_hours;
-      bytes += cell.storage_bytes;
-    } else {
-      ++later;
-      later_hours += cell.gpu_hours;
-      ++reasons[cell.not_yet];
-    }
-  }
-  text += "\n";
-  for (const Block& block : plan.grid.blocks) {
-    std::int64_t count = 0;
-    for (const Cell& cell : plan.cells) {
-      count += std::ranges::count(cell.points, block.name, &CellPoint::block);
-    }
-    text += fmt::format("grid {:<12} {:>4} points\n", block.name, count);
-  }
-  text +=
-      fmt::format("{} cells ({} points, {} of them shared), {:.4g} PMAC forward, {:.4g} EFLOP with backward\n",
-                  plan.cells.size(), plan.points, plan.points - std::ssize(plan.cells), macs / 1e15, 6 * macs / 1e18);
-  if (later > 0) {
-    text +=
-        fmt::format("{} cells this build cannot train yet: submit leaves them out ({:.4g} GPU hours of the whole)\n",
-                    later, later_hours);
-    for (const auto& [reason, count] : reasons) text += fmt::format("  {:>4} with {}\n", count, reason);
-  }
-  text += has_rate ? fmt::format("{} cells to train: {:.4g} GPU hours, {} of checkpoints and subsets\n",
-                                 std::ssize(plan.cells) - later, hours, short_bytes(bytes))
-                   : fmt::format(
-                         "{} cells to train, {} of checkpoints and subsets. GPU hours: give --rate FILE of "
-                         "`clip_hpc bench step --json FILE`, or [study] tflops\n",
-                         std::ssize(plan.cells) - later, short_bytes(bytes));
-  for (const std::string& note : plan.notes) text += "note: " + note + "\n";
-  return text;
-}
-
-Json plan_json(const Plan& plan) {
-  Json cells = Json::array();
-  for (const Cell& cell : plan.cells) {
-    Json points = Json::array();
-    for (const CellPoint& point : cell.points) {
-      Json labels = Json::object();
-      for (std::size_t i = 0; i < plan.axes.size(); ++i) labels[plan.axes[i]] = point.labels[i];
-      points.push_back({{"grid", point.block}, {"labels", std::move(labels)}});
-    }
-    cells.push_back({{"name", cell.name},
-                     {"class", cell.size_class},
-                     {"not_yet", cell.not_yet},
-                     {"points", std::move(points)},
-                     {"subset", cell.subset ? cell.subset->name : ""},
-                     {"fraction", cell.subset ? cell.subset->fraction : 1.0},
-                     {"set_samples", cell.set_samples},
-                     {"samples", cell.samples},
-                     {"macs", cell.macs},
-                     {"parameters", cell.parameters},
-                     {"gpu_hours", cell.gpu_hours},
-                     {"storage_bytes", cell.storage_bytes}});
-  }
-  Json classes = Json::array();
-  for (const SizeClass& size : plan.grid.classes) {
-    classes.push_back({{"name", size.name},
-                       {"nodes", size.nodes},
-                       {"ranks_per_node", size.ranks_per_node},
-                       {"cpus_per_rank", size.cpus_per_rank},
-                       {"time", size.time},
-                       {"limit", size.limit}});
-  }
-  Json stages = Json::array({"train"});
-  for (const Stage& stage : plan.grid.stages) stages.push_back(stage.name);
-  return {{"schema_version", 1},
-          {"study", plan.grid.name},
-          {"grid", plan.grid.file.native()},
-          {"attempts", plan.grid.attempts},
-          {"axes", plan.axes},
-          {"stages", std::move(stages)},
-          {"classes", std::move(classes)},
-          {"cells", std::move(cells)}};
 }
 
 }  // namespace clip_hpc

@@ -19,11 +19,12 @@ bool matches(const Rule& rule, const std::map<std::string, std::string>& labels)
 
 // Groups of axes that advance together; every axis is in exactly one.
 std::vector<std::vector<std::string>> groups_of(const Block& block) {
-  std::vector<std::vector<std::string>> groups = block.pairs;
+  std::vector<std::vector<std::string>> groups;
+  for (const PairedAxes& pair : block.pairs) groups.push_back(pair.axes);
   for (const auto& pick : block.picks) {
     const std::string& name = pick.first;
     const bool is_paired =
-        std::ranges::any_of(block.pairs, [&](const auto& pair) { return std::ranges::find(pair, name) != pair.end(); });
+        std::ranges::any_of(groups, [&](const auto& group) { return std::ranges::find(group, name) != group.end(); });
     if (!is_paired) groups.push_back({name});
   }
   return groups;

@@ -1,14 +1,11 @@
 #include "clip_hpc/study/slurm.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <cstdio>
 #include <cstdlib>
-#include <memory>
-#include <set>
 
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/process.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -72,13 +69,7 @@ Queue parse_queue(const StudyFolder& study, std::string_view lines) {
 }
 
 Queue read_queue(const StudyFolder& study) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(
-      ::popen("squeue -h -r -u \"$(id -un)\" -o '%i|%T|%j' 2>&1 || echo FAILED", "r"), ::pclose);
-  if (!pipe) throw comm_error("squeue cannot be started: is Slurm on PATH?");
-  std::string text;
-  std::array<char, 4096> piece{};
-  while (const std::size_t count = std::fread(piece.data(), 1, piece.size(), pipe.get()))
-    text.append(piece.data(), count);
+  const std::string text = shell_output("squeue -h -r -u \"$(id -un)\" -o '%i|%T|%j' 2>&1 || echo FAILED");
   if (text.ends_with("FAILED\n")) throw comm_error("squeue failed: {}", text.substr(0, text.find('\n')));
   return parse_queue(study, text);
 }

@@ -12,7 +12,7 @@ check 'needs no LibTorch, MPI or HDF5' eval "! ldd '$clip_study' | grep -qE 'tor
 check 'version' says 0 'clip_study 0.' "$clip_study" --version
 check 'a misspelt word' says 2 'did you mean "plan"?' "$clip_study" plam
 check 'plan needs a grid' says 2 'needs --grid' "$clip_study" plan
-check 'a grid that is not there' says 2 'cannot open nowhere.cfg' "$clip_study" plan --grid nowhere.cfg
+check 'a grid that is not there' says 2 'cannot open the grid nowhere.cfg' "$clip_study" plan --grid nowhere.cfg
 check 'a folder that is no study' says 2 'is no study' "$clip_study" status --study nowhere
 printf '[axis lr]\noptim.lrr = 1\n' >wrong.cfg
 check 'a wrong grid is refused with its line' says 2 'wrong.cfg:2: unknown key "optim.lrr"' "$clip_study" plan --grid wrong.cfg

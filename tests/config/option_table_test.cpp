@@ -75,6 +75,20 @@ TEST_F(Options, UnknownKeyNamesTheNearest) {
     FAIL() << "an unknown key was accepted";
   } catch (const Error& problem) {
     EXPECT_NE(std::string(problem.what()).find("train.steps"), std::string::npos);
+    EXPECT_NE(std::string(problem.what()).find(file_.native() + ":2: unknown key"), std::string::npos);
+  }
+}
+
+TEST_F(Options, FilesAreReadAsBoostReadsThem) {
+  write_file_atomic(file_, "optim.lr = 0.25  # before any section\n[train.]\nsteps=3\n[other]\n[data]\ntrain=\n");
+  table_.parse({file_}, {});
+  EXPECT_EQ(example_.lr, 0.25);
+  EXPECT_EQ(example_.steps, 3);
+  EXPECT_EQ(example_.train, std::vector<std::string>{""});
+  for (const char* text : {"[train]\nsteps = 1\nsteps = 2\n", "[train]\nsteps\n", "[train\nsteps = 1\n",
+                           "[ train ]\nsteps = 1\n", "[train]\n= 1\n", "[train]\nsteps = one\n"}) {
+    write_file_atomic(file_, text);
+    EXPECT_THROW(table_.parse({file_}, {}), Error) << text;
   }
 }
 

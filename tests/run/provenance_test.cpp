@@ -36,6 +36,22 @@ TEST(Provenance, EveryStartIsKept) {
   EXPECT_EQ(all[0].command_line[2], "a b.cfg");
   EXPECT_EQ(all[0].config_hash, start.config_hash);
   EXPECT_EQ(start.start_time.size(), 20U);
+  EXPECT_FALSE(all[0].cost);
+}
+
+TEST(Provenance, CostIsKeptWhereARunKnowsIt) {
+  const Scratch scratch;
+  const auto file = scratch / "provenance.json";
+  Provenance start;
+  start.cost = RunCost{
+      .image_macs = 17e9, .text_macs = 3e9 + 1, .parameters = 150000000, .patches = 196, .kept = 98, .context = 16};
+  append_provenance(file, start);
+  const auto all = read_provenance(file);
+  ASSERT_TRUE(all.at(0).cost);
+  EXPECT_EQ(all[0].cost->macs(), 20e9 + 1);
+  EXPECT_EQ(all[0].cost->parameters, 150000000);
+  EXPECT_EQ(all[0].cost->kept, 98);
+  EXPECT_EQ(all[0].cost->context, 16);
 }
 
 TEST(Provenance, HashIsXxh64OfTheText) {

@@ -1,6 +1,7 @@
 #include "clip_hpc/study/plan.hpp"
 
-#include "clip_hpc/study/vit_cost.hpp"
+#include "clip_hpc/study/cost.hpp"
+#include "clip_hpc/study/plan_table.hpp"
 #include "tests/study/study_fixtures.hpp"
 
 namespace clip_hpc {
@@ -40,14 +41,14 @@ clip =
 flip = strategy.name=flip strategy.mask_ratio=0.5
 twice = study.cost=2 run.seed=1
 )");
-  const ModelConfig model = read_model_config(folder.scratch / "model.json");
+  const ModelCost model = *cost_on_page(folder.scratch / "model.json");
   ASSERT_EQ(plan.cells.size(), 3U);
-  EXPECT_DOUBLE_EQ(plan.cells[0].macs, forward_macs(model, 16, 16));
-  EXPECT_DOUBLE_EQ(plan.cells[1].macs, forward_macs(model, 8, 16));
-  EXPECT_DOUBLE_EQ(plan.cells[2].macs, 2 * forward_macs(model, 16, 16));
+  EXPECT_DOUBLE_EQ(plan.cells[0].macs, model.macs(16, 16));
+  EXPECT_DOUBLE_EQ(plan.cells[1].macs, model.macs(8, 16));
+  EXPECT_DOUBLE_EQ(plan.cells[2].macs, 2 * model.macs(16, 16));
   EXPECT_DOUBLE_EQ(plan.cells[0].total_flops(), 6 * 1000 * plan.cells[0].macs);
   EXPECT_DOUBLE_EQ(plan.cells[0].gpu_hours, 6 * 1000 * plan.cells[0].macs / 0.5e12 / 3600);
-  EXPECT_DOUBLE_EQ(plan.cells[0].storage_bytes, 3 * 16 * static_cast<double>(parameter_count(model)));
+  EXPECT_DOUBLE_EQ(plan.cells[0].storage_bytes, 3 * 16 * static_cast<double>(model.parameters));
 }
 
 TEST(Plan, RatesOfTheModelThenTheMedian) {

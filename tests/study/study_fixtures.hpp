@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 
 #include "clip_hpc/base/error.hpp"
@@ -21,9 +22,9 @@ struct Project {
   Project() {
     std::filesystem::create_directories(scratch / "set");
     write_file_atomic(scratch / "set/dataset.json", R"({"count": 1000})");
-    write_file_atomic(scratch / "model.json", R"({"embed_dim": 32,
-      "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "patch_size": 8, "head_width": 16},
-      "text_cfg": {"context_length": 16, "vocab_size": 300, "width": 32, "heads": 2, "layers": 1, "pool_type": "eos"}})");
+    const char* source = std::getenv("CLIP_HPC_SOURCE_DIR");
+    std::filesystem::copy_file(std::filesystem::path(source == nullptr ? "." : source) / "configs/models/tiny.json",
+                               scratch / "model.json");
   }
   std::string head() const {
     return fmt::format("[set]\ndata.train = {0}/set\nmodel.config = {0}/model.json\ntrain.global_batch = 50\n",

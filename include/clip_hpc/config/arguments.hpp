@@ -26,6 +26,10 @@ class ArgumentTable {
   template <class T>
   void add(const std::string& name, T& field, const std::string& help, std::type_identity_t<Check<T>> check = {});
 
+  // --name, or --name VALUE: without a value the option is `implicit`.
+  void add_implicit(const std::string& name, std::int64_t& field, std::int64_t implicit, const std::string& help,
+                    const Check<std::int64_t>& check = {});
+
   // As add, for an option that is repeated: --config A --config B. One value each time.
   void add_repeated(const std::string& name, std::vector<std::string>& field, const std::string& help);
 

@@ -1,5 +1,6 @@
-// One table of all options. Each room declares its own struct and adds its fields here; the table parses INI files and
-// --set through Boost.Program_options, checks ranges, dumps the resolved configuration and writes docs/config.md.
+// One table of all options. Each module declares its own struct and adds its fields here; the table reads files and
+// --set, converts values with Boost.Program_options, checks ranges, dumps the resolved configuration and writes
+// docs/config.md.
 // Precedence: --set, then files (the last wins), then defaults. An unknown key names the nearest known one.
 #pragma once
 
@@ -60,6 +61,8 @@ class OptionTable {
     std::function<void()> check;
     bool repeatable = false;
   };
+  std::string unknown_key(const std::string& key) const;  // the message
+
   boost::program_options::options_description description_{"configuration"};
   std::vector<Row> rows_;
 };

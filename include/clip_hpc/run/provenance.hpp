@@ -4,11 +4,24 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace clip_hpc {
+
+// Forward multiply-adds of one image-text pair, and what they depend on. The text is counted with all its positions, as
+// the paper and clip_study count it.
+struct RunCost {
+  double image_macs = 0;  // with the patches that are kept
+  double text_macs = 0;
+  std::int64_t parameters = 0;  // of both towers
+  std::int64_t patches = 0;     // of an image
+  std::int64_t kept = 0;        // of them, in training
+  std::int64_t context = 0;     // positions of a text
+  double macs() const { return image_macs + text_macs; }
+};
 
 struct Provenance {
   std::string program_version;
@@ -18,7 +31,8 @@ struct Provenance {
   std::int64_t world_size = 1;  // ranks
   std::string start_time;       // UTC, ISO 8601
   std::vector<std::string> command_line;
-  std::string config_hash;  // hash_of_config of config.cfg
+  std::string config_hash;      // hash_of_config of config.cfg
+  std::optional<RunCost> cost;  // runs of older versions have none
 };
 
 std::string hash_of_config(std::string_view dump);  // xxh64, 16 digits

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "clip_hpc/base/json.hpp"
 #include "clip_hpc/run/run_folder.hpp"
 #include "clip_hpc/study/plan.hpp"
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/config/ini_file.hpp"
 #include "clip_hpc/study/config_keys.hpp"
 
 namespace clip_hpc {
@@ -42,10 +43,15 @@ struct Rule {
   int line = 0;
 };
 
+struct PairedAxes {
+  std::vector<std::string> axes;  // that advance together
+  int line = 0;
+};
+
 struct Block {
   std::string name;
   std::vector<std::pair<std::string, std::vector<std::string>>> picks;  // axis -> labels, in the order of the file
-  std::vector<std::vector<std::string>> pairs;                          // axes that advance together
+  std::vector<PairedAxes> pairs;
   std::vector<Rule> rules;
   int line = 0;
 };
@@ -99,7 +105,6 @@ Grid read_grid(const std::filesystem::path& file);
 // The length of a run is said in one way: epochs on top of samples, or the other way round, replaces it.
 void lay_over(const Settings& layer, Settings& settings);
 
-Error at_line(const std::filesystem::path& file, int line, const std::string& what);
 std::int64_t parse_count(const std::string& text);  // 25M, 3.4B, 10k, 128; -1 when it is none
 
 }  // namespace clip_hpc

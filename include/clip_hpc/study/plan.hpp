@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "clip_hpc/base/json.hpp"
 #include "clip_hpc/study/grid.hpp"
+#include "clip_hpc/study/rates.hpp"
 
 namespace clip_hpc {
 
@@ -57,25 +57,11 @@ struct Plan {
   double subset_bytes = 0;
 };
 
-// Achieved TFLOP/s of a GPU (backward included) by model and precision, out of clip_hpc bench step --json.
-struct RateTable {
-  std::map<std::string, double> by_model;
-  double otherwise = 0;  // median; 0: unknown
-  double tflops_of(const std::string& model, const std::string& precision) const;
-};
-RateTable read_rates(const std::filesystem::path& file);  // throws input
-
 // What plan cannot know from the keys alone.
 struct Abilities {
   bool filters_by_score = true;  // clip_hpc filter --keep
 };
 
 Plan make_plan(const Grid& grid, const RateTable& rates, const Abilities& abilities = {});
-
-std::string plan_table(const Plan& plan);  // for people
-Json plan_json(const Plan& plan);          // study/plan.json
-
-std::string short_number(double value);  // 3.4B, 25M, 10k
-std::string short_bytes(double bytes);   // 1.2 GiB
 
 }  // namespace clip_hpc

@@ -48,16 +48,6 @@ std::u32string from_utf8(std::string_view text) {
   return out;
 }
 
-std::vector<std::string_view> split_text(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    const std::size_t end = text.find(separator);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
-
 std::string join_text(std::span<const std::string> parts, std::string_view separator) {
   std::string text;
   for (const auto& part : parts) {
@@ -65,12 +55,6 @@ std::string join_text(std::span<const std::string> parts, std::string_view separ
     text += part;
   }
   return text;
-}
-
-std::string_view trim(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
 std::string read_package_file(const std::filesystem::path& path, std::string_view debian_package) {

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "clip_hpc/base/text.hpp"
+
 namespace clip_hpc {
 
 struct NamedCharacter {
@@ -17,9 +19,7 @@ struct NamedCharacter {
 
 std::string to_utf8(std::u32string_view text);
 std::u32string from_utf8(std::string_view text);  // a broken byte becomes U+FFFD
-std::vector<std::string_view> split_text(std::string_view text, char separator);
 std::string join_text(std::span<const std::string> parts, std::string_view separator);
-std::string_view trim(std::string_view text);
 
 // A text file of the Unicode or font packages; when it is missing the error says what to install.
 std::string read_package_file(const std::filesystem::path& path, std::string_view debian_package);

@@ -1,0 +1,57 @@
+// What one image-text pair costs in forward multiply-adds, as the models say it themselves: read off docs/models.md,
+// which is generated from the models and built into the program, or asked of clip_hpc.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "clip_hpc/base/json.hpp"
+
+namespace clip_hpc {
+
+// Multiply-adds of a tower as a polynomial of its tokens. All are whole numbers, and so are sums of them below 2^53.
+struct TowerCost {
+  double fixed = 0, per_token = 0, per_token_squared = 0;
+  double macs(std::int64_t tokens) const;
+};
+
+struct ModelCost {
+  std::string model;         // stem of its file
+  std::int64_t patches = 0;  // of an image; 0: none of them can be left out
+  std::int64_t context = 0;  // positions of a text
+  std::int64_t parameters = 0;
+  TowerCost image;  // tokens: the patches that are kept
+  TowerCost text;
+  double macs(std::int64_t kept, std::int64_t text_tokens) const { return image.macs(kept) + text.macs(text_tokens); }
+};
+
+// Patches of an image that a strategy keeps: all but FLIP's `mask_ratio` of them, at least one.
+std::int64_t kept_patches(const ModelCost& model, const std::string& strategy, double mask_ratio);
+
+struct ModelRow {
+  ModelCost cost;
+  std::string file_hash;  // xxh64 of the JSON file, 16 digits
+};
+std::vector<ModelRow> parse_models_page(std::string_view markdown);  // throws internal: the page is part of the program
+
+// Of the page, where a row was made from a file with exactly this content. An edited file is another model.
+std::optional<ModelCost> cost_on_page(const std::filesystem::path& file);
+
+// One object of `clip_hpc model FILE --json`. Throws input, naming what it lacks.
+ModelCost cost_from_json(const Json& json, const std::string& model);
+
+// Asks `program model FILE --json`. Nothing where there is no such program. Throws input where it refuses the model,
+// with its own words.
+std::optional<ModelCost> ask_cost(const std::string& program, const std::filesystem::path& file);
+
+std::string clip_hpc_program();  // beside this program, else "clip_hpc" on PATH
+
+// Of the page, else asked. Nothing where neither knows it. Throws input where the file does not exist or clip_hpc
+// refuses it.
+std::optional<ModelCost> find_cost(const std::filesystem::path& file);
+
+}  // namespace clip_hpc
