@@ -140,10 +140,10 @@ void time_exchanges(World& world, Communicator& comm, const at::Device& device, 
 }
 
 // All ranks bring theirs; rank 0 gets all.
-std::vector<RankSteps> gather_rank_steps(World& world, const RankSteps& mine) {
+std::vector<RankTime> gather_rank_steps(World& world, const RankTime& mine) {
   const Json json = {mine.host,         mine.step_ms,       mine.work_ms,        mine.comm_wait_ms,
                      mine.data_wait_ms, mine.least_work_ms, mine.median_work_ms, mine.most_work_ms};
-  std::vector<RankSteps> all;
+  std::vector<RankTime> all;
   for (const std::string& line : world.gather_strings(json.dump())) {
     const Json one = Json::parse(line);
     all.push_back({.rank = static_cast<int>(all.size()),
@@ -276,7 +276,7 @@ void note_times(const Measured& sums, StepRate& rate) {
 
 // Collective.
 void note_ranks(World& world, std::vector<double> works_ms, StepRate& rate) {
-  RankSteps mine{.rank = world.rank(),
+  RankTime mine{.rank = world.rank(),
                  .host = world.host_name(),
                  .step_ms = rate.step_ms,
                  .work_ms = rate.step_ms - rate.comm_wait_ms - rate.data_wait_ms,
@@ -291,7 +291,7 @@ void note_ranks(World& world, std::vector<double> works_ms, StepRate& rate) {
   }
   rate.ranks = gather_rank_steps(world, mine);
   std::set<std::string> hosts;
-  for (const RankSteps& one : rate.ranks) hosts.insert(one.host);
+  for (const RankTime& one : rate.ranks) hosts.insert(one.host);
   rate.nodes = std::max(1, static_cast<int>(hosts.size()));
 }
 

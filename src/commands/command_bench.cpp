@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/base/file.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/config/rows.hpp"
 #include "commands/benchmarks/benchmark.hpp"
@@ -29,10 +28,6 @@ void print_help() {
 }
 
 }  // namespace
-
-void add_json_line(const std::string& path, const Json& line) {
-  if (!path.empty()) append_line(path, line.dump());
-}
 
 int command_bench(World& world, std::span<const std::string> arguments) {
   const std::string word = arguments.empty() ? "--help" : arguments.front();

@@ -10,11 +10,4 @@ bool read_arguments(ArgumentTable& table, std::span<const std::string> arguments
   return false;
 }
 
-bool read_words(std::span<const std::string> arguments, boost::program_options::options_description options,
-                std::string_view usage, bool speak) {
-  if (parse_words(arguments, options)) return true;
-  if (speak) fmt::print("{}", help_text(usage, options));
-  return false;
-}
-
 }  // namespace clip_hpc

@@ -1,7 +1,6 @@
 // The arguments after a command's name: what all commands share in reading them.
 #pragma once
 
-#include <boost/program_options.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,8 +12,5 @@ namespace clip_hpc {
 // Reads `arguments` into the fields that `table` names. Returns false when --help was asked for; the text (usage and
 // examples, then the options) is then printed if `speak`. Throws Error{input} that points to --help.
 bool read_arguments(ArgumentTable& table, std::span<const std::string> arguments, std::string_view usage, bool speak);
-
-bool read_words(std::span<const std::string> arguments, boost::program_options::options_description options,
-                std::string_view usage, bool speak);
 
 }  // namespace clip_hpc

@@ -76,6 +76,18 @@ double mib_of(const Updater& updater) {
          1048576.0;
 }
 
+// Of one pair as it is trained, with all positions of the text.
+RunCost cost_of(const TrainingRun& run) {
+  const ImageTower& image = run.model.image();
+  const TextTower& text = run.model.text();
+  return {.image_macs = image.cost().macs(static_cast<double>(run.kept_patches())),
+          .text_macs = text.cost().macs(static_cast<double>(text.context())),
+          .parameters = run.model.arena().numel(),
+          .patches = image.patches(),
+          .kept = run.kept_patches(),
+          .context = text.context()};
+}
+
 // Collective.
 void write_origin(const TrainingRun& run) {
   const TrainRequest& request = run.request;
@@ -90,7 +102,7 @@ void write_origin(const TrainingRun& run) {
   if (run.world.rank() == 0) {
     append_provenance(request.folder.provenance_file(),
                       {program_version(), git_commit(), library_versions(run.device), hosts, run.world.size(),
-                       utc_now(), request.command_line, run.config_hash});
+                       utc_now(), request.command_line, run.config_hash, cost_of(run)});
   }
 }
 

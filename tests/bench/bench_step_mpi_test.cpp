@@ -36,7 +36,7 @@ TEST(BenchStep, EveryRankIsToldOf) {
   EXPECT_EQ(rate.nodes, 1);
   ASSERT_EQ(std::ssize(rate.ranks), world.size());
   for (int rank = 0; rank < world.size(); ++rank) {
-    const RankSteps& one = rate.ranks[static_cast<std::size_t>(rank)];
+    const RankTime& one = rate.ranks[static_cast<std::size_t>(rank)];
     EXPECT_EQ(one.rank, rank);
     EXPECT_EQ(one.host, world.host_name());
     EXPECT_NEAR(one.work_ms + one.comm_wait_ms + one.data_wait_ms, one.step_ms, 1e-6 * one.step_ms);

@@ -8,6 +8,7 @@
 
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/model/model_file.hpp"
+#include "clip_hpc/run/bench_lines.hpp"
 #include "clip_hpc/strategy/strategy.hpp"
 
 namespace clip_hpc {
@@ -32,15 +33,8 @@ struct StepBenchOptions {
   std::int64_t workers = 1;  // of the loader
 };
 
-// What one rank did in a step. `work` is the step without its waits: in a step that ends together the slow rank is the
-// one that works longest, and the others wait. On a GPU least, median and most are the mean: the host runs ahead.
-struct RankSteps {
-  int rank = 0;
-  std::string host;
-  double step_ms = 0, work_ms = 0, comm_wait_ms = 0, data_wait_ms = 0;  // means
-  double least_work_ms = 0, median_work_ms = 0, most_work_ms = 0;
-};
-
+// Of the ranks: `work_ms` is the step without its waits. In a step that ends together the slow rank is the one that
+// works longest, and the others wait. On a GPU least, median and most are the mean: the host runs ahead.
 // Means over the measured steps, of rank 0: on a GPU by the device's clock, on the CPU by the wall's.
 struct StepRate {
   std::string device, attention, comm;
@@ -64,7 +58,7 @@ struct StepRate {
 
   // What a scaling report needs.
   int nodes = 1;
-  std::vector<RankSteps> ranks;     // in rank order; on rank 0
+  std::vector<RankTime> ranks;      // in rank order; on rank 0
   std::int64_t gradient_bytes = 0;  // summed over ranks in a step, in so many buckets
   std::int64_t gradient_buckets = 0;
   std::int64_t gather_bytes = 0;  // features of the global batch, that each rank has in the end

@@ -53,7 +53,4 @@ class ArgumentTable {
   boost::program_options::variables_map map_;
 };
 
-bool parse_words(std::span<const std::string> arguments, boost::program_options::options_description& options);
-std::string help_text(std::string_view usage, const boost::program_options::options_description& options);
-
 }  // namespace clip_hpc

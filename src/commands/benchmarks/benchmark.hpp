@@ -5,7 +5,6 @@
 #include <string>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/base/json.hpp"
 #include "clip_hpc/comm/world.hpp"
 
 namespace clip_hpc {
@@ -21,8 +20,5 @@ Benchmark load_benchmark();
 Benchmark loss_benchmark();
 Benchmark comm_benchmark();
 Benchmark checkpoint_benchmark();
-
-// --json FILE: one line a measurement, appended. Nothing without a path.
-void add_json_line(const std::string& path, const Json& line);
 
 }  // namespace clip_hpc

@@ -4,6 +4,7 @@
 
 #include "clip_hpc/bench/bench_checkpoint.hpp"
 #include "clip_hpc/model/model_file.hpp"
+#include "clip_hpc/run/bench_lines.hpp"
 #include "commands/benchmarks/benchmark.hpp"
 #include "commands/read_arguments.hpp"
 
@@ -41,14 +42,14 @@ int run(World& world, std::span<const std::string> arguments) {
   fmt::print("{:<16} {:>6} {:>10.1f} {:>10.1f} {:>12.1f} {:>10.1f} {:>12.1f}\n", options.model.name, world.size(),
              static_cast<double>(rate.bytes) / 1048576.0, rate.write_ms, mib_per_s(rate.write_ms), rate.read_ms,
              mib_per_s(rate.read_ms));
-  add_json_line(json, {{"bench", "checkpoint"},
-                       {"model", options.model.name},
-                       {"ranks", world.size()},
-                       {"nodes", std::set<std::string>(hosts.begin(), hosts.end()).size()},
-                       {"shard_optimizer", options.shard_optimizer},
-                       {"bytes", rate.bytes},
-                       {"write_ms", rate.write_ms},
-                       {"read_ms", rate.read_ms}});
+  append_bench_line(json,
+                    CheckpointLine{.model = options.model.name,
+                                   .ranks = world.size(),
+                                   .nodes = static_cast<int>(std::set<std::string>(hosts.begin(), hosts.end()).size()),
+                                   .shard_optimizer = options.shard_optimizer,
+                                   .bytes = rate.bytes,
+                                   .write_ms = rate.write_ms,
+                                   .read_ms = rate.read_ms});
   return kExitDone;
 }
 

@@ -4,6 +4,7 @@
 
 #include "clip_hpc/bench/bench_comm.hpp"
 #include "clip_hpc/comm/comm_options.hpp"
+#include "clip_hpc/run/bench_lines.hpp"
 #include "commands/benchmarks/benchmark.hpp"
 #include "commands/read_arguments.hpp"
 
@@ -46,17 +47,16 @@ int run(World& world, std::span<const std::string> arguments) {
       if (world.rank() != 0) continue;
       fmt::print("{:<16} {:>12} {:>7} {:>11.2f} {:>12.1f} {:>12.1f} {:>6}\n", rate.operation, rate.bytes, rate.rounds,
                  rate.us, rate.algbw_mb_s, rate.busbw_mb_s, rate.wrong);
-      add_json_line(json, {{"bench", "comm"},
-                           {"backend", comm->name()},
-                           {"device", device.is_cpu() ? "cpu" : device.description},
-                           {"ranks", comm->size()},
-                           {"nodes", nodes},
-                           {"operation", rate.operation},
-                           {"bytes", rate.bytes},
-                           {"us", rate.us},
-                           {"algbw_mb_s", rate.algbw_mb_s},
-                           {"busbw_mb_s", rate.busbw_mb_s},
-                           {"wrong", rate.wrong}});
+      append_bench_line(json, CommLine{.backend = std::string(comm->name()),
+                                       .device = device.is_cpu() ? "cpu" : device.description,
+                                       .ranks = comm->size(),
+                                       .nodes = static_cast<int>(nodes),
+                                       .operation = rate.operation,
+                                       .bytes = rate.bytes,
+                                       .us = rate.us,
+                                       .algbw_mb_s = rate.algbw_mb_s,
+                                       .busbw_mb_s = rate.busbw_mb_s,
+                                       .wrong = rate.wrong});
     }
   }
   return kExitDone;

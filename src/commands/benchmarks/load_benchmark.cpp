@@ -34,8 +34,8 @@ void run_with_step(World& world, const LoadBenchOptions& options, StepBenchOptio
   print_step(step, alone, 1);
   print_step(step, fed, 1);
   fmt::print("the step waits for pictures {:.1f} % of the time\n", 100 * fed.data_wait_ms / fed.step_ms);
-  add_json_line(json, json_of("load_step_alone", step, alone, 1));
-  add_json_line(json, json_of("load_with_step", step, fed, 1));
+  append_bench_line(json, line_of("load_step_alone", step, alone, 1));
+  append_bench_line(json, line_of("load_with_step", step, fed, 1));
 }
 
 int run(World& world, std::span<const std::string> arguments) {
@@ -67,11 +67,7 @@ int run(World& world, std::span<const std::string> arguments) {
   rates.push_back(bench_view("drawing", 32, 1, 32, options.seconds));
   for (const LoadRate& rate : rates) {
     fmt::print("{:<36} {:>8} {:>14.0f} {:>12.1f}\n", rate.name, rate.threads, rate.samples_per_s, rate.mib_per_s);
-    add_json_line(json, {{"bench", "load"},
-                         {"what", rate.name},
-                         {"threads", rate.threads},
-                         {"samples_per_s", rate.samples_per_s},
-                         {"mib_per_s", rate.mib_per_s}});
+    append_bench_line(json, LoadLine{rate.name, rate.threads, rate.samples_per_s, rate.mib_per_s});
   }
   if (!with_step.empty()) run_with_step(world, options, step, json);
   return kExitDone;

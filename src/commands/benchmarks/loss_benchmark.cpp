@@ -4,6 +4,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/bench/bench_loss.hpp"
 #include "clip_hpc/comm/device.hpp"
+#include "clip_hpc/run/bench_lines.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "commands/benchmarks/benchmark.hpp"
 #include "commands/read_arguments.hpp"
@@ -49,17 +50,16 @@ int run(World& world, std::span<const std::string> arguments) {
       fmt::print("{:>9} {:>6} {:>5} {:>9} {:>11.2f} {:>12.2f} {:>10.0f} {:>11.1e}\n", rate.global, rate.rows, rate.dim,
                  rate.columns == 0 ? "all" : std::to_string(rate.columns), rate.forward_ms, rate.backward_ms,
                  rate.peak_bytes / 1048576.0, rate.largest_difference);
-      add_json_line(json, {{"bench", "loss"},
-                           {"device", device.is_cpu() ? "cpu" : device.description},
-                           {"global", rate.global},
-                           {"rows", rate.rows},
-                           {"dim", rate.dim},
-                           {"columns", rate.columns},
-                           {"threads", at::get_num_threads()},
-                           {"forward_ms", rate.forward_ms},
-                           {"backward_ms", rate.backward_ms},
-                           {"peak_bytes", rate.peak_bytes},
-                           {"largest_difference", rate.largest_difference}});
+      append_bench_line(json, LossLine{.device = device.is_cpu() ? "cpu" : device.description,
+                                       .global = rate.global,
+                                       .rows = rate.rows,
+                                       .dim = rate.dim,
+                                       .columns = rate.columns,
+                                       .threads = at::get_num_threads(),
+                                       .forward_ms = rate.forward_ms,
+                                       .backward_ms = rate.backward_ms,
+                                       .peak_bytes = rate.peak_bytes,
+                                       .largest_difference = rate.largest_difference});
     }
   }
   return kExitDone;

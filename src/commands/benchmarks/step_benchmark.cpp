@@ -42,9 +42,9 @@ int run(World& world, std::span<const std::string> arguments) {
   print_step_head();
   print_step(options, rate, world.size());
   print_ranks(rate);
-  Json line = json_of("step", options, rate, world.size());
-  if (!label.empty()) line["label"] = label;
-  add_json_line(json, line);
+  StepLine line = line_of("step", options, rate, world.size());
+  if (!label.empty()) line.label = label;
+  append_bench_line(json, line);
   return kExitDone;
 }
 

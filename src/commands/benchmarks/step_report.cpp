@@ -53,8 +53,8 @@ void print_step(const StepBenchOptions& options, const StepRate& rate, int ranks
 
 void print_ranks(const StepRate& rate) {
   if (rate.ranks.size() < 2) return;
-  const auto slow = std::ranges::max_element(rate.ranks, {}, &RankSteps::work_ms);
-  const auto fast = std::ranges::min_element(rate.ranks, {}, &RankSteps::work_ms);
+  const auto slow = std::ranges::max_element(rate.ranks, {}, &RankTime::work_ms);
+  const auto fast = std::ranges::min_element(rate.ranks, {}, &RankTime::work_ms);
   fmt::print(
       "slowest: rank {} on {} works {:.2f} ms a step; fastest: rank {} on {}, {:.2f} ms\n"
       "gradients, {} bytes in {} buckets: {:.2f} ms alone; features, {} bytes: {:.2f} ms alone\n",
@@ -68,60 +68,46 @@ constexpr double kH100Tflops = 989;  // dense bf16, data sheet: what published u
 
 }  // namespace
 
-Json json_of(const char* bench, const StepBenchOptions& options, const StepRate& rate, int ranks) {
-  const bool is_cpu = rate.device == "CPU";
-  Json json = {{"bench", bench},
-               {"device", is_cpu ? "cpu" : rate.device},
-               {"model", options.model.name},
-               {"batch", options.global_batch},
-               {"precision", options.precision},
-               {"mask_ratio", options.strategy.mask_ratio},
-               {"text_tokens", rate.text_tokens},
-               {"pack_captions", options.caption_tokens > 0 && options.pack_captions},
-               {"micro_batch", options.micro_batch},
-               {"loss_columns", options.loss_columns},
-               {"recompute", options.recompute},
-               {"shard_optimizer", options.shard_optimizer},
-               {"cuda_graph", options.cuda_graph && rate.graph_refusal.empty()},
-               {"attention", rate.attention},
-               {"comm", rate.comm},
-               {"ranks", ranks},
-               {"threads", at::get_num_threads()},
-               {"pairs_per_s", rate.pairs_per_s},
-               {"step_ms", rate.step_ms},
-               {"data_wait_ms", rate.data_wait_ms},
-               {"prepare_ms", rate.prepare_ms},
-               {"forward_ms", rate.forward_ms},
-               {"backward_ms", rate.backward_ms},
-               {"optimizer_ms", rate.optimizer_ms},
-               {"comm_wait_ms", rate.comm_wait_ms},
-               {"gap_ms", rate.gap_ms},
-               {"tflops", rate.tflops},
-               {"gemm_tflops", rate.gemm_tflops},
-               {"of_gemm", rate.tflops / rate.gemm_tflops},
-               {"state_bytes", rate.state_bytes},
-               {"rss_bytes", rate.rss_bytes},
-               {"device_bytes", rate.device_bytes}};
-  if (!is_cpu) json["mfu"] = rate.tflops / kH100Tflops;
-  json["nodes"] = rate.nodes;
-  json["gradient_bytes"] = rate.gradient_bytes;
-  json["gradient_buckets"] = rate.gradient_buckets;
-  json["gather_bytes"] = rate.gather_bytes;
-  json["gradients_alone_ms"] = rate.gradients_alone_ms;
-  json["gather_alone_ms"] = rate.gather_alone_ms;
-  json["rank_steps"] = Json::array();
-  for (const RankSteps& one : rate.ranks) {
-    json["rank_steps"].push_back({{"rank", one.rank},
-                                  {"host", one.host},
-                                  {"step_ms", one.step_ms},
-                                  {"work_ms", one.work_ms},
-                                  {"comm_wait_ms", one.comm_wait_ms},
-                                  {"data_wait_ms", one.data_wait_ms},
-                                  {"least_work_ms", one.least_work_ms},
-                                  {"median_work_ms", one.median_work_ms},
-                                  {"most_work_ms", one.most_work_ms}});
-  }
-  return json;
+StepLine line_of(const char* bench, const StepBenchOptions& options, const StepRate& rate, int ranks) {
+  StepLine line{.bench = bench, .device = rate.device == "CPU" ? "cpu" : rate.device, .model = options.model.name};
+  line.batch = options.global_batch;
+  line.precision = options.precision;
+  line.mask_ratio = options.strategy.mask_ratio;
+  line.text_tokens = rate.text_tokens;
+  line.pack_captions = options.caption_tokens > 0 && options.pack_captions;
+  line.micro_batch = options.micro_batch;
+  line.loss_columns = options.loss_columns;
+  line.recompute = options.recompute;
+  line.shard_optimizer = options.shard_optimizer;
+  line.cuda_graph = options.cuda_graph && rate.graph_refusal.empty();
+  line.attention = rate.attention;
+  line.comm = rate.comm;
+  line.ranks = ranks;
+  line.threads = at::get_num_threads();
+  line.pairs_per_s = rate.pairs_per_s;
+  line.step_ms = rate.step_ms;
+  line.data_wait_ms = rate.data_wait_ms;
+  line.prepare_ms = rate.prepare_ms;
+  line.forward_ms = rate.forward_ms;
+  line.backward_ms = rate.backward_ms;
+  line.optimizer_ms = rate.optimizer_ms;
+  line.comm_wait_ms = rate.comm_wait_ms;
+  line.gap_ms = rate.gap_ms;
+  line.tflops = rate.tflops;
+  line.gemm_tflops = rate.gemm_tflops;
+  line.of_gemm = rate.tflops / rate.gemm_tflops;
+  line.state_bytes = rate.state_bytes;
+  line.rss_bytes = rate.rss_bytes;
+  line.device_bytes = rate.device_bytes;
+  if (line.device != "cpu") line.mfu = rate.tflops / kH100Tflops;
+  line.nodes = rate.nodes;
+  line.gradient_bytes = rate.gradient_bytes;
+  line.gradient_buckets = rate.gradient_buckets;
+  line.gather_bytes = rate.gather_bytes;
+  line.gradients_alone_ms = rate.gradients_alone_ms;
+  line.gather_alone_ms = rate.gather_alone_ms;
+  line.rank_steps = rate.ranks;
+  return line;
 }
 
 }  // namespace clip_hpc

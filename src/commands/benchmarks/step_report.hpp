@@ -3,9 +3,9 @@
 
 #include <string>
 
-#include "clip_hpc/base/json.hpp"
 #include "clip_hpc/bench/bench_step.hpp"
 #include "clip_hpc/config/arguments.hpp"
+#include "clip_hpc/run/bench_lines.hpp"
 
 namespace clip_hpc {
 
@@ -15,6 +15,6 @@ void finish_step_options(StepBenchOptions& options, const std::string& model_fil
 void print_step_head();
 void print_step(const StepBenchOptions& options, const StepRate& rate, int ranks);
 void print_ranks(const StepRate& rate);  // who works longest, and what of the exchanges a step hides
-Json json_of(const char* bench, const StepBenchOptions& options, const StepRate& rate, int ranks);
+StepLine line_of(const char* bench, const StepBenchOptions& options, const StepRate& rate, int ranks);
 
 }  // namespace clip_hpc

@@ -5,12 +5,12 @@
 
 namespace clip_hpc {
 
-extern const ImageTowerKind kVit;
+extern const ImageTowerKind kVit, kConvNext;
 extern const TextTowerKind kTextTransformer;
 
 namespace {
 
-constexpr std::array kImageTowers{&kVit};
+constexpr std::array kImageTowers{&kVit, &kConvNext};
 constexpr std::array kTextTowers{&kTextTransformer};
 
 template <class Kind>

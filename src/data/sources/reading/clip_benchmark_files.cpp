@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "clip_hpc/base/text.hpp"
+
 namespace clip_hpc::clip_benchmark {
 namespace {
 
@@ -41,10 +43,6 @@ std::vector<std::string> python_lines(const std::string& text) {
   return lines;
 }
 
-std::string trimmed(std::string_view text) {
-  constexpr std::string_view kSpaces = " \t\n\r\v\f";
-  const std::size_t begin = text.find_first_not_of(kSpaces);
-  return begin == std::string::npos ? "" : std::string(text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1));
-}
+std::string trimmed(std::string_view text) { return std::string(trim(text, kPythonSpaces)); }
 
 }  // namespace clip_hpc::clip_benchmark
