@@ -184,16 +184,14 @@ struct Bench {
         device(choose_device(of, asked.device)),
         communicator(make_communicator(of, {}, device)),
         strategy(make_strategy(asked.strategy)),
-        model(asked.model, compute, device.device,
+        model(with_initial_scales(asked.model, strategy), compute, device.device,
               asked.shard_optimizer ? ArenaShare{of.rank(), of.size()} : ArenaShare{}) {
     model.initialise("open_clip", 0);
     model.recompute_blocks(options.recompute);
   }
   bool is_whole() const { return options.micro_batch == 0 || options.micro_batch >= split.rows(); }
   std::int64_t kept() const { return strategy.phases[0].kept_patches(model.image().patches()); }
-  std::int64_t tokens() const {
-    return options.text_tokens > 0 ? options.text_tokens : model.text().context();
-  }
+  std::int64_t tokens() const { return options.text_tokens > 0 ? options.text_tokens : model.text().context(); }
 
   World& world;
   const StepBenchOptions& options;
@@ -277,11 +275,11 @@ void note_times(const Measured& sums, StepRate& rate) {
 // Collective.
 void note_ranks(World& world, std::vector<double> works_ms, StepRate& rate) {
   RankTime mine{.rank = world.rank(),
-                 .host = world.host_name(),
-                 .step_ms = rate.step_ms,
-                 .work_ms = rate.step_ms - rate.comm_wait_ms - rate.data_wait_ms,
-                 .comm_wait_ms = rate.comm_wait_ms,
-                 .data_wait_ms = rate.data_wait_ms};
+                .host = world.host_name(),
+                .step_ms = rate.step_ms,
+                .work_ms = rate.step_ms - rate.comm_wait_ms - rate.data_wait_ms,
+                .comm_wait_ms = rate.comm_wait_ms,
+                .data_wait_ms = rate.data_wait_ms};
   mine.least_work_ms = mine.median_work_ms = mine.most_work_ms = mine.work_ms;
   if (!works_ms.empty()) {
     std::ranges::sort(works_ms);

@@ -19,6 +19,9 @@ ClipModel::ClipModel(const ModelConfig& config) : config_(config) {
   logit_scale_ = arena_.declare(
       "logit_scale", {},
       {.decay = false, .initial = constant(config.init_logit_scale), .limits = Range{0.0, std::log(100.0)}});
+  if (config.init_logit_bias) {
+    logit_bias_ = arena_.declare("logit_bias", {}, {.decay = false, .initial = constant(*config.init_logit_bias)});
+  }
 }
 
 ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Device device, ArenaShare share)
@@ -58,7 +61,7 @@ std::vector<AttentionShape> ClipModel::attention_shapes(std::int64_t rows, std::
 
 ParameterCounts ClipModel::parameter_counts() const {
   const std::int64_t total = arena_.numel();
-  return {.image = total - text_parameters_ - 1, .text = text_parameters_, .total = total};
+  return {.image = total - text_parameters_ - (logit_bias_ ? 2 : 1), .text = text_parameters_, .total = total};
 }
 
 at::Tensor normalise_features(const at::Tensor& features) {

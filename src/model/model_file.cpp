@@ -37,6 +37,10 @@ ModelConfig parse_model_config(const Json& file, const std::string& name) {
   top.read("embed_dim", model.embed_dim);
   top.read("quick_gelu", model.quick_gelu);
   top.read("init_logit_scale", model.init_logit_scale);
+  if (json.is_object() && json.contains("init_logit_bias") && !json.at("init_logit_bias").is_null()) {
+    top.read("init_logit_bias", model.init_logit_bias.emplace());
+  }
+  top.known("init_logit_bias");
   top.known("vision_cfg");
   top.known("text_cfg");
   top.finish();
@@ -62,6 +66,7 @@ Json to_json(const ModelConfig& model) {
   Json json = {{"embed_dim", model.embed_dim}};
   if (model.quick_gelu) json["quick_gelu"] = true;
   json["init_logit_scale"] = model.init_logit_scale;
+  if (model.init_logit_bias) json["init_logit_bias"] = *model.init_logit_bias;
   json["vision_cfg"] = model.vision;
   json["text_cfg"] = model.text;
   return {{"model_cfg", json}, {"preprocess_cfg", {{"mean", model.norm.mean}, {"std", model.norm.std}}}};

@@ -55,6 +55,16 @@ Strategy make_strategy(const StrategyOptions& options) {
   return strategy;
 }
 
+ModelConfig with_initial_scales(ModelConfig model, const Strategy& strategy) {
+  if (model.init_logit_bias) return model;
+  for (const WeightedTerm& one : strategy.terms) {
+    if (!one.term->initial) continue;
+    model.init_logit_scale = one.term->initial->logit_scale;
+    model.init_logit_bias = one.term->initial->logit_bias;
+  }
+  return model;
+}
+
 at::Tensor draw_kept_patches(std::uint64_t seed, std::span<const std::uint64_t> rows, std::int64_t patches,
                              std::int64_t kept) {
   at::Tensor out = at::empty({static_cast<std::int64_t>(rows.size()), kept}, at::kLong);

@@ -36,6 +36,6 @@ Encoded encode(const ClipModel& model, const PairBatch& batch) {
   return {normalise_features(model.encode_image(pixels, batch.kept, true)), normalise_features(text), {}};
 }
 
-Scales scales_of(const ClipModel& model) { return {model.logit_scale(), {}}; }
+Scales scales_of(const ClipModel& model) { return {model.logit_scale(), model.logit_bias()}; }
 
 }  // namespace clip_hpc

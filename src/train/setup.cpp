@@ -117,9 +117,10 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
                [&asked](const std::string& text) { leave_hung_run(text, lost_peer_kind(asked.folder)); }),
       data(open_data(config)),
       tokenizer(Tokenizer::load(data.sets[0]->folder() / kTokenizerFileName)),
-      model(model_for(read_model_config(config.model.config), tokenizer), scalar_type_of(config.train.precision),
-            device.device, config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{}),
       strategy(make_strategy(config.strategy)),
+      model(with_initial_scales(model_for(read_model_config(config.model.config), tokenizer), strategy),
+            scalar_type_of(config.train.precision), device.device,
+            config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{}),
       updater(model.arena(), config.optim),
       communicator(make_communicator(world, config.comm, device)),
       host_communicator(device.is_cpu() ? nullptr : make_mpi_communicator(world, {.timeout_s = config.comm.timeout_s})),
@@ -160,7 +161,7 @@ void choose_kernels(TrainingRun& run) {
   const std::int64_t micro_batch = run.config.train.micro_batch, rows = run.split.rows();
   run.attention = choose_attention(run.device.device, compute,
                                    run.model.attention_shapes(micro_batch > 0 ? std::min(rows, micro_batch) : rows,
-                                                    run.kept_patches(), run.model.text().context()),
+                                                              run.kept_patches(), run.model.text().context()),
                                    run.config.train.deterministic, !run.packs_captions());
 }
 

@@ -19,7 +19,7 @@
 namespace clip_hpc {
 
 struct ParameterCounts {
-  std::int64_t image = 0, text = 0, total = 0;  // total: both towers and the logit scale
+  std::int64_t image = 0, text = 0, total = 0;  // total: both towers, the logit scale and bias
 };
 
 class ClipModel {
@@ -71,6 +71,7 @@ class ClipModel {
   ParameterCounts parameter_counts() const;
 
   at::Tensor logit_scale() const { return arena_.parameter(logit_scale_); }  // scalar: ln of the scale
+  at::Tensor logit_bias() const { return logit_bias_ ? arena_.parameter(*logit_bias_) : at::Tensor(); }  // scalar
   std::size_t logit_scale_index() const { return logit_scale_; }
   const ModelConfig& config() const { return config_; }
   at::Device device() const { return arena_.parameter(0).device(); }
@@ -88,6 +89,7 @@ class ClipModel {
   std::unique_ptr<ImageTower> image_;
   std::int64_t text_parameters_ = 0;
   std::size_t logit_scale_ = 0;
+  std::optional<std::size_t> logit_bias_;
 };
 
 // Features of unit length, in fp32 or, where they are fp64, that. [n, embed_dim] -> [n, embed_dim]

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "clip_hpc/base/json.hpp"
@@ -17,6 +18,7 @@ struct ModelConfig {
   std::int64_t embed_dim = 512;
   bool quick_gelu = false;
   double init_logit_scale = 2.6592600369327779;  // ln(1 / 0.07)
+  std::optional<double> init_logit_bias = {};    // with it the model has a bias of the logits (SigLIP)
   PixelNorm norm;
   Json vision, text;  // vision_cfg and text_cfg as their towers state them: all keys, defaults filled in
 };

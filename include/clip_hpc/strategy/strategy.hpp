@@ -11,6 +11,7 @@
 
 #include "clip_hpc/config/option_table.hpp"
 #include "clip_hpc/loss/terms/term.hpp"
+#include "clip_hpc/model/model_file.hpp"
 #include "clip_hpc/strategy/phases.hpp"
 
 namespace clip_hpc {
@@ -37,6 +38,10 @@ struct StrategyKind {
 std::span<const StrategyKind> strategies();
 
 Strategy make_strategy(const StrategyOptions& options);  // throws input
+
+// The model with the logit bias, and the initial scale and bias, that a term of the loss is trained from. A model file
+// that names its own bias keeps its own of both.
+ModelConfig with_initial_scales(ModelConfig model, const Strategy& strategy);
 
 // FLIP's draw: for each sample `kept` of `patches` indices without repetition, ascending. A pure function of (seed,
 // row of the global batch), so any number of ranks drops the same patches. -> [rows, kept] int64

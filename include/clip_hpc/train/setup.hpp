@@ -38,8 +38,8 @@ struct TrainingRun {
   Watchdog watchdog;
   TrainingData data;
   Tokenizer tokenizer;
-  ClipModel model;
   Strategy strategy;
+  ClipModel model;
   Updater updater;
   std::unique_ptr<Communicator> communicator;       // of tensors on the device
   std::unique_ptr<Communicator> host_communicator;  // of tensors in host memory; null: the other one
