@@ -58,7 +58,8 @@ void import_open_clip(World& world, const ImportRequest& request) {
                                                  .world_size = world.size(),
                                                  .start_time = utc_now(),
                                                  .command_line = request.command_line,
-                                                 .config_hash = kImported});
+                                                 .config_hash = kImported,
+                                                 .cost = {}});
   }
   world.barrier();
   save(world, folder, {model, updater}, {}, {}, kImported);
