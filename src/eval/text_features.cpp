@@ -14,7 +14,7 @@ at::Tensor text_features(const EvalContext& context, const std::vector<std::stri
                        [&](std::int64_t begin, std::int64_t end) {
                          const auto part = std::span(texts).subspan(static_cast<std::size_t>(begin),
                                                                     static_cast<std::size_t>(end - begin));
-                         const at::Tensor ids = token_ids(context.tokenizer, context.model.config().text, part);
+                         const at::Tensor ids = token_ids(context.tokenizer, context.model.text(), part);
                          return normalise_features(context.model.encode_text(ids.to(context.model.device())));
                        });
 }
