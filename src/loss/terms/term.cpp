@@ -1,6 +1,7 @@
 #include "clip_hpc/loss/terms/term.hpp"
 
 #include "clip_hpc/config/rows.hpp"
+#include "clip_hpc/loss/terms/sigmoid.hpp"
 #include "clip_hpc/loss/terms/softmax.hpp"
 
 namespace clip_hpc {
@@ -8,6 +9,7 @@ namespace clip_hpc {
 std::span<const LossTerm> loss_terms() {
   static const LossTerm kTerms[] = {
       softmax_term(),
+      sigmoid_term(),
   };
   return kTerms;
 }
