@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Documents follow the program: docs/config.md the option table, docs/errors.md the messages, docs/architecture.md the rooms.
+# Documents follow the program: docs/config.md the option table, docs/errors.md the messages, docs/architecture.md the modules.
 # shellcheck source=tests/cli/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 doc=$CLIP_HPC_SOURCE_DIR/docs/config.md
@@ -26,7 +26,7 @@ if command -v strings >/dev/null; then
 else
   skip 'docs/errors.md' 'needs strings of binutils'
 fi
-for room in "$CLIP_HPC_SOURCE_DIR"/include/clip_hpc/*/; do
-  check "docs/architecture.md: room $(basename "$room")" grep -q "^| \`$(basename "$room")\` |" "$CLIP_HPC_SOURCE_DIR/docs/architecture.md"
+for module in "$CLIP_HPC_SOURCE_DIR"/include/clip_hpc/*/; do
+  check "docs/architecture.md: module $(basename "$module")" grep -q "^| \`$(basename "$module")\` |" "$CLIP_HPC_SOURCE_DIR/docs/architecture.md"
 done
 finish

@@ -24,7 +24,7 @@ TABLES = {
     "data/views": ("view", "view_table"),
     "loss/terms": ("term",),
     "optim/optimizers": (),
-    "eval/tasks": ("task", "task_table"),
+    "eval/tasks": ("task", "task_rows", "task_table"),
     "checkpoint/formats": ("format", "format_table"),
     "commands": ("read_arguments",),
     "commands/benchmarks": ("benchmark", "step_report"),
@@ -123,7 +123,7 @@ def headers_without_source(root):
     everything = {path: read(root, path) for path in sources(root, "src")}
     for path in sources(root, "include/clip_hpc"):
         place = module_path(path)
-        if f"src/{place}.cpp" in everything or f"src/{place}.cu" in everything or place in ("base/version", "commands"):
+        if any(f"src/{place}{end}" in everything for end in (".cpp", ".cu", "_table.cpp")) or place in ("base/version", "commands"):
             continue
         if not any(declares.match(line) for line in read(root, path)):
             continue
@@ -154,16 +154,12 @@ def functions(text):
         if line is None or not line.endswith("{") or ")" not in line or re.match(
                 r"\s*(\}|if|for|while|switch|else|do|catch|namespace|struct|class|enum|union|return|case)\b", line):
             continue
-        depth, first = 0, number
-        while first > 0:  # up to where the head begins: through parameters and initialisers
-            depth += (lines[first] or "").count(")") - (lines[first] or "").count("(")
-            before = (lines[first - 1] or "").rstrip()
-            if depth <= 0 and not lines[first].lstrip().startswith(":") and not before.endswith((",", "(")):
-                break
+        first = number  # of the declaration: parameters and initialisers may fill many lines
+        while first > 0 and lines[first - 1] and not re.search(r"([;{}:]|^\s*(//|#|template).*)$", lines[first - 1]):
             first -= 1
-        indent = re.match(r"\s*", lines[first])[0]
+        indent = min(len(one) - len(one.lstrip()) for one in lines[first : number + 1])
         end = number + 1
-        while end < len(lines) and (lines[end] is None or not re.match(re.escape(indent) + r"\}", lines[end])):
+        while end < len(lines) and (lines[end] is None or not re.match(r"\s{0,%d}\}" % indent, lines[end])):
             end += 1
         yield first + 1, lines[first].strip(), sum(1 for one in lines[first : end + 1] if one is not None)
 

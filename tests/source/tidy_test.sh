@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# clang-tidy with the checks of .clang-tidy. The rooms without LibTorch are quick to read and are checked here; for all:
+# clang-tidy with the checks of .clang-tidy. The modules without LibTorch are quick to read and are checked here; for all:
 #   tests/source/tidy_test.sh all            or some:  tests/source/tidy_test.sh src/optim/*.cpp
-# A file that passed is not read again until it, a header of these rooms or .clang-tidy changes.
+# A file that passed is not read again until it, a header of these modules or .clang-tidy changes.
 # shellcheck source=tests/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 command -v clang-tidy >/dev/null || skip_all 'clang-tidy is not installed'
@@ -11,9 +11,9 @@ cd "$CLIP_HPC_SOURCE_DIR" || exit 1
 
 light=(base config run study)
 if (($# == 0)); then
-  mapfile -t files < <(for room in "${light[@]}"; do compgen -G "src/$room/*.cpp"; done)
+  mapfile -t files < <(for module in "${light[@]}"; do find "src/$module" -name "*.cpp"; done | sort)
 elif [[ $1 == all ]]; then
-  mapfile -t files < <(compgen -G 'src/*.cpp'; compgen -G 'src/*/*.cpp'; compgen -G 'postprocess/*.cpp')
+  mapfile -t files < <(find src postprocess -name '*.cpp' | sort)
 else
   files=("$@")
 fi
