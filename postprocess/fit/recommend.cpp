@@ -17,6 +17,8 @@ constexpr double kFarthest = 4;       // how far beyond its runs a law is believ
 constexpr double kSure = 0.8;
 constexpr double kEqual = 0.005;  // errors that differ by less are called equal
 
+std::string share_text(double share) { return fmt::format("{:.0f} %", 100 * share); }
+
 std::string training_text(const Choice& choice) {
   const double epochs = choice.samples / choice.set;
   return epochs < 1.05 ? fmt::format("{} pairs, each once", count_text(choice.samples))

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "postprocess/html/html_table.hpp"
 #include "postprocess/read/entries.hpp"
 #include "postprocess/read/number_text.hpp"
 

@@ -69,7 +69,10 @@ constexpr double kH100Tflops = 989;  // dense bf16, data sheet: what published u
 }  // namespace
 
 StepLine line_of(const char* bench, const StepBenchOptions& options, const StepRate& rate, int ranks) {
-  StepLine line{.bench = bench, .device = rate.device == "CPU" ? "cpu" : rate.device, .model = options.model.name};
+  StepLine line;
+  line.bench = bench;
+  line.device = rate.device == "CPU" ? "cpu" : rate.device;
+  line.model = options.model.name;
   line.batch = options.global_batch;
   line.precision = options.precision;
   line.mask_ratio = options.strategy.mask_ratio;
