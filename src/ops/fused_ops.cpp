@@ -3,8 +3,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "clip_hpc/device/device_kernels.hpp"
-#include "ops/fused_ops_kernels.hpp"
 #include "ops/fused_ops_cpu.hpp"
+#include "ops/fused_ops_kernels.hpp"
 #include "ops/fused_ops_math.hpp"
 
 namespace clip_hpc {

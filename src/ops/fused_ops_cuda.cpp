@@ -6,8 +6,8 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
-#include "ops/fused_ops_kernels.hpp"
 #include "ops/fused_ops_cuda.hpp"
+#include "ops/fused_ops_kernels.hpp"
 
 namespace clip_hpc {
 namespace {

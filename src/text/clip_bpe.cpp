@@ -139,15 +139,14 @@ ClipBpe ClipBpe::parse(std::string_view bytes, const std::string& name) {
     pairs.emplace_back(std::move(left), std::move(right));
   }
   if (pairs.size() != kMerges) {
-    throw input_error("{} has {} merges, not {}: write the file again (jobs/setup.sh)", name, pairs.size(),
-                      kMerges);
+    throw input_error("{} has {} merges, not {}: write the file again (jobs/setup.sh)", name, pairs.size(), kMerges);
   }
   for (std::size_t rank = 0; rank < pairs.size(); ++rank) {
     const auto& [left, right] = pairs[rank];
     const auto first = ids.find(left), second = ids.find(right);
     if (first == ids.end() || second == ids.end()) {
-      throw input_error("{}: line {} merges a piece that is not there: write the file again (jobs/setup.sh)",
-                        name, rank + 2);
+      throw input_error("{}: line {} merges a piece that is not there: write the file again (jobs/setup.sh)", name,
+                        rank + 2);
     }
     bpe.merges_[key(first->second, second->second)] = {static_cast<int>(rank), ids.at(left + right)};
   }

@@ -113,7 +113,8 @@ TEST(UpdateRanges, TheyCoverTheArenaOnce) {
   EXPECT_TRUE(ranges[0].decay);
   EXPECT_EQ(ranges[1].end, arena.numel());
   const at::Tensor table = range_table(arena, {{3, 50, true, false}, {50, 55, true, true}, {60, 100, false, false}});
-  EXPECT_TRUE(at::equal(table, at::tensor({3, 2, 50, 1, 55, 2, 60, 2, 100, 0, 208, 2}, at::kLong).view({6, 2}))) << table;
+  EXPECT_TRUE(at::equal(table, at::tensor({3, 2, 50, 1, 55, 2, 60, 2, 100, 0, 208, 2}, at::kLong).view({6, 2})))
+      << table;
 }
 
 }  // namespace

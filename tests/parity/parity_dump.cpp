@@ -75,16 +75,16 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
     const Strategy strategy = make_strategy({.name = "flip", .mask_ratio = mask_ratio, .augmentation = "none"});
     std::vector<std::uint64_t> rows(static_cast<std::size_t>(batch));
     std::iota(rows.begin(), rows.end(), std::uint64_t{0});
-    kept = draw_kept_patches(3, rows, model.image().patches(), strategy.phases[0].kept_patches(model.image().patches()));
+    kept =
+        draw_kept_patches(3, rows, model.image().patches(), strategy.phases[0].kept_patches(model.image().patches()));
     dump.emplace_back("kept", *kept);
   }
   const at::Tensor pixels = normalise_pixels(bytes, config.norm, compute);
   const at::Tensor image = model.encode_image(pixels, kept);
   const at::Tensor text = model.encode_text(ids);
   const auto comm = make_self_communicator();
-  const at::Tensor loss =
-      loss_term("softmax").partial(*comm, {normalise_features(image), normalise_features(text), {}},
-                                   {model.logit_scale(), {}}, {{batch}, 0}, {});
+  const at::Tensor loss = loss_term("softmax").partial(*comm, {normalise_features(image), normalise_features(text), {}},
+                                                       {model.logit_scale(), {}}, {{batch}, 0}, {});
   loss.backward();
   const at::ScalarType kept_as = compute == at::kDouble ? at::kDouble : at::kFloat;
   if (compute == at::kDouble) dump.emplace_back("pixels", pixels);  // they are made in fp32

@@ -25,5 +25,4 @@ struct TrainingData {
 };
 TrainingData open_training_data(const DataOptions& options);  // throws input, storage
 
-
 }  // namespace clip_hpc
