@@ -39,11 +39,20 @@ CheckpointContent make_content(double seed) {
   return content;
 }
 
+ParameterSpec spec_of(const std::string& name, const std::vector<std::int64_t>& shape, std::int64_t offset) {
+  ParameterSpec spec;
+  spec.name = name;
+  spec.shape = shape;
+  spec.offset = offset;
+  spec.numel = c10::multiply_integers(shape);
+  return spec;
+}
+
 // The part of a rank; what is short, every rank has as a whole.
 CheckpointContent share_of(const CheckpointContent& whole, int part, int parts) {
   const ArenaSlice slice = arena_slice(kNumel, {part, parts});
   CheckpointContent content;
-  content.layout = {{"a", {3, 7}, 0, 21, true}, {"b", {kNumel - 21}, 21, kNumel - 21, false}};
+  content.layout = {spec_of("a", {3, 7}, 0), spec_of("b", {kNumel - 21}, 21)};
   content.about = whole.about;
   for (const NamedBuffer& buffer : whole.buffers) {
     if (buffer.length() == kNumel) {

@@ -77,7 +77,9 @@ TEST_F(SchemaOne, ItIsReadToTheBit) {
       pread_all(file.get(), {static_cast<std::byte*>(all.mutable_data_ptr()), all.nbytes()}, place->offset_bytes,
                 "state.h5");
       EXPECT_TRUE(at::equal(buffer.tensor, all.narrow(0, held.begin, held.size()))) << buffer.name;
-      if (held.size() > 0) EXPECT_GT(buffer.tensor.abs().max().item<float>(), 0.0F) << buffer.name;
+      if (held.size() > 0) {
+        EXPECT_GT(buffer.tensor.abs().max().item<float>(), 0.0F) << buffer.name;
+      }
     }
   }
   test_world().barrier();

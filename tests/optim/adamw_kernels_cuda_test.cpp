@@ -16,12 +16,12 @@ namespace {
 // Ranges with and without decay whose borders fall inside of packs of four, and more elements than a block takes.
 ParameterArena example(at::ScalarType compute) {
   ParameterArena arena;
-  arena.declare("w", {70, 59}, true);
-  arena.declare("b", {7}, false);
-  arena.declare("u", {3, 67}, true);
-  arena.declare("c", {1}, false);
-  arena.declare("s", {}, false);
-  arena.declare("z", {9}, true);
+  arena.declare("w", {70, 59}, {});
+  arena.declare("b", {7}, {.decay = false});
+  arena.declare("u", {3, 67}, {});
+  arena.declare("c", {1}, {.decay = false});
+  arena.declare("s", {}, {.decay = false});
+  arena.declare("z", {9}, {});
   arena.allocate(compute);
   arena.master().copy_(at::linspace(-1, 1, arena.numel()));
   arena.refresh_weights();
@@ -109,7 +109,7 @@ TEST(AdamWKernelsOnHost, WhatNoRangeHoldsIsLeftAlone) {
   DeviceState state(arena);
   state.applied = 1;
   arena.gradients().fill_(1.0);
-  device_step<c10::BFloat16>(arena, state, 1.0, {}, 0.1, arena.numel(), range_table(arena, {{5, 4099, true}}));
+  device_step<c10::BFloat16>(arena, state, 1.0, {}, 0.1, arena.numel(), range_table(arena, {{5, 4099, true, false}}));
   const at::Tensor moved = arena.master().ne(example(at::kBFloat16).master());
   EXPECT_EQ(moved.sum().item<std::int64_t>(), 4099 - 5);
   EXPECT_TRUE(moved.narrow(0, 5, 4099 - 5).all().item<bool>());

@@ -17,9 +17,9 @@ inline constexpr std::int64_t kDecayed = 200;  // elements of the matrix, which 
 // Elements: 200 decayed, 7 not, and a scalar within [0, ln 100].
 inline ParameterArena small_arena(at::ScalarType compute, ArenaShare share = {}, at::Device device = at::kCPU) {
   ParameterArena arena;
-  arena.declare("w", {40, 5}, true);
-  arena.declare("b", {7}, false);
-  arena.limit(arena.declare("logit_scale", {}, false), 0.0, std::log(100.0));
+  arena.declare("w", {40, 5}, {});
+  arena.declare("b", {7}, {.decay = false});
+  arena.declare("logit_scale", {}, {.decay = false, .limits = Range{0.0, std::log(100.0)}});
   arena.allocate(compute, device, share);
   const ArenaSlice held = arena.held();
   arena.master().copy_(at::linspace(-1, 1, arena.numel()).narrow(0, held.begin, held.size()));

@@ -8,9 +8,9 @@ namespace {
 
 ParameterArena example(at::ScalarType compute, at::Device device) {
   ParameterArena arena;
-  arena.declare("w", {70, 59}, true);
-  arena.declare("b", {7}, false);
-  arena.limit(arena.declare("logit_scale", {}, false), 0.0, std::log(100.0));
+  arena.declare("w", {70, 59}, {});
+  arena.declare("b", {7}, {.decay = false});
+  arena.declare("logit_scale", {}, {.decay = false, .limits = Range{0.0, std::log(100.0)}});
   arena.allocate(compute, device);
   arena.master().copy_(at::linspace(-1, 1, arena.numel()));
   arena.refresh_weights();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "clip_hpc/base/error.hpp"
+#include "postprocess/sections/config_section.hpp"
 #include "tests/expect_error.hpp"
 
 namespace clip_hpc {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "postprocess/sections/missing_section.hpp"
 #include "tests/postprocess/synthetic_study.hpp"
 
 namespace clip_hpc {
