@@ -163,29 +163,19 @@ std::vector<RankTime> gather_rank_steps(World& world, const RankTime& mine) {
 
 namespace {
 
-BatchSplit split_evenly(const World& world, std::int64_t global_batch) {
-  BatchSplit split{{}, world.rank()};
-  const auto ranks = static_cast<std::uint64_t>(world.size());
-  for (std::uint64_t r = 0; r < ranks; ++r) {
-    split.rows_per_rank.push_back(
-        static_cast<std::int64_t>(rank_slice(static_cast<std::uint64_t>(global_batch), ranks, r).size()));
-  }
-  if (split.rows_per_rank.back() == 0) throw input_error("a batch of {} leaves ranks without a pair", global_batch);
-  return split;
-}
-
 // What is measured: the step of a training run, on a model that no one trained before.
 struct Bench {
   Bench(World& of, const StepBenchOptions& asked)
       : world(of),
         options(asked),
-        split(split_evenly(of, asked.global_batch)),
+        split(even_split(asked.global_batch, of.size(), of.rank(), "--batch")),
         compute(scalar_type_of(asked.precision)),
         device(choose_device(of, asked.device)),
         communicator(make_communicator(of, {}, device)),
         strategy(make_strategy(asked.strategy)),
         model(with_initial_scales(asked.model, strategy), compute, device.device,
               asked.shard_optimizer ? ArenaShare{of.rank(), of.size()} : ArenaShare{}) {
+    model.image().check_trainable();
     model.initialise("open_clip", 0);
     model.recompute_blocks(options.recompute);
   }

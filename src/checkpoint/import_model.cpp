@@ -6,7 +6,7 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/version.hpp"
-#include "clip_hpc/checkpoint/formats/open_clip.hpp"
+#include "clip_hpc/checkpoint/formats/format.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
 #include "clip_hpc/checkpoint/training_state.hpp"
 #include "clip_hpc/run/provenance.hpp"
@@ -32,7 +32,7 @@ Tokenizer tokenizer_for(const OpenClipModel& source, const ImportRequest& reques
 void import_open_clip(World& world, const ImportRequest& request) {
   const fs::path output = without_slash(request.output);
   if (fs::exists(output)) throw input_error("{} exists: remove it, or give another --output", output.native());
-  const OpenClipModel source = read_open_clip(request.input, request.config);
+  const OpenClipModel source = weight_format_of(request.input, request.config).read(request.input, request.config);
   const Tokenizer tokenizer = tokenizer_for(source, request);
   const ModelConfig config = model_for(source.config, tokenizer);
   ClipModel model(config, at::kFloat);

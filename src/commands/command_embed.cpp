@@ -5,6 +5,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/text.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/data/views/view.hpp"
 #include "clip_hpc/eval/eval_options.hpp"
@@ -29,12 +30,7 @@ Examples:
 
 std::vector<std::string> lines_of(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file)) throw input_error("{} does not exist: check --texts", file.native());
-  std::istringstream text(read_text_file(file));
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(text, line);) {
-    if (line.ends_with('\r')) line.pop_back();
-    lines.push_back(line);
-  }
+  std::vector<std::string> lines = split_lines(read_text_file(file));
   if (lines.empty()) throw input_error("{} holds no line: one text a line is expected", file.native());
   return lines;
 }

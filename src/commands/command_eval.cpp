@@ -36,8 +36,8 @@ Examples:
 ends with the run. Results go into results_follow.json, which the report reads beside results.json. USR1 or TERM stop it
 with exit code 75: the same command goes on.
 
-A suite evaluates on many sets in one job: what is not below --data-root is skipped aloud, what is done is not done
-again. It writes results.json, and clip_benchmark/*.json for `clip_benchmark build` (docs/evaluation.md).
+A suite evaluates on many sets in one job: sets missing from --data-root are skipped with a message; finished ones are
+not repeated. It writes results.json, and clip_benchmark/*.json for `clip_benchmark build` (docs/evaluation.md).
 
 Features of a set are computed once and kept in MODEL/features.
 )";

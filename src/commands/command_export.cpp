@@ -1,8 +1,9 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
-#include "clip_hpc/checkpoint/formats/open_clip.hpp"
+#include "clip_hpc/checkpoint/formats/format.hpp"
 #include "clip_hpc/commands.hpp"
+#include "clip_hpc/config/rows.hpp"
 #include "clip_hpc/data/views/view.hpp"
 #include "clip_hpc/eval/open_model.hpp"
 #include "commands/read_arguments.hpp"
@@ -28,16 +29,17 @@ Examples:
 
 int command_export(World& world, std::span<const std::string> arguments) {
   ModelSource source;
-  std::string output;
+  std::string output, format = weight_formats().front().name;
   ArgumentTable table;
   add_model_arguments(table, source);
   add_view_argument(table, source, {"resize", "eval", "eval_longest"});
   table.add("output", output, "folder, which must not exist");
+  table.add("format", format, help_of(weight_formats()), one_of(names_of(weight_formats())));
   if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
   if (source.model.empty() || output.empty()) throw input_error("clip_hpc export needs --model and --output");
   if (world.rank() != 0) return kExitDone;  // one rank writes it
   const LoadedModel loaded = load_model(source.model, "fp32", at::kCPU, source.weights);
-  const std::string problem = write_open_clip_folder(
+  const std::string problem = weight_format(format).write(
       output, {loaded.model->config(), named_weights(*loaded.model), tokenizer_file(loaded.folder)},
       parse_view(source.view, static_cast<int>(loaded.model->image().image_size())).mode);
   log_info("{}: {} of step {}{}", without_slash(output).native(), loaded.model->config().name, loaded.progress.step,

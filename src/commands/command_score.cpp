@@ -5,6 +5,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/statistics.hpp"
 #include "clip_hpc/comm/collectively.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/data/packed/scores.hpp"
@@ -31,12 +32,11 @@ Examples:
 std::string spread_of(std::vector<float> scores) {
   std::erase_if(scores, [](float score) { return std::isnan(score); });
   if (scores.empty()) return "none";
-  std::ranges::sort(scores);
-  const auto at = [&](double share) {
-    return scores[static_cast<std::size_t>(share * static_cast<double>(scores.size() - 1))];
-  };
-  return fmt::format("{:.3f} to {:.3f}, median {:.3f}, the middle half {:.3f} to {:.3f}", scores.front(), scores.back(),
-                     at(0.5), at(0.25), at(0.75));
+  std::vector<double> ascending(scores.begin(), scores.end());
+  std::ranges::sort(ascending);
+  const auto at = [&](double fraction) { return quantile(ascending, fraction); };
+  return fmt::format("{:.3f} to {:.3f}, median {:.3f}, the middle half {:.3f} to {:.3f}", ascending.front(),
+                     ascending.back(), at(0.5), at(0.25), at(0.75));
 }
 
 }  // namespace

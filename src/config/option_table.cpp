@@ -130,7 +130,12 @@ template void OptionTable::add(const std::string&, double&, const std::string&, 
 template void OptionTable::add(const std::string&, std::vector<std::string>&, const std::string&,
                                Check<std::vector<std::string>>);
 
-void OptionTable::parse(const std::vector<std::filesystem::path>& files, const std::vector<std::string>& overrides) {
+bool OptionTable::has_section(const std::string& section) const {
+  return std::ranges::any_of(rows_, [&](const Row& row) { return row.name.starts_with(section + "."); });
+}
+
+void OptionTable::parse(const std::vector<std::filesystem::path>& files, const std::vector<std::string>& overrides,
+                        OtherSections others) {
   po::variables_map map;
   try {
     const auto key_of = [](const std::string& text) { return text.substr(0, text.find('=')); };
@@ -157,6 +162,7 @@ void OptionTable::parse(const std::vector<std::filesystem::path>& files, const s
       po::parsed_options lines(&description_);
       for (const IniLine& line : read_ini_file(*file, "the configuration", "--config")) {
         if (line.key.empty()) continue;
+        if (others == OtherSections::pass_over && !has_section(line.section)) continue;
         const std::string key = full_key_of(line);
         if (std::ranges::find(rows_, key, &Row::name) == rows_.end()) {
           throw at_line(*file, line.number, unknown_key(key));

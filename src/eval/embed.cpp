@@ -11,6 +11,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/text.hpp"
 #include "clip_hpc/comm/collectively.hpp"
 #include "clip_hpc/data/image/decode.hpp"
 #include "clip_hpc/data/packed/hdf5_handle.hpp"
@@ -151,8 +152,7 @@ EmbedParts parse_embed_parts(const std::string& words, const EmbedSource& source
   const bool has_images = source.set || !source.images.empty(), has_texts = source.set || !source.texts.empty();
   EmbedParts parts;
   if (words.empty()) return {false, has_images, has_texts, has_texts};
-  std::istringstream list(words);
-  for (std::string word; std::getline(list, word, ',');) {
+  for (const std::string_view word : split_text(words, ',')) {
     const bool of_images = word == "inputs" || word == "image";
     if (word == "inputs")
       parts.inputs = true;

@@ -10,6 +10,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
+#include "clip_hpc/base/text.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -25,12 +26,8 @@ void check_there(const fs::path& file, const char* key) {
 
 std::vector<std::string> lines_of(const fs::path& file, const char* key) {
   check_there(file, key);
-  std::vector<std::string> lines;
-  std::istringstream text(read_text_file(file));
-  for (std::string line; std::getline(text, line);) {
-    if (line.ends_with('\r')) line.pop_back();
-    if (!line.empty()) lines.push_back(line);
-  }
+  std::vector<std::string> lines = split_lines(read_text_file(file));
+  std::erase(lines, "");
   if (lines.empty()) throw input_error("{} = {} is empty: give one entry a line", key, file.native());
   return lines;
 }

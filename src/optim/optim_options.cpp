@@ -1,21 +1,13 @@
 #include "clip_hpc/optim/optim_options.hpp"
 
-#include <fmt/format.h>
-
-#include <vector>
-
+#include "clip_hpc/config/rows.hpp"
 #include "clip_hpc/optim/optimizer.hpp"
+#include "clip_hpc/optim/schedule.hpp"
 
 namespace clip_hpc {
 
 void describe(OptionTable& table, OptimOptions& options) {
-  std::vector<std::string> names;
-  std::string help = "optimizer";
-  for (const OptimizerKind& kind : optimizers()) {
-    if (*kind.help != '\0') help += fmt::format("; `{}`: {}", kind.name, kind.help);
-    names.emplace_back(kind.name);
-  }
-  table.add("optim.name", options.name, help, one_of(names));
+  table.add("optim.name", options.name, "optimizer: " + help_of(optimizers()), one_of(names_of(optimizers())));
   table.add("optim.lr", options.lr, "highest learning rate", in_range(0.0, 10.0));
   table.add("optim.weight_decay", options.weight_decay,
             "decoupled decay of matrices, multiplied by the learning rate; biases, norms, positions and the logit "
@@ -26,7 +18,7 @@ void describe(OptionTable& table, OptimOptions& options) {
   table.add("optim.eps", options.eps, "added to the root of the second moment", in_range(0.0, 1.0));
   table.add("optim.warmup", options.warmup, "linear warm-up: below 1 a share of all steps, from 1 on steps",
             in_range(0.0, 1e9));
-  table.add("optim.schedule", options.schedule, "after the warm-up", one_of({"cosine", "linear", "constant"}));
+  table.add("optim.schedule", options.schedule, "after the warm-up", one_of(names_of(schedules())));
   table.add("optim.clip_norm", options.clip_norm, "largest global norm of the gradient; 0: no clipping",
             in_range(0.0, 1e9));
   table.add(

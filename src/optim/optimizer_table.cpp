@@ -1,7 +1,6 @@
-#include <algorithm>
 #include <array>
 
-#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/config/rows.hpp"
 #include "clip_hpc/optim/optimizer.hpp"
 
 namespace clip_hpc {
@@ -16,9 +15,7 @@ std::span<const OptimizerKind> optimizers() {
 
 std::unique_ptr<Optimizer> make_optimizer(ParameterArena& arena, const OptimOptions& options,
                                           const UpdateCounters& counters) {
-  const auto kind = std::ranges::find(optimizers(), options.name, &OptimizerKind::name);
-  if (kind == optimizers().end()) throw internal_error("no optimizer is called {}", options.name);
-  return kind->make(arena, options, counters);
+  return row_named(optimizers(), options.name, "optimizer").make(arena, options, counters);
 }
 
 }  // namespace clip_hpc

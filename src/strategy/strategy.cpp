@@ -56,6 +56,12 @@ Strategy make_strategy(const StrategyOptions& options) {
 }
 
 ModelConfig with_initial_scales(ModelConfig model, const Strategy& strategy) {
+  const bool uses_bias =
+      std::ranges::any_of(strategy.terms, [](const auto& one) { return one.term->initial.has_value(); });
+  if (model.init_logit_bias && !uses_bias) {
+    throw input_error("model {} has a logit bias (init_logit_bias), which strategy.loss = {} does not train: use {}",
+                      model.name, strategy.terms.front().term->name, "strategy.loss = sigmoid, or take the key out");
+  }
   if (model.init_logit_bias) return model;
   for (const WeightedTerm& one : strategy.terms) {
     if (!one.term->initial) continue;

@@ -24,12 +24,4 @@ void copy_trimmed(std::span<const std::int32_t> ids, std::int64_t rows, std::spa
   }
 }
 
-Captions trim_captions(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths, std::int64_t width) {
-  Captions captions{width,
-                    std::vector<std::int64_t>(lengths.size() * static_cast<std::size_t>(width)),
-                    {lengths.begin(), lengths.end()}};
-  copy_trimmed(ids, std::ssize(lengths), captions.ids);
-  return captions;
-}
-
 }  // namespace clip_hpc

@@ -45,6 +45,7 @@ bool Diagnostics::is_due() const {
 void Diagnostics::after_step(const Batch& batch, const PairBatch& pairs, const StepResult& result, double lr) {
   window_.steps += 1;
   window_.text_tokens += tokens_of(pairs);
+  window_.kept_patches = pairs.kept ? pairs.kept->size(1) : run_.model.image().patches();
   if (!run_.device.is_cpu() && !is_due()) return;
   run_.communicator->synchronize();
   check_finite(batch);
@@ -83,7 +84,7 @@ MetricsLine Diagnostics::measure(const StepResult& result, double lr) {
   world.all_reduce_max(memory);
   const double seconds = window_.timer.seconds(), all_seconds = seconds * world.size();
   const auto steps = static_cast<double>(window_.steps);
-  const double macs = run_.model.forward_macs(run_.kept_patches(), std::llround(window_.text_tokens / steps));
+  const double macs = run_.model.forward_macs(window_.kept_patches, std::llround(window_.text_tokens / steps));
   MetricsLine line;
   line.step = run_.progress.step;
   line.samples_seen = run_.progress.samples_seen;

@@ -13,7 +13,6 @@
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/stop_signal.hpp"
 #include "clip_hpc/base/version.hpp"
-#include "clip_hpc/data/loading/sample_plan.hpp"
 #include "clip_hpc/eval/jobs/evaluate_all.hpp"
 #include "clip_hpc/ops/linear.hpp"
 #include "clip_hpc/ops/measure.hpp"
@@ -36,20 +35,6 @@ TrainingData open_data(const RunConfig& config) {
   TrainingData data = open_training_data(config.data);
   for (const std::string& path : config.eval.data) check_evaluable(PackedSet{path}, config.eval);
   return data;
-}
-
-BatchSplit split_batch(const World& world, std::int64_t global_batch) {
-  BatchSplit split{{}, world.rank()};
-  const auto ranks = static_cast<std::uint64_t>(world.size());
-  for (std::uint64_t r = 0; r < ranks; ++r) {
-    split.rows_per_rank.push_back(
-        static_cast<std::int64_t>(rank_slice(static_cast<std::uint64_t>(global_batch), ranks, r).size()));
-  }
-  if (split.rows_per_rank.back() == 0) {
-    throw input_error("train.global_batch = {} leaves ranks without a sample: use at most {} ranks", global_batch,
-                      global_batch);
-  }
-  return split;
 }
 
 // How long: samples, or epochs of the data.
@@ -99,10 +84,11 @@ void write_origin(const TrainingRun& run) {
     write_file_atomic(request.folder.config_file(), request.config_text);
   }
   const std::vector<std::string> hosts = run.world.gather_strings(run.world.host_name());
+  const RunCost cost = cost_of(run);
   if (run.world.rank() == 0) {
     append_provenance(request.folder.provenance_file(),
                       {program_version(), git_commit(), library_versions(run.device), hosts, run.world.size(),
-                       utc_now(), request.command_line, run.config_hash, cost_of(run)});
+                       utc_now(), request.command_line, run.config_hash, cost});
   }
 }
 
@@ -124,10 +110,13 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       updater(model.arena(), config.optim),
       communicator(make_communicator(world, config.comm, device)),
       host_communicator(device.is_cpu() ? nullptr : make_mpi_communicator(world, {.timeout_s = config.comm.timeout_s})),
-      split(split_batch(world, config.train.global_batch)),
+      split(even_split(config.train.global_batch, world.size(), world.rank(), "train.global_batch")),
       cadence{config.train.global_batch, config.checkpoint.every_steps, config.eval.every_samples,
               config.eval.at_checkpoints},
       config_hash(hash_of_config(asked.config_text)) {
+  model.image().check_trainable();
+  for (const Phase& one : strategy.phases)
+    one.kept_patches(model.image().patches());  // throws where none can be left out
   model.recompute_blocks(config.train.recompute);
 }
 

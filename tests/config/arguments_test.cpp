@@ -63,7 +63,7 @@ TEST(Arguments, HelpAndMistakes) {
   };
   refuses({"--nam", "b"}, "--help lists the options");
   refuses({"--count", "0"}, "--count must be at least 1, got 0");
-  refuses({"--watch", "-1"}, "--watch must be at least 0");
+  refuses({"--watch=-1"}, "--watch must be at least 0");
   refuses({"stray"}, "--help lists the options");
 }
 

@@ -84,7 +84,7 @@ TEST_F(SuiteFile, WhatTheCommandSaysIsTheDefault) {
 TEST_F(SuiteFile, WhatIsWrongIsNamedWithItsPlace) {
   test::expect_error(ErrorKind::input, {"nowhere.cfg", "--suite"}, [] { read_suite("nowhere.cfg", "", {}); });
   refuses("", {"names no data set"});
-  refuses("path = a\n", {"some.cfg:1", "section"});
+  refuses("path = a\n", {"some.cfg:1", "[SECTION]"});
   refuses("[a]\npath\n", {"some.cfg:2", "\"path\""});
   refuses("[a]\npath = a\ntemplats = x\n", {"some.cfg:3", "unknown key \"templats\" in [a]", "\"templates\""});
   refuses("[a]\npath = a\ndata = x\n", {"some.cfg:3", "unknown key \"data\""});

@@ -21,11 +21,12 @@ WITHOUT_TENSORS = LIGHT + ("data", "text")
 TABLES = {
     "model/towers": ("tower", "tower_table"),
     "data/sources": ("source", "source_table"),
+    "data/targets": ("target", "target_table"),
     "data/views": ("view", "view_table"),
     "loss/terms": ("term",),
     "optim/optimizers": (),
     "eval/tasks": ("task", "task_rows", "task_table"),
-    "checkpoint/formats": ("format", "format_table"),
+    "checkpoint/formats": ("format",),
     "commands": ("read_arguments",),
     "commands/benchmarks": ("benchmark", "step_report"),
 }

@@ -2,18 +2,23 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "clip_hpc/base/error.hpp"
 
 namespace clip_hpc {
 namespace {
 
+std::vector<std::int64_t> cut(const std::vector<std::int32_t>& ids, std::int64_t rows, std::int64_t width) {
+  std::vector<std::int64_t> out(static_cast<std::size_t>(rows * width));
+  copy_trimmed(ids, rows, out);
+  return out;
+}
+
 TEST(Captions, AreCutAtTheLongest) {
   const std::vector<std::int32_t> ids{5, 6, 2, 2, 2, 7, 2, 2, 2, 2}, lengths{3, 2};
   EXPECT_EQ(trimmed_width(lengths, 5), 3);
-  const Captions cut = trim_captions(ids, lengths, 3);
-  EXPECT_EQ(cut.ids, (std::vector<std::int64_t>{5, 6, 2, 7, 2, 2}));
-  EXPECT_EQ(cut.width, 3);
-  EXPECT_EQ(cut.lengths, lengths);
+  EXPECT_EQ(cut(ids, 2, 3), (std::vector<std::int64_t>{5, 6, 2, 7, 2, 2}));
 }
 
 TEST(Captions, WidthIsRoundedUpAndEndsAtTheContext) {
@@ -25,9 +30,8 @@ TEST(Captions, WidthIsRoundedUpAndEndsAtTheContext) {
 }
 
 TEST(Captions, NoneAndTooWide) {
-  EXPECT_TRUE(trim_captions({}, {}, 5).ids.empty());
-  const std::vector<std::int32_t> ids{1, 2, 3, 4}, lengths{2, 2};
-  EXPECT_THROW(trim_captions(ids, lengths, 3), Error);
+  EXPECT_TRUE(cut({}, 0, 5).empty());
+  EXPECT_THROW(cut({1, 2, 3, 4}, 2, 3), Error);
 }
 
 }  // namespace

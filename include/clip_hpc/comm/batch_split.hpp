@@ -20,4 +20,8 @@ struct BatchSplit {
   std::int64_t global() const { return std::accumulate(rows_per_rank.begin(), rows_per_rank.end(), std::int64_t{0}); }
 };
 
+// As even as possible, and the split of the sample plan. Throws input where a rank would have no row; `key` names the
+// setting in the message.
+BatchSplit even_split(std::int64_t global_batch, int ranks, int rank, const char* key);
+
 }  // namespace clip_hpc

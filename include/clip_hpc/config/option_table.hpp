@@ -24,7 +24,7 @@ struct Check {
 
   Check() = default;
   template <std::invocable<const std::string&, const T&> F>
-  Check(F function, std::string words = "")  // NOLINT(google-explicit-constructor): rooms hand over lambdas
+  Check(F function, std::string words = "")  // NOLINT(google-explicit-constructor): modules hand over lambdas
       : test(std::move(function)), allowed(std::move(words)) {}
   void operator()(const std::string& name, const T& value) const { test(name, value); }
 };
@@ -35,6 +35,8 @@ Check<std::int64_t> at_least(std::int64_t low);
 Check<std::int64_t> in_range(std::int64_t low, std::int64_t high);
 Check<std::string> one_of(std::vector<std::string> words);
 
+enum class OtherSections { refuse, pass_over };
+
 class OptionTable {
  public:
   // T: std::string, bool, std::int64_t, double or std::vector<std::string> (a repeatable key). `field` holds the
@@ -43,7 +45,9 @@ class OptionTable {
   void add(const std::string& name, T& field, const std::string& help, std::type_identity_t<Check<T>> check = {});
 
   // Reads `files` (INI) and `overrides` ("section.key=value") into the fields. Throws Error{input}.
-  void parse(const std::vector<std::filesystem::path>& files, const std::vector<std::string>& overrides);
+  // With OtherSections::pass_over, sections of the files that the table has no key of are not looked at.
+  void parse(const std::vector<std::filesystem::path>& files, const std::vector<std::string>& overrides,
+             OtherSections others = OtherSections::refuse);
 
   std::string dump() const;      // resolved INI: every key, parseable again to the same values
   std::string markdown() const;  // the body of docs/config.md
@@ -51,6 +55,8 @@ class OptionTable {
   std::vector<std::string> names() const;
 
  private:
+  bool has_section(const std::string& section) const;
+
   struct Row {
     std::string name;
     std::string help;

@@ -27,7 +27,7 @@ struct RunFolder {
   void create() const;  // the folder and checkpoints/; fine if they exist; throws storage
   bool exists() const;  // holds at least one of the files above
 
-  // Steps that have a checkpoint folder, ascending. Whether one is complete is for the checkpoint room to say.
+  // Steps that have a checkpoint folder, ascending. Whether one is complete is for checkpoint to say.
   std::vector<std::int64_t> checkpoint_steps() const;
 };
 

@@ -40,7 +40,7 @@ std::span<const StrategyKind> strategies();
 Strategy make_strategy(const StrategyOptions& options);  // throws input
 
 // The model with the logit bias, and the initial scale and bias, that a term of the loss is trained from. A model file
-// that names its own bias keeps its own of both.
+// that names its own bias keeps its own of both. Throws input where it has a bias that no term trains.
 ModelConfig with_initial_scales(ModelConfig model, const Strategy& strategy);
 
 // FLIP's draw: for each sample `kept` of `patches` indices without repetition, ascending. A pure function of (seed,

@@ -27,7 +27,7 @@ class Diagnostics {
   struct Window {  // sums since the last line
     Timer timer;
     double text_tokens = 0, data_wait_s = 0, comm_wait_s = 0;  // the waits: what they were when it began
-    std::int64_t steps = 0;
+    std::int64_t steps = 0, kept_patches = 0;                  // the latter of the last step
   };
   Window new_window() const;
   bool is_due() const;

@@ -18,7 +18,6 @@ namespace {
 
 constexpr const char* kConfigName = "open_clip_config.json";
 constexpr const char* kWeightsName = "open_clip_model.safetensors";
-constexpr std::size_t kNamesShown = 5;
 
 const char* name_of(ResizeMode mode) {
   switch (mode) {
@@ -31,14 +30,6 @@ const char* name_of(ResizeMode mode) {
   }
   return "squash";
 }
-
-std::string listed(const std::vector<std::string>& names) {
-  const auto shown = std::min(names.size(), kNamesShown);
-  return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
-                     names.size() > shown ? fmt::format(" and {} more", names.size() - shown) : "");
-}
-
-std::string shape_text(at::IntArrayRef shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 // Empty, or why the files cannot be written. CLIP's own tokenizer is open_clip's, which needs no file.
 std::string write_tokenizer(const fs::path& folder, const OpenClipModel& model) {
@@ -59,41 +50,6 @@ std::string write_tokenizer(const fs::path& folder, const OpenClipModel& model) 
 }
 
 }  // namespace
-
-NamedTensors match_weights(const NamedTensors& weights, const std::vector<NamedShape>& names,
-                           const std::string& where) {
-  std::map<std::string, at::Tensor> left(weights.begin(), weights.end());
-  std::vector<std::string> missing, unknown;
-  NamedTensors matched;
-  for (const NamedShape& spec : names) {
-    const auto found = left.find(spec.name);
-    if (found == left.end()) {
-      missing.push_back(spec.name);
-      continue;
-    }
-    at::Tensor tensor = found->second;
-    left.erase(found);
-    if (spec.shape.empty() && tensor.numel() == 1)
-      tensor = tensor.reshape({});  // open_clip takes a scale of [1] as well
-    if (tensor.sizes() != at::IntArrayRef(spec.shape)) {
-      throw input_error("{}: tensor {} has the shape {}, the model {}: is the model's JSON the right one?", where,
-                        spec.name, shape_text(tensor.sizes()), shape_text(spec.shape));
-    }
-    if (!tensor.is_floating_point())
-      throw input_error("{}: tensor {} holds whole numbers, not weights", where, spec.name);
-    matched.emplace_back(spec.name, tensor.to(at::kFloat).contiguous());
-  }
-  for (const auto& [name, tensor] : left) unknown.push_back(name);
-  if (!missing.empty()) {
-    throw input_error("{} lacks tensors of the model: {}{}: is the model's JSON the right one?", where, listed(missing),
-                      unknown.empty() ? "" : "; unknown are " + listed(unknown));
-  }
-  if (!unknown.empty()) {
-    throw input_error("{} has tensors that the model has not: {}: is the model's JSON the right one?", where,
-                      listed(unknown));
-  }
-  return matched;
-}
 
 std::string write_open_clip_folder(const fs::path& named, const OpenClipModel& model, ResizeMode mode) {
   const fs::path folder = without_slash(named);
@@ -150,6 +106,14 @@ OpenClipModel read_open_clip(const fs::path& named, const fs::path& config_file)
   model.weights =
       match_weights(read_safetensors(weights), ClipModel(model.config).arena().exported(), weights.native());
   return model;
+}
+
+WeightFormat open_clip_format() {
+  // A folder, or a safetensors file with a model's JSON.
+  const auto reads = [](const fs::path& input, const fs::path& config_file) {
+    return fs::is_directory(input) || !config_file.empty() || input.extension() == ".safetensors";
+  };
+  return {"open_clip", "a folder that open_clip loads", reads, read_open_clip, write_open_clip_folder};
 }
 
 }  // namespace clip_hpc

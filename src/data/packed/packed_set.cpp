@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/text.hpp"
 #include "clip_hpc/data/packed/hdf5_handle.hpp"
 #include "clip_hpc/data/packed/packed_home.hpp"
 
@@ -26,12 +27,8 @@ std::vector<std::string> read_lines(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) {
     throw storage_error("{} does not exist: zero-shot evaluation needs it, one entry a line", path.native());
   }
-  std::vector<std::string> lines;
-  std::istringstream text(read_text_file(path));
-  for (std::string line; std::getline(text, line);) {
-    if (line.ends_with('\r')) line.pop_back();
-    if (!line.empty()) lines.push_back(line);
-  }
+  std::vector<std::string> lines = split_lines(read_text_file(path));
+  std::erase(lines, "");
   if (lines.empty()) throw storage_error("{} is empty: give one entry a line", path.native());
   return lines;
 }

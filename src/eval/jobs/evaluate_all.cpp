@@ -124,7 +124,6 @@ Evaluated evaluate_all(World& world, const EvalContext& given, const EvalOptions
   const std::function<void(TaskResult)> hand_in = [&](TaskResult done) {
     write_task_result(context.comm, folder, done);
     outcome.results.push_back(std::move(done.result));
-    std::ranges::move(done.artefacts, std::back_inserter(outcome.artefacts));
   };
   const TaskRun run{context, options, of.names, common, hand_in};
   evaluate_sets(world, run, outcome);

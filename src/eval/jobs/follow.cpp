@@ -15,8 +15,8 @@
 #include "clip_hpc/checkpoint/load_model.hpp"
 #include "clip_hpc/comm/collectively.hpp"
 #include "clip_hpc/comm/comm_options.hpp"
+#include "clip_hpc/config/option_table.hpp"
 #include "clip_hpc/eval/jobs/evaluate_all.hpp"
-#include "clip_hpc/run/run_config_file.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -82,7 +82,7 @@ EvalOptions options_of(const RunFolder& run, const std::vector<std::string>& set
   EvalOptions options;
   OptionTable table;
   describe(table, options);
-  parse_run_config(table, run.config_file(), settings);
+  table.parse({run.config_file()}, settings, OtherSections::pass_over);
   if (options.data.empty()) throw input_error("{} names no eval.data: give --data", run.config_file().native());
   return options;
 }

@@ -156,14 +156,16 @@ class ConvNext : public ImageTower {
   std::int64_t width() const override { return config_.variant->widths.back(); }
   std::int64_t patches() const override { return 0; }
 
+  void check_trainable() const override {
+    if (config_.drop_path == 0) return;
+    throw input_error(
+        "model {}: training with timm_drop_path = {} needs stochastic depth, which this build has not: "
+        "set it to 0",
+        model_, config_.drop_path);
+  }
+
   at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {
     if (kept) throw internal_error("a ConvNeXt needs all of its patches");
-    if (pass.training && config_.drop_path > 0) {
-      throw input_error(
-          "model {}: training with timm_drop_path = {} needs stochastic depth, which this build has not: "
-          "set it to 0",
-          model_, config_.drop_path);
-    }
     at::Tensor x = conv_channels_last(pixels.permute({0, 2, 3, 1}), arena_.parameter(stem_.weight),
                                       arena_.parameter(stem_.bias), {.stride = kStemPatch});
     x = norm(stem_norm_, x);  // [batch, size / 4, size / 4, widths[0]]

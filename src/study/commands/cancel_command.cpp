@@ -40,7 +40,7 @@ int command_cancel(const std::vector<std::string>& arguments) {
     if (host != host_name()) {
       fmt::print("submit --local runs on {}: cancel there\n", host);
     } else if (program.filename() == "clip_study" && ::kill(pid, SIGTERM) == 0) {
-      fmt::print("submit --local (process {}) is told to stop\n", pid);
+      fmt::print("submit --local (process {}) has been asked to stop\n", pid);
       is_something = true;
     }
   }

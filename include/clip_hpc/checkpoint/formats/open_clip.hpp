@@ -2,22 +2,11 @@
 // open_clip_model.safetensors, that open_clip.create_model("local-dir:FOLDER") loads.
 #pragma once
 
-#include <filesystem>
-#include <string>
-
-#include "clip_hpc/checkpoint/safetensors.hpp"
-#include "clip_hpc/data/image/resize.hpp"
-#include "clip_hpc/model/arena/parameters.hpp"
-#include "clip_hpc/model/model_file.hpp"
+#include "clip_hpc/checkpoint/formats/format.hpp"
 
 namespace clip_hpc {
 
-struct OpenClipModel {
-  ModelConfig config;
-  NamedTensors weights;                  // fp32, in the order of the model's parameters
-  std::filesystem::path tokenizer_file;  // a SentencePiece model or CLIP's merges; empty where there is none
-  bool states_eos = true;                // false: a model JSON that leaves eos_id to the tokenizer
-};
+WeightFormat open_clip_format();  // row of the table
 
 // The folder must not exist; it is written beside, synced and renamed. `mode`: how a test image is brought to the
 // model's size. tokenizer.model goes along, and tokenizer.json, from which open_clip.get_tokenizer gives the same ids;
@@ -27,9 +16,5 @@ std::string write_open_clip_folder(const std::filesystem::path& folder, const Op
 // `input`: such a folder, or a safetensors file of one with the model's JSON in `config_file` (which a folder does not
 // need). Throws input where names or shapes are not those of the model: it lists them.
 OpenClipModel read_open_clip(const std::filesystem::path& input, const std::filesystem::path& config_file);
-
-// The tensors that `names` ask for, in fp32 and in their order. Throws input, naming `where`, what is missing, what is
-// unknown and what has another shape.
-NamedTensors match_weights(const NamedTensors& weights, const std::vector<NamedShape>& names, const std::string& where);
 
 }  // namespace clip_hpc

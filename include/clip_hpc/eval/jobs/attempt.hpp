@@ -19,8 +19,7 @@ struct EvalFailure {
 struct Evaluated {
   bool finished = true;  // false: a rank was asked to shut down before the last task
   std::vector<EvalFailure> failures;
-  std::vector<Result> results;      // in the order in which they were computed
-  std::vector<Artefact> artefacts;  // on rank 0
+  std::vector<Result> results;  // in the order in which they were computed
 };
 
 // Runs one task. What it throws must be the same on all ranks (comm/collectively.hpp); lost communication ends the

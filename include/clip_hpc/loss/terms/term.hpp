@@ -1,4 +1,4 @@
-// The terms that a loss may be a sum of. A term is a row of the table in src/loss/terms/term_table.cpp and one file
+// The terms that a loss may be a sum of. A term is a row of the table in src/loss/terms/term.cpp and one file
 // behind it; rows do not depend on each other.
 #pragma once
 

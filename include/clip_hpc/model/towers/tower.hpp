@@ -51,7 +51,8 @@ class ImageTower {
   virtual Cost cost() const = 0;  // with the projection
   // The attention calls that a pass over `rows` images of `kept` patches makes, one of each kind; none: no attention.
   virtual std::vector<AttentionShape> attention_shapes(std::int64_t rows, std::int64_t kept) const = 0;
-  virtual Json to_json() const = 0;  // vision_cfg, with all that was left to a default
+  virtual Json to_json() const = 0;        // vision_cfg, with all that was left to a default
+  virtual void check_trainable() const {}  // throws input where it only evaluates as it is configured
 };
 
 class TextTower {

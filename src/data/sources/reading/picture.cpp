@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "clip_hpc/base/text.hpp"
 #include "clip_hpc/data/image/decode.hpp"
 #include "clip_hpc/data/image/resize.hpp"
 
@@ -29,8 +30,7 @@ void put_picture(std::span<const std::uint8_t> file, const PictureOptions& optio
 std::string one_line(std::string text) {
   std::ranges::replace_if(
       text, [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
-  const std::size_t begin = text.find_first_not_of(' ');
-  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
+  return std::string(trim(text, " "));
 }
 
 }  // namespace clip_hpc

@@ -1,4 +1,5 @@
-#include "clip_hpc/run/run_config_file.hpp"
+// A program that reads a part of a run's config.cfg does not have to know the rest of it.
+#include "clip_hpc/config/option_table.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,7 +16,7 @@ struct Options {
   std::int64_t pictures = 24;
 };
 
-class RunConfigFile : public testing::Test {
+class OtherSectionsPassedOver : public testing::Test {
  protected:
   Options read(const std::string& text, const std::vector<std::string>& overrides = {}) const {
     write_file_atomic(folder_ / "config.cfg", text);
@@ -25,7 +26,7 @@ class RunConfigFile : public testing::Test {
     table.add("eval.view", options.view, "");
     table.add("eval.templates", options.templates, "");
     table.add("eval.pictures", options.pictures, "", at_least(0));
-    parse_run_config(table, folder_ / "config.cfg", overrides);
+    table.parse({folder_ / "config.cfg"}, overrides, OtherSections::pass_over);
     return options;
   }
   Scratch folder_;
@@ -42,7 +43,7 @@ templates =
 key = of a newer version
 )";
 
-TEST_F(RunConfigFile, ItsOwnSectionsAreRead) {
+TEST_F(OtherSectionsPassedOver, ItsOwnSectionsAreRead) {
   const Options options = read(kConfig);
   EXPECT_EQ(options.data, (std::vector<std::string>{"one/test", "two/test"}));
   EXPECT_EQ(options.view, "eval");
@@ -50,14 +51,14 @@ TEST_F(RunConfigFile, ItsOwnSectionsAreRead) {
   EXPECT_EQ(options.pictures, 24);
 }
 
-TEST_F(RunConfigFile, OverridesComeOnTop) {
+TEST_F(OtherSectionsPassedOver, OverridesComeOnTop) {
   const Options options = read(kConfig, {"eval.data=three/test", "eval.pictures=3"});
   EXPECT_EQ(options.data, std::vector<std::string>{"three/test"});
   EXPECT_EQ(options.pictures, 3);
   EXPECT_EQ(options.view, "eval");
 }
 
-TEST_F(RunConfigFile, WhatIsWrongIsNamed) {
+TEST_F(OtherSectionsPassedOver, WhatIsWrongIsNamed) {
   const auto refuses = [&](const std::string& text, const std::string& word) {
     try {
       read(text);

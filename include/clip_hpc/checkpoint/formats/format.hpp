@@ -1,0 +1,45 @@
+// How other projects store a model: each a row of the table in src/checkpoint/formats/format.cpp and one file behind
+// it. All of them are read into, and written from, open_clip's names and shapes. safetensors only, never pickle.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "clip_hpc/checkpoint/safetensors.hpp"
+#include "clip_hpc/data/image/resize.hpp"
+#include "clip_hpc/model/arena/parameters.hpp"
+#include "clip_hpc/model/model_file.hpp"
+
+namespace clip_hpc {
+
+struct OpenClipModel {
+  ModelConfig config;
+  NamedTensors weights;                  // fp32, in the order of the model's parameters
+  std::filesystem::path tokenizer_file;  // a SentencePiece model or CLIP's merges; empty where there is none
+  bool states_eos = true;                // false: a model JSON that leaves eos_id to the tokenizer
+};
+
+struct WeightFormat {
+  const char* name;
+  const char* help;
+  // Whether `input`, a folder or a file with its model's JSON in `config_file`, is of this format.
+  bool (*reads)(const std::filesystem::path& input, const std::filesystem::path& config_file);
+  // Throws input where names or shapes are not those of the model: it lists them.
+  OpenClipModel (*read)(const std::filesystem::path& input, const std::filesystem::path& config_file);
+  // Into a folder that must not exist; it is written beside, synced and renamed. `mode`: how a test image is brought to
+  // the model's size. Returns why a part could not be written that the model works without, or nothing.
+  std::string (*write)(const std::filesystem::path& folder, const OpenClipModel& model, ResizeMode mode);
+};
+
+std::span<const WeightFormat> weight_formats();
+const WeightFormat& weight_format(const std::string& name);  // throws input, naming the nearest
+// The first format that reads it. Throws input, naming the formats.
+const WeightFormat& weight_format_of(const std::filesystem::path& input, const std::filesystem::path& config_file);
+
+// The tensors that `names` ask for, in fp32 and in their order. Throws input, naming `where`, what is missing, what is
+// unknown and what has another shape.
+NamedTensors match_weights(const NamedTensors& weights, const std::vector<NamedShape>& names, const std::string& where);
+
+}  // namespace clip_hpc
