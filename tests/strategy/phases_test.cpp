@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "tests/expect_error.hpp"
+
 namespace clip_hpc {
 namespace {
 
@@ -30,6 +32,12 @@ TEST(Phases, OnePhaseIsTheWholeRun) {
   const std::vector<Phase> one{{}};
   EXPECT_EQ(&phase_at(one, 0, 10), &one[0]);
   EXPECT_EQ(&phase_at(one, 9, 10), &one[0]);
+}
+
+TEST(Phases, ATowerWithoutPatchesKeepsNoneAndRefusesFlip) {
+  EXPECT_EQ(Phase{}.kept_patches(0), 0);
+  test::expect_error(ErrorKind::input, {"flip", "needs all of them"},
+                     [] { Phase{.keep_fraction = 0.5}.kept_patches(0); });
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "clip_hpc/base/error.hpp"
 #include "tests/expect_error.hpp"
 
@@ -40,6 +42,27 @@ TEST(Strategy, AugmentationWithoutOneIsRefused) {
   StrategyOptions options;
   options.name = "clip_aug";
   EXPECT_THROW(make_strategy(options), Error);
+}
+
+ModelConfig named(const std::string& name) {
+  ModelConfig model;
+  model.name = name;
+  return model;
+}
+
+TEST(InitialScales, ComeFromTheLossUnlessTheModelNamesItsOwn) {
+  const Strategy softmax = make_strategy({}), sigmoid = make_strategy({.loss = "sigmoid"});
+  EXPECT_FALSE(with_initial_scales(named("plain"), softmax).init_logit_bias.has_value());
+  const ModelConfig begun = with_initial_scales(named("plain"), sigmoid);
+  EXPECT_EQ(begun.init_logit_bias, -10.0);
+  EXPECT_DOUBLE_EQ(begun.init_logit_scale, std::log(10.0));
+  ModelConfig own = named("own");
+  own.init_logit_bias = -3;
+  own.init_logit_scale = 1;
+  EXPECT_EQ(with_initial_scales(own, sigmoid).init_logit_bias, -3.0);
+  EXPECT_EQ(with_initial_scales(own, sigmoid).init_logit_scale, 1.0);
+  test::expect_error(ErrorKind::input, {"model own", "init_logit_bias", "strategy.loss = sigmoid"},
+                     [&] { with_initial_scales(own, softmax); });
 }
 
 TEST(KeptPatches, AreDistinctAscendingAndFunctionOfTheRow) {

@@ -1,0 +1,66 @@
+// What a configuration has wrong is found by all ranks before anything of the run is written.
+#include "clip_hpc/train/setup.hpp"
+
+#include <gtest/gtest.h>
+
+#include "clip_hpc/base/log.hpp"
+#include "tests/checkpoint/shared_folder.hpp"
+#include "tests/eval/eval_fixtures.hpp"
+
+namespace clip_hpc {
+namespace {
+
+constexpr const char* kConvNext = R"({"embed_dim": 16,
+  "vision_cfg": {"timm_model_name": "convnext_atto", "timm_pool": "", "timm_proj": "linear", "timm_drop_path": RATE,
+                 "image_size": 32},
+  "text_cfg": {"context_length": 12, "vocab_size": 320, "width": 32, "heads": 2, "layers": 2, "pool_type": "eos"}})";
+
+class TrainSetup : public testing::Test {
+ protected:
+  TrainSetup() {
+    test::on_rank_0([&] { test::write_noise_set(folder_ / "set"); });
+  }
+  ~TrainSetup() override { start_log({test_world().rank(), {}}); }
+
+  TrainRequest request(const std::string& drop_path) const {
+    test::on_rank_0([&] {
+      std::string json = kConvNext;
+      json.replace(json.find("RATE"), 4, drop_path);
+      write_file_atomic(folder_ / "model.json", json);
+    });
+    TrainRequest request;
+    request.folder = RunFolder{folder_ / "run"};
+    request.config.data.train = {(folder_ / "set").string()};
+    request.config.model.config = (folder_ / "model.json").string();
+    request.config.train.samples = 22;
+    request.config.train.global_batch = 11;
+    request.config.train.threads = 1;
+    request.config.train.device = "cpu";
+    request.config_text = "[run]\n";
+    test::on_rank_0([&] { request.folder.create(); });
+    return request;
+  }
+
+  void refuses(const TrainRequest& request, const std::vector<std::string>& words) const {
+    test::expect_error(ErrorKind::input, words, [&] { train(test_world(), request); });
+    test_world().barrier();  // all ranks came here
+    EXPECT_FALSE(std::filesystem::exists(request.folder.config_file()));
+  }
+
+  test::SharedFolder folder_;
+};
+
+TEST_F(TrainSetup, FlipOnATowerWithoutPatchesIsRefusedByAllRanks) {
+  TrainRequest flip = request("0.0");
+  flip.config.strategy.name = "flip";
+  refuses(flip, {"flip", "needs all of them"});
+}
+
+TEST_F(TrainSetup, ATowerThatOnlyEvaluatesIsRefusedByAllRanks) {
+  refuses(request("0.1"), {"timm_drop_path = 0.1", "stochastic depth"});
+}
+
+TEST_F(TrainSetup, TheSameTowerTrainsWithout) { EXPECT_EQ(train(test_world(), request("0.0")), kExitDone); }
+
+}  // namespace
+}  // namespace clip_hpc
