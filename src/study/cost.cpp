@@ -87,10 +87,7 @@ double TowerCost::macs(std::int64_t tokens) const {
 }
 
 std::int64_t kept_patches(const ModelCost& model, const std::string& strategy, double mask_ratio) {
-  if (strategy != "flip") return model.patches;
-  if (model.patches == 0 && mask_ratio > 0) {
-    throw input_error("strategy.name = flip drops patches, and this image tower needs all of them");
-  }
+  if (strategy != "flip" || model.patches == 0) return model.patches;
   const double fraction = 1.0 - mask_ratio;
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(model.patches) * fraction));
 }

@@ -32,6 +32,7 @@ const RunConfig& with_process_settings(World& world, const RunConfig& config) {
 }
 
 TrainingData open_data(const RunConfig& config) {
+  read_model_config(config.model.config);  // a model file that is not there is named before the data is opened
   TrainingData data = open_training_data(config.data);
   for (const std::string& path : config.eval.data) check_evaluable(PackedSet{path}, config.eval);
   return data;

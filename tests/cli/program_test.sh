@@ -93,5 +93,5 @@ check 'model: all that come with the program' says 0 ViT-L-14 "$clip_hpc" model 
 check 'doctor: verdict' says 0 'verdict: ready' "$clip_hpc" doctor
 check 'doctor on 2 ranks, with storage' says 0 'verdict: ready' on_ranks 2 "$clip_hpc" doctor --dir "$scratch" --mib 1
 check 'doctor: no such folder' says 3 'cannot create' "$clip_hpc" doctor --dir "$scratch/nowhere"
-check 'doctor: wrong size' says 2 '--mib must be' "$clip_hpc" doctor --mib 0
+check 'doctor: wrong size' says 2 '--mib must' "$clip_hpc" doctor --mib 0
 finish

@@ -2,12 +2,14 @@
 # The golden record: everything that the programs write for a fixed list of small tasks, one line per fact,
 # NAME<TAB>SHA256, or the text itself where it is short. A change that no user may notice leaves every line as it was.
 #
-#   tests/source/golden_record.sh BUILD_DIR OUT_FILE [WORK_DIR]   runs the programs in BUILD_DIR/bin
+#   tests/source/golden_record.sh BUILD_DIR OUT_FILE [WORK_DIR]   about 5 minutes on 2 free cores
 #   tests/source/golden_record.sh --compare OLD_FILE NEW_FILE     the lines that differ; exit code 1 if there are any
 #
-# Texts have names of their own, since a change may improve them deliberately: help.*, said.*, error.*. Exit codes are in
-# exit.*. numbers.* holds the numbers of a text without its words. With WORK_DIR, which must not
-# exist, everything is kept: `diff -r` of two WORK_DIR/facts shows what is behind two hashes.
+# What may change deliberately has names of its own: help.*, said.* and error.* are texts (their exit codes are exit.*,
+# numbers.* the numbers of a text without its words), key.* the configuration keys, manifest.* the manifest.json and
+# state.h5 as files, and the keys of metrics.jsonl and provenance.json. config.* are the settings of a run that are not
+# the default. With WORK_DIR, which must not exist, everything is kept: `diff -r` of two WORK_DIR/facts shows what is
+# behind two hashes.
 #
 # Compare records of one machine only: its processor, its libraries and its fonts decide the bits. The lines machine.*
 # tell. Not recorded, since they differ from run to run: times, rates, shares of time and memory in metrics.jsonl,
@@ -16,11 +18,11 @@ set -euo pipefail
 
 if [[ ${1:-} == --compare && $# == 3 ]]; then
   exec awk -F'\t' '
-    NR == FNR { old[$1] = $0; next }
+    NR == FNR { old[$1] = $0; order[++count] = $1; next }
     !($1 in old) { only++; print "only in new: " $0; next }
     { if (old[$1] == $0) equal++; else { different++; print "old: " old[$1]; print "new: " $0 }; delete old[$1] }
     END {
-      for (name in old) { only++; print "only in old: " old[name] }
+      for (i = 1; i <= count; i++) if (order[i] in old) { only++; print "only in old: " old[order[i]] }
       printf "%d equal, %d different, %d only in one\n", equal, different, only
       exit different + only > 0
     }' "$2" "$3"
@@ -40,7 +42,8 @@ else
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
 fi
-for needed in "$build"/bin/clip_{hpc,study,report} "$root/.deps/cldr" "$root/data/tokenizers/clip_bpe.txt"; do
+python=$root/.deps/venv/bin/python # it has h5py
+for needed in "$build"/bin/clip_{hpc,study,report} "$root/.deps/cldr" "$root/data/tokenizers/clip_bpe.txt" "$python"; do
   [[ -e $needed ]] || { echo "golden_record: $needed is missing: build, and run jobs/setup.sh --tests" >&2; exit 2; }
 done
 export PATH=$build/bin:$PATH CLIP_HPC_ROOT=$root CLIP_HPC_BUILD=$build CLIP_HPC_SITE=local GOLDEN_FACTS=$work/facts
@@ -70,7 +73,7 @@ files() { # NAME FOLDER_OR_FILE...: one fact per file
     printf '%s/%s\t%s\n' "$name" "$file" "$(sha256sum <"$file" | cut -d' ' -f1)" >>"$out"
   done < <(find "$@" -type f | sort)
 }
-helper() { python3 "$here/golden/facts.py" "$@" >>"$out" || printf '%s\tcannot be read\n' "$*" >>"$out"; }
+helper() { "$python" "$here/golden/facts.py" "$@" >>"$out" || printf '%s\tcannot be read\n' "$*" >>"$out"; }
 numbers() { # NAME; the text on standard input
   { grep -oE '[0-9]+([.,][0-9]+)*(e[-+]?[0-9]+)?' || true; } | fact "numbers.$1"
 }
@@ -117,6 +120,9 @@ evaluate() { # NAME RANKS WORD...: into a folder of its own, with features of it
 lscpu | sed -n 's/^Model name: *//p' | fact machine.processor
 clip_hpc --version | tail -n +2 | fact machine.libraries
 fc-list 2>/dev/null | sort | fact machine.fonts
+
+clip_hpc train --help-markdown >config.md
+helper keys config.md
 
 # --- pack, filter ----------------------------------------------------------------------------------------------------
 helper inputs inputs
@@ -332,7 +338,6 @@ for command in plan submit status cancel collect scaling; do help_of "study_$com
 help_of clip_study clip_study --help
 help_of clip_report clip_report --help
 help_of markdown clip_hpc train --help-markdown
-clip_hpc train --help-markdown | sed -nE 's/^\| (`[^|]*\|[^|]*\|[^|]*\|).*/\1/p' | fact config.keys
 
 # --- errors ----------------------------------------------------------------------------------------------------------
 printf '[optim]\nweight_dcay = 1\n' >unknown.cfg

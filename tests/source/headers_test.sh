@@ -14,7 +14,7 @@ command_of() { # source
 import json, re, sys
 for entry in json.load(open(sys.argv[1])):
     if entry["file"].endswith(sys.argv[2]):
-        words = re.sub(r"^.*?(?=\S*(c\+\+|g\+\+)\S* )", "", entry["command"])
+        words = re.sub(r"^.*?(?=\S*(c\+\+|g\+\+)\S* )", "", entry["command"], count=1)
         words = re.sub(r" -(o|MF|MT) \S+| -MD| -c \S+| -Winvalid-pch", "", words)
         print(entry["directory"], words, sep="\t")
         break
@@ -35,7 +35,17 @@ compiles() { # header
   # shellcheck disable=SC2086 # words of a command line
   (cd "$folder" && $words -fsyntax-only -Wno-unused -x c++ - <<<"#include \"$CLIP_HPC_SOURCE_DIR/$1\"") 2>&1
 }
-mapfile -t headers < <(find include src postprocess -name '*.hpp' ! -name 'pch*.hpp' ! -name '*_cuda.hpp' ! -name '*_device.hpp' | sort)
+# A header that its source includes first is compiled on its own by the build, where it has a precompiled header anyway.
+is_first_in_its_source() { # header
+  local form=${1#include/} source
+  form=${form#src/}
+  source=src/${form#clip_hpc/}
+  source=${source%.hpp}.cpp
+  [[ -e $source && $(grep -m1 '^#include' "$source") == "#include \"$form\"" ]]
+}
+is_light() { [[ $1 =~ ^(include/clip_hpc|src)/(base|config|run|study)/|^postprocess/ ]]; }
+mapfile -t headers < <(find include src postprocess -name '*.hpp' ! -name 'pch*.hpp' ! -name '*_cuda.hpp' ! -name '*_device.hpp' |
+  sort | while read -r header; do is_light "$header" || ! is_first_in_its_source "$header" && echo "$header"; done)
 slots=$(nproc)
 for header in "${headers[@]}"; do
   while (($(jobs -rp | wc -l) >= slots)); do wait -n; done

@@ -2,14 +2,14 @@
 """The part of golden_record.sh that reads and writes files: input data, and what is in a run, a page, a table.
 
   facts.py inputs FOLDER         WebDataset tars, a CLIP_benchmark folder, NumPy arrays, single images
+  facts.py keys FILE             facts of all configuration keys, of docs/config.md as the program prints it
   facts.py run NAME FOLDER       facts of a run folder: weights, state, losses, results, manifest
   facts.py results NAME FOLDER   facts of a folder that clip_hpc eval wrote
   facts.py page NAME FILE        facts of an HTML page: all of it, its figures, the numbers a reader sees
   facts.py table NAME FOLDER     facts of table.csv and table.json of a study, without what was timed
   facts.py bench NAME FILE       facts of the lines of clip_hpc bench --json: their keys
 
-A fact is a line NAME<TAB>VALUE on standard output; GOLDEN_FACTS is the folder that keeps the text behind a hash. Only the
-standard library is used.
+A fact is a line NAME<TAB>VALUE on standard output; GOLDEN_FACTS is the folder that keeps the text behind a hash.
 """
 import base64
 import csv
@@ -41,13 +41,15 @@ def slices_of(manifest):
 
 
 def fact(name, text):
-    """Text or bytes; a short line is recorded as it is."""
-    data = text if isinstance(text, bytes) else text.replace(os.getcwd(), "WORK").encode()
-    kept = pathlib.Path(os.environ["GOLDEN_FACTS"]) / name.replace("/", "_")
-    kept.write_bytes(data)
-    line = data.decode(errors="replace").strip()
-    is_short = len(line) <= 64 and line.isprintable() and isinstance(text, str)
-    print(f"{name}\t{line if is_short else hashlib.sha256(data).hexdigest()}")
+    """Of bytes the hash; text is kept, and recorded as it is where it is one short line."""
+    if isinstance(text, bytes):
+        print(f"{name}\t{hashlib.sha256(text).hexdigest()}")
+        return
+    text = text.replace(os.getcwd(), "WORK")
+    (pathlib.Path(os.environ["GOLDEN_FACTS"]) / name.replace("/", "_")).write_text(text)
+    line = text.strip()
+    is_short = len(line) <= 64 and line.isprintable()
+    print(f"{name}\t{line if is_short else hashlib.sha256(text.encode()).hexdigest()}")
 
 
 def canonical(value):
@@ -81,6 +83,26 @@ def results(name, folder):
             fact(f"{name}.{inner}", sums(folder, f"{inner}/*"))
 
 
+def settings(text):
+    """[(section.key, value)] of a configuration; a repeatable key is there once per value."""
+    section, found = "", []
+    for line in text.splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif " =" in line:
+            key, value = line.split(" =", 1)
+            found.append((f"{section}.{key}", value.strip()))
+    return found
+
+
+def fact_of_manifest(name, manifest):
+    """One fact per key: a key that is added later makes no difference to the others."""
+    for key, value in manifest.pop("about").items():
+        fact(f"manifest.{name}.about.{key}", value if isinstance(value, str) else canonical(value))
+    for key, value in manifest.items():
+        fact(f"manifest.{name}.{key}", canonical(value))
+
+
 def run(name, folder):
     checkpoints = [path for path in sorted(folder.glob("checkpoints/step_*")) if path.suffix == ""]
     fact(f"{name}.checkpoints", " ".join(path.name for path in checkpoints))
@@ -88,30 +110,45 @@ def run(name, folder):
     fact_of_tensors(f"{name}.weights", newest / "model.safetensors")
     if (newest / "ema.safetensors").exists():
         fact_of_tensors(f"{name}.ema", newest / "ema.safetensors")
-    fact(f"{name}.state", (newest / "state.h5").read_bytes())
-    manifest = json.loads((newest / "manifest.json").read_text())
-    for buffer, slices in slices_of(manifest).items():
-        fact(f"{name}.state.{buffer}", canonical(slices))
-    fact(f"manifest.{name}.config_hash", manifest["about"].pop("config_hash"))
-    fact(f"manifest.{name}.keys", canonical([sorted(manifest), sorted(manifest["about"])]))
-    fact(f"manifest.{name}.about", canonical(manifest.pop("about")))
-    fact(f"manifest.{name}.rest", canonical(manifest))
+    import h5py  # slow to load, and nothing else needs it
+
+    with h5py.File(newest / "state.h5") as state:
+        for buffer in sorted(state):
+            fact(f"{name}.state.{buffer}", state[buffer][:].tobytes())
+    fact(f"manifest.{name}.state_file", (newest / "state.h5").read_bytes())
+    fact_of_manifest(name, json.loads((newest / "manifest.json").read_text()))
     if (folder / "metrics.jsonl").exists():
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         steps = [line for line in lines if "event" not in line]
-        fact(f"{name}.keys", " ".join(sorted(steps[-1])))
+        fact(f"manifest.{name}.metrics", " ".join(sorted(steps[-1])))
         fact(f"{name}.last_loss", repr(steps[-1]["loss"]))
         for column in "step samples_seen epoch loss grad_norm lr logit_scale skipped_steps bad_samples".split():
             fact(f"{name}.{column}", "".join(f"{step[column]!r}\n" for step in steps))
         fact(f"{name}.events", canonical([line for line in lines if "event" in line]))
     for start in json.loads((folder / "provenance.json").read_text())[-1:]:
-        fact(f"{name}.provenance", canonical([sorted(start), start["world_size"], start["command_line"]]))
+        fact(f"manifest.{name}.provenance", " ".join(sorted(start)))
+        fact(f"{name}.provenance", canonical([start["world_size"], start["command_line"]]))
     fact(f"{name}.tokenizer", (folder / "tokenizer.model").read_bytes())
     if (folder / "config.cfg").exists():
-        fact(f"config.{name}", (folder / "config.cfg").read_text())
+        defaults = json.loads(pathlib.Path("defaults.json").read_text())
+        given = settings((folder / "config.cfg").read_text())
+        fact(f"config.{name}", "".join(f"{key} = {value}\n" for key, value in given if defaults.get(key) != value))
     files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
     fact(f"{name}.files", "\n".join(files))
     results(name, folder)
+
+
+def keys(file):
+    """One fact per configuration key; and the defaults, so that config.* can be what differs from them."""
+    section, defaults = "", {}
+    for line in file.read_text().splitlines():
+        if heading := re.match(r"#+ .*\[(\w+)\]", line):
+            section = heading[1]
+        elif row := re.match(r"\| `(\w+)` \| ([^|]*) \| ([^|]*)\| ([^|]*)\|", line):
+            key = f"{section}.{row[1]}"
+            defaults[key] = row[3].strip().strip("`")
+            fact(f"key.{key}", " / ".join(part.strip() for part in row.groups()[1:]))
+    pathlib.Path("defaults.json").write_text(json.dumps(defaults))
 
 
 def page(name, file):
