@@ -1,6 +1,7 @@
 #include "clip_hpc/base/statistics.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <numeric>
 
@@ -27,7 +28,7 @@ double quantile(std::span<const double> ascending, double fraction) {
 }
 
 double nearest_quantile(std::span<const double> ascending, double fraction) {
-  return ascending[static_cast<std::size_t>(fraction * static_cast<double>(ascending.size() - 1) + 0.5)];
+  return ascending[static_cast<std::size_t>(std::lround(fraction * static_cast<double>(ascending.size() - 1)))];
 }
 
 }  // namespace clip_hpc
