@@ -17,7 +17,7 @@ constexpr const char* kUsage = R"(clip_hpc model FILE...: parameters and multipl
 Examples:
   clip_hpc model configs/models/ViT-B-32.json
   clip_hpc model configs/models/*.json
-  clip_hpc model --json my_model.json
+  clip_hpc model --json configs/models/tiny.json
   clip_hpc model --markdown configs/models/*.json > docs/models.md
 )";
 
