@@ -119,7 +119,11 @@ void OptionTable::add(const std::string& name, T& field, const std::string& help
   if (check.test) row.check = [name, &field, check = std::move(check)] { check(name, field); };
   rows_.push_back(std::move(row));
   auto* value = po::value<T>(&field);
-  if constexpr (!std::is_same_v<T, std::vector<std::string>>) value->default_value(field, text_of(field));
+  if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    value->notifier([&field](const T&) { std::erase(field, ""); });  // `key=` is the empty list
+  } else {
+    value->default_value(field, text_of(field));
+  }
   description_.add_options()(name.c_str(), value, help.c_str());
 }
 
@@ -139,7 +143,7 @@ void OptionTable::parse(const std::vector<std::filesystem::path>& files, const s
   po::variables_map map;
   try {
     const auto key_of = [](const std::string& text) { return text.substr(0, text.find('=')); };
-    std::vector<std::string> arguments;
+    po::parsed_options given(&description_);
     for (auto text = overrides.begin(); text != overrides.end(); ++text) {
       if (text->find('=') == std::string::npos) {
         throw input_error("--set takes section.key=value, got \"{}\"", *text);
@@ -147,17 +151,14 @@ void OptionTable::parse(const std::vector<std::filesystem::path>& files, const s
       // Of several values the last wins: a script may add to what another script gave. Lists take them all.
       const std::string key = key_of(*text);
       const auto row = std::ranges::find(rows_, key, &Row::name);
-      const bool is_list = row != rows_.end() && row->repeatable;
+      if (row == rows_.end()) throw input_error("{}", unknown_key(key));
       const bool comes_again =
           std::any_of(text + 1, overrides.end(), [&](const auto& later) { return key_of(later) == key; });
-      if (is_list || !comes_again) arguments.push_back("--" + *text);
+      const std::string value = text->substr(key.size() + 1);  // may be empty: that takes a file's value back
+      if (row->repeatable || !comes_again) given.options.emplace_back(key, std::vector<std::string>{value});
     }
     // The first value stored wins: overrides, then files from the last to the first.
-    po::store(po::command_line_parser(arguments)
-                  .options(description_)
-                  .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
-                  .run(),
-              map);
+    po::store(given, map);
     for (auto file = files.rbegin(); file != files.rend(); ++file) {
       po::parsed_options lines(&description_);
       for (const IniLine& line : read_ini_file(*file, "the configuration", "--config")) {
@@ -172,11 +173,6 @@ void OptionTable::parse(const std::vector<std::filesystem::path>& files, const s
       po::store(lines, map);
     }
     po::notify(map);
-  } catch (const po::unknown_option& problem) {
-    std::string word = problem.get_option_name();
-    word.erase(0, word.find_first_not_of('-'));
-    word = word.substr(0, word.find('='));  // an unknown key of --set comes with its value
-    throw input_error("{}", unknown_key(word));
   } catch (const po::error& problem) {
     throw input_error("configuration: {}", problem.what());
   }

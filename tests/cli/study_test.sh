@@ -131,7 +131,7 @@ check 'a second submit at the same time is refused' says 2 'is at work' run_stub
 check 'status while it runs' says 0 running "$clip_study" status --study signal
 check 'a second runner of the cell gives way' says 1 'runs elsewhere' env CLIP_HPC_LEASE_S=1 \
   "$CLIP_HPC_ROOT/jobs/study_cell.sh" signal 5 train
-check 'cancel' says 0 'told to stop' "$clip_study" cancel --study signal
+check 'cancel' says 0 'has been asked to stop' "$clip_study" cancel --study signal
 status=0
 wait $submitter || status=$?
 check "stopped with exit code 75 (got $status)" test "$status" = 75

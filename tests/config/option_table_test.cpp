@@ -56,6 +56,13 @@ TEST_F(Options, OfSeveralSetsTheLastWinsAndListsTakeAll) {
   EXPECT_EQ(example_.train, (std::vector<std::string>{"a", "b"}));
 }
 
+TEST_F(Options, AnEmptyValueTakesBackWhatAFileSays) {
+  write_file_atomic(file_, "[strategy]\nname = flip\n[data]\ntrain = a\ntrain = b\n");
+  table_.parse({file_}, {"data.train="});
+  EXPECT_TRUE(example_.train.empty());
+  EXPECT_EQ(failure({"train.steps="}).find("configuration: the argument for option 'train.steps'"), 0);
+}
+
 TEST_F(Options, DumpReadsBackEqual) {
   table_.parse({}, {"optim.lr=0.1", "train.fast=on", "data.train=x"});
   write_file_atomic(file_, table_.dump());
@@ -84,7 +91,7 @@ TEST_F(Options, FilesAreReadAsBoostReadsThem) {
   table_.parse({file_}, {});
   EXPECT_EQ(example_.lr, 0.25);
   EXPECT_EQ(example_.steps, 3);
-  EXPECT_EQ(example_.train, std::vector<std::string>{""});
+  EXPECT_TRUE(example_.train.empty());
   for (const char* text : {"[train]\nsteps = 1\nsteps = 2\n", "[train]\nsteps\n", "[train\nsteps = 1\n",
                            "[ train ]\nsteps = 1\n", "[train]\n= 1\n", "[train]\nsteps = one\n"}) {
     write_file_atomic(file_, text);
