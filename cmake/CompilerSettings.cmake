@@ -44,6 +44,17 @@ function(clip_hpc_module_sources out)
   set(${out} ${all} PARENT_SCOPE)
 endfunction()
 
+# What only reads words and calls others is compiled with -O1, which takes a third less time. Pixels, tokens, tensors,
+# ranking and heads are not on this list.
+function(clip_hpc_plain_sources)
+  foreach(source IN LISTS ARGN)
+    if(source MATCHES "/src/(config|run|study|strategy|checkpoint|train|bench)/" OR
+       (source MATCHES "/src/eval/" AND NOT source MATCHES "/src/eval/(heads/|ranking|classification_metrics|score|search)"))
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS -O1)
+    endif()
+  endforeach()
+endfunction()
+
 # The program's version: project version and the commit it was built from, refreshed by every build.
 add_custom_target(clip_hpc_version_file BYPRODUCTS ${CMAKE_BINARY_DIR}/generated/version.cpp
   COMMAND ${CMAKE_COMMAND} -DOUT=${CMAKE_BINARY_DIR}/generated/version.cpp -DSOURCE=${CMAKE_SOURCE_DIR}

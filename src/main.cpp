@@ -1,9 +1,11 @@
 #include <string>
 #include <vector>
 
+#include "clip_hpc/base/stop_signal.hpp"
 #include "clip_hpc/commands.hpp"
 
 int main(int argc, char** argv) {
+  clip_hpc::watch_stop_signals();
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   return clip_hpc::run_command(arguments);
 }

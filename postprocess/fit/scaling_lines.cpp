@@ -92,7 +92,7 @@ void read_file(const fs::path& file, ScalingRecords& records) {
     ++number;
     if (text.empty()) continue;
     try {
-      read_line(Json::parse(text), records);
+      read_line(parse_json(text), records);
     } catch (const std::exception& problem) {
       records.broken.push_back(fmt::format("{}:{}: {}", file.native(), number, problem.what()));
     }

@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::size_t kMaxTransferBytes = std::size_t{1} << 30;  // Linux moves at most 2 GiB a call
 
+constexpr mode_t kMode = 0664;  // and what the umask takes away
+
 Error system_error(std::string_view doing, std::string_view path) {
   const int code = errno;
   if (code == EMFILE) {
@@ -32,7 +34,8 @@ Error system_error(std::string_view doing, std::string_view path) {
 }  // namespace
 
 FileDescriptor FileDescriptor::open_read(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd =
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe without a writer is no wait for ever
   if (fd < 0) throw system_error("open", path.native());
   return FileDescriptor(fd);
 }
@@ -50,6 +53,11 @@ FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
 
 FileDescriptor::~FileDescriptor() {
   if (fd_ >= 0) ::close(fd_);
+}
+
+bool FileDescriptor::is_regular() const {
+  struct stat info {};
+  return ::fstat(fd_, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 std::uint64_t FileDescriptor::size_bytes() const {
@@ -81,6 +89,7 @@ void pwrite_all(int fd, std::span<const std::byte> from, std::uint64_t offset, s
 
 std::string read_text_file(const std::filesystem::path& path) {
   const FileDescriptor file = FileDescriptor::open_read(path);
+  if (!file.is_regular()) throw storage_error("cannot read {}: it is not a regular file", path.native());
   std::string text(file.size_bytes(), '\0');
   pread_all(file.get(), std::as_writable_bytes(std::span(text)), 0, path.native());
   return text;
@@ -103,7 +112,7 @@ void write_file_atomic(const std::filesystem::path& path, std::string_view conte
   std::filesystem::path beside = path;
   beside += fmt::format(".tmp.{}", ::getpid());
   {
-    const int fd = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    const int fd = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kMode);
     if (fd < 0) throw system_error("create", beside.native());
     const FileDescriptor file(fd);
     pwrite_all(fd, std::as_bytes(std::span(content)), 0, beside.native());
@@ -113,14 +122,18 @@ void write_file_atomic(const std::filesystem::path& path, std::string_view conte
 }
 
 void append_line(const std::filesystem::path& path, std::string_view line) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, kMode);
   if (fd < 0) throw system_error("open for appending", path.native());
   const FileDescriptor file(fd);
   const std::string text = std::string(line) + "\n";
-  // One write call, so that two writers never interleave inside a line.
-  if (::write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    throw system_error("append to", path.native());
-  }
+  // One write call, so that two writers never interleave inside a line; and a line is whole or absent.
+  const std::uint64_t before = file.size_bytes();
+  const ssize_t written = ::write(fd, text.data(), text.size());
+  if (written == static_cast<ssize_t>(text.size())) return;
+  if (written >= 0) errno = ENOSPC;  // what a disk that is almost full answers the first time
+  const Error problem = system_error("append to", path.native());
+  if (written > 0 && ::ftruncate(fd, static_cast<off_t>(before)) != 0) throw system_error("repair", path.native());
+  throw problem;
 }
 
 std::uint64_t xxh64(std::span<const std::byte> bytes, std::uint64_t seed) {

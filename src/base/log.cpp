@@ -4,12 +4,14 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+
 #include "clip_hpc/base/error.hpp"
 
 namespace clip_hpc {
 namespace {
 
-int g_rank = 0;  // set once by main, before any other thread exists
+std::atomic<int> g_rank{0};  // set by main; read by the thread that waits for signals, too
 
 }  // namespace
 
@@ -30,6 +32,8 @@ void start_log(const LogOptions& options) {
   spdlog::set_default_logger(logger);
 }
 
+bool is_logging_rank() { return g_rank == 0; }
+
 void log_line(std::string_view text) {
   if (g_rank == 0) spdlog::info("{}", text);
 }
@@ -38,7 +42,7 @@ void log_warning(std::string_view text) {
   if (g_rank == 0) {
     spdlog::warn("warning: {}", text);
   } else {
-    spdlog::warn("warning (rank {}): {}", g_rank, text);
+    spdlog::warn("warning (rank {}): {}", g_rank.load(), text);
   }
 }
 

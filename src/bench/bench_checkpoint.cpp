@@ -34,7 +34,7 @@ CheckpointRate bench_checkpoint(World& world, const CheckpointBenchOptions& opti
   CheckpointRate rate;
   for (std::int64_t round = 0; round <= options.rounds; ++round) {
     CheckpointContent content = content_of({model, updater});
-    content.about = {{"step", 1}};
+    content.about = {{"step", 0}, {"samples_seen", 0}};
     const double write_ms = slowest_ms(world, [&] { save_checkpoint(world, folder, content); });
     const double read_ms = slowest_ms(world, [&] { restore_checkpoint(folder, content.buffers); });
     if (world.rank() == 0) {

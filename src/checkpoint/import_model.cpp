@@ -59,10 +59,11 @@ void import_open_clip(World& world, const ImportRequest& request) {
                                                  .start_time = utc_now(),
                                                  .command_line = request.command_line,
                                                  .config_hash = kImported,
-                                                 .cost = {}});
+                                                 .cost = {},
+                                                 .branch_of = {}});
   }
   world.barrier();
-  save(world, folder, {model, updater}, {}, {}, kImported);
+  save_checkpoint(world, folder.checkpoint_path(0), content_of({model, updater}, {}, {{"config_hash", kImported}}));
   log_info("{}: {}, {:.1f} M parameters, from {}", output.native(), config.name,
            static_cast<double>(model.arena().numel()) / 1e6, request.input.native());
 }

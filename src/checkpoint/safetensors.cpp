@@ -97,7 +97,7 @@ NamedTensors read_safetensors(const std::filesystem::path& path) {
   };
   std::vector<Entry> entries;
   try {
-    const Json header = Json::parse(text);
+    const Json header = parse_json(text);
     for (const auto& [name, entry] : header.items()) {
       if (name == "__metadata__") continue;
       entries.push_back({name, dtype_of(entry.at("dtype").get<std::string>(), file_name),

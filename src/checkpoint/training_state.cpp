@@ -35,10 +35,13 @@ void check_belongs(const std::filesystem::path& path, const Json& about, const T
 
 // A rank reads what it holds; what one of them cannot read, all leave alone: nullopt, and `problem` says why.
 std::optional<Progress> restore_one(World& world, const std::filesystem::path& path, const TrainingState& state,
-                                    const std::string& config_hash, std::string& problem) {
+                                    const CheckOwner& check, std::string& problem) {
   Updater& updater = state.updater;
   const CheckpointInfo info = inspect_checkpoint(path);
-  if (info.about) check_belongs(path, *info.about, state);
+  if (info.about) {
+    check_belongs(path, *info.about, state);
+    if (check) check(path, *info.about);
+  }
   std::vector<NamedBuffer> buffers = content_of(state).buffers;
   const bool begins_average = updater.average.is_kept() && info.about && !info.about->value("ema", false);
   if (begins_average) std::erase_if(buffers, [](const NamedBuffer& buffer) { return buffer.name == "ema"; });
@@ -52,9 +55,6 @@ std::optional<Progress> restore_one(World& world, const std::filesystem::path& p
     if (error.kind() != ErrorKind::storage) throw;
     problem = error.what();
     return std::nullopt;
-  }
-  if (about.at("config_hash") != config_hash) {
-    log_info("warning: {} was written under another configuration than the one given now", path.native());
   }
   if (begins_average) {
     log_info("warning: {} holds no averaged weights: the average begins with its weights", path.native());
@@ -75,15 +75,16 @@ void check_all_found(World& world, const RunFolder& folder, const Progress& prog
 }
 
 // What lies ahead of where we start would count as newest when old checkpoints are deleted.
-void put_aside_what_lies_ahead(World& world, const RunFolder& folder, const std::string& which, std::int64_t step) {
+void put_aside_what_lies_ahead(World& world, const RunFolder& folder, bool is_named, std::int64_t step) {
   const std::vector<std::int64_t> found = folder.checkpoint_steps();
   world.barrier();  // every rank has listed them
   for (const std::int64_t other : found) {
     if (other <= step) continue;
     const std::filesystem::path ahead = folder.checkpoint_path(other);
-    if (which != "auto") {
-      throw input_error("{} is ahead of step {}, where this run is to start: give another --run-dir, or move it away",
-                        ahead.native(), step);
+    if (is_named) {
+      throw input_error(
+          "{} is ahead of step {}, where this run is to start: give --branch NAME to start a new run there",
+          ahead.native(), step);
     }
     if (world.rank() == 0) {
       const std::filesystem::path aside = ahead.native() + ".broken";
@@ -108,62 +109,68 @@ CheckpointContent content_of(const TrainingState& state) {
     content.model_buffers.emplace_back(arena.buffer_specs()[i].name, arena.buffer(i));
   }
   content.layout = arena.specs();
-  if (arena.share().parts == 1) content.weights = named_weights(state.model);
+  content.counts = {{"applied", state.updater.counters.applied}, {"skipped", state.updater.counters.skipped}};
   return content;
 }
 
-void save(World& world, const RunFolder& folder, const TrainingState& state, const Progress& progress,
-          const CheckpointOptions& options, const std::string& config_hash) {
+CheckpointContent content_of(const TrainingState& state, const Progress& progress, const Json& about_run) {
   const ClipModel& model = state.model;
-  const UpdateCounters& counters = state.updater.counters;
   CheckpointContent content = content_of(state);
   content.about = {{"step", progress.step},
                    {"samples_seen", progress.samples_seen},
                    {"total_steps", progress.total_steps},
                    {"optimizer", state.updater.name},
-                   {"applied", counters.applied.item<std::int64_t>()},
-                   {"skipped", counters.skipped.item<std::int64_t>()},
-                   {"config_hash", config_hash},
                    {"ema", state.updater.average.is_kept()},
                    {"precision", model.arena().parameter(0).scalar_type() == at::kBFloat16 ? "bf16" : "fp32"},
                    {"model_name", model.config().name},
                    {"model", to_json(model.config())},
                    {"layout", layout_of(model.arena())}};
-  save_checkpoint(world, folder.checkpoint_path(progress.step), content);
-  if (world.rank() != 0) return;
+  content.about.update(about_run);
+  return content;
+}
+
+void remove_expired(const RunFolder& folder, const CheckpointOptions& options) {
   for (const std::int64_t step : expired_checkpoints(folder.checkpoint_steps(), options)) {
-    std::filesystem::remove_all(folder.checkpoint_path(step));
+    // Renamed first: half of a checkpoint under its name would look like a damaged one.
+    const std::filesystem::path path = folder.checkpoint_path(step), gone = path.native() + ".tmp";
+    std::error_code problem;
+    std::filesystem::remove_all(gone, problem);
+    std::filesystem::rename(path, gone, problem);
+    if (!problem) std::filesystem::remove_all(gone, problem);
+    if (problem) log_warn("cannot remove the old checkpoint {}: {}", path.native(), problem.message());
   }
 }
 
-Progress resume(World& world, const RunFolder& folder, const std::string& which, const TrainingState& state,
-                const std::string& config_hash) {
+Progress resume(World& world, const RunFolder& folder, const ResumeFrom& from, const TrainingState& state,
+                const CheckOwner& check) {
   if (world.rank() == 0 && std::filesystem::is_directory(folder.checkpoints_dir())) {
     clear_killed_saves(folder.checkpoints_dir());
   }
   world.barrier();
+  const bool is_named = from.which != "auto" && from.which != "none";
   std::vector<std::filesystem::path> candidates;
-  if (which == "auto") candidates = checkpoints_newest_first(folder);
-  if (which != "auto" && which != "none") candidates = {which};
+  if (from.which == "auto") candidates = checkpoints_newest_first(from.run);
+  if (is_named) candidates = {from.which};
   std::optional<Progress> restored;
   for (const std::filesystem::path& path : candidates) {
     std::string problem;
-    restored = restore_one(world, path, state, config_hash, problem);
+    restored = restore_one(world, path, state, check, problem);
     if (restored) break;
-    if (which != "auto") throw storage_error("{}", problem);
+    if (is_named) throw storage_error("{}", problem);
     log_info("warning: skipping {}: {}", path.native(), problem);
     for (const NamedBuffer& buffer : content_of(state).buffers) buffer.tensor.zero_();  // what was read of it
   }
   if (!candidates.empty() && !restored) {
     throw storage_error(
-        "{}: none of its {} checkpoints can be read (the reasons are above); bring one back, or move the folder away "
-        "to begin anew",
-        folder.checkpoints_dir().native(), candidates.size());
+        "{}: none of its {} checkpoints can be read (the reasons are above): bring one back, or begin anew with "
+        "--resume "
+        "none, which keeps the old folder under another name",
+        from.run.checkpoints_dir().native(), candidates.size());
   }
   const Progress progress = restored.value_or(Progress{});
   state.model.arena().refresh_weights();
   check_all_found(world, folder, progress);
-  put_aside_what_lies_ahead(world, folder, which, progress.step);
+  put_aside_what_lies_ahead(world, folder, is_named, progress.step);
   return progress;
 }
 

@@ -171,7 +171,7 @@ int search_sets(World& world, const EvalRequest& request) {
 
 int run_suite(World& world, const EvalRequest& request) {
   const Suite suite = read_suite(request.suite, request.data_root, request.options);
-  install_shutdown_signals();
+  const OrderlyStop between_tasks;
   const OpenedModel opened = open(world, request);
   const RunFolder folder = results_folder(world, request, opened);
   return evaluate_suite(world, opened.context(), suite, folder, opened.loaded.progress, run_name(opened))

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -34,7 +35,7 @@ struct CommandRow {
   const char* help;
   OnRanks on_ranks;
   Alone alone = nullptr;         // instead: without MPI
-  bool saves_on_signal = false;  // signals are caught before MPI and the data come up, so that the first step is saved
+  bool saves_on_signal = false;  // a request to stop waits for the end of a step, from before MPI and the data come up
 };
 
 constexpr CommandRow kCommands[] = {
@@ -102,7 +103,8 @@ int report_failure(World& world, const Failure& failure) {
 }
 
 int run_on_ranks(const CommandRow& command, std::span<const std::string> arguments) {
-  if (command.saves_on_signal) install_shutdown_signals();
+  std::optional<OrderlyStop> at_a_step;
+  if (command.saves_on_signal) at_a_step.emplace();
   World world;
   start_log({.rank = world.rank(), .file = {}});
   try {

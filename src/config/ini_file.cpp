@@ -11,6 +11,11 @@ Error at_line(const std::filesystem::path& file, int number, const std::string& 
   return input_error("{}:{}: {}", file.native(), number, what);
 }
 
+std::string full_key_of(const IniLine& line) {
+  if (line.section.empty()) return line.key;
+  return line.section + (line.section.ends_with('.') ? "" : ".") + line.key;
+}
+
 std::vector<IniLine> parse_ini(std::string_view text, const std::filesystem::path& file) {
   std::vector<IniLine> lines;
   std::string section;
@@ -37,6 +42,10 @@ std::vector<IniLine> parse_ini(std::string_view text, const std::filesystem::pat
 }
 
 std::vector<IniLine> read_ini_file(const std::filesystem::path& file, std::string_view what, std::string_view option) {
+  std::error_code none;
+  if (std::filesystem::exists(file, none) && !std::filesystem::is_regular_file(file, none)) {
+    throw input_error("{} is not a file: {} takes {} as a text file", file.native(), option, what);
+  }
   std::ifstream stream(file);
   if (!stream) throw input_error("cannot open {} {}: check {}", what, file.native(), option);
   return parse_ini(std::string(std::istreambuf_iterator<char>(stream), {}), file);

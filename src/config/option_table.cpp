@@ -48,11 +48,6 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
   return row[b.size()];
 }
 
-std::string full_key_of(const IniLine& line) {
-  if (line.section.empty()) return line.key;
-  return line.section + (line.section.ends_with('.') ? "" : ".") + line.key;
-}
-
 }  // namespace
 
 std::string nearest_word(const std::string& word, const std::vector<std::string>& known) {

@@ -81,7 +81,7 @@ void repair_tail(const fs::path& file) {
   const std::string text = read_text_file(file);
   const auto newline = text.rfind('\n');
   const std::size_t start = newline == std::string::npos ? 0 : newline + 1;
-  if (Json::accept(std::string_view(text).substr(start))) {
+  if (!parse_json_or_discarded(std::string_view(text).substr(start)).is_discarded()) {
     append_line(file, "");
     return;
   }
@@ -103,7 +103,7 @@ void each_line(const fs::path& file, std::string_view word, Use use) {
     if (part.find_first_not_of(" \t\r") == std::string_view::npos || part.find(word) == std::string_view::npos)
       continue;
     try {
-      use(Json::parse(part));
+      use(parse_json(part));
     } catch (const Json::exception& problem) {
       if (newline == std::string::npos) break;  // the run was killed while it wrote this line
       throw storage_error("{} line {} is broken: {}", file.native(), number, problem.what());

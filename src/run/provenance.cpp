@@ -40,6 +40,7 @@ Json to_json(const Provenance& provenance) {
                {"command_line", provenance.command_line},
                {"config_hash", provenance.config_hash}};
   if (provenance.cost) json["cost"] = to_json(*provenance.cost);
+  if (!provenance.branch_of.empty()) json["branch_of"] = provenance.branch_of;
   return json;
 }
 
@@ -55,6 +56,7 @@ Provenance from_json(const Json& json) {
   provenance.start_time = json.value("start_time", "");
   provenance.command_line = json.value("command_line", std::vector<std::string>{});
   provenance.config_hash = json.value("config_hash", "");
+  provenance.branch_of = json.value("branch_of", "");
   if (const auto found = json.find("cost"); found != json.end()) provenance.cost = cost_from_json(*found);
   return provenance;
 }

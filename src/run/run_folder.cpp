@@ -28,6 +28,7 @@ void find_below(const fs::path& folder, int depth, std::vector<RunFolder>& found
   for (fs::directory_iterator entry(folder, fs::directory_options::skip_permission_denied, problem), end;
        !problem && entry != end; entry.increment(problem)) {
     std::error_code ignored;
+    if (entry->path().filename().native().find(kAsideMark) != std::string::npos) continue;
     if (entry->is_directory(ignored)) find_below(entry->path(), depth - 1, found);
   }
   if (problem) throw storage_error("cannot list {}: {}", folder.native(), problem.message());

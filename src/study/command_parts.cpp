@@ -111,7 +111,7 @@ void submit_jobs(const std::filesystem::path& folder, const std::string& text, b
   }
   std::fflush(stdout);
   const std::string line = fmt::format("CLIP_HPC_ROOT='{}' bash '{}'", find_project().native(), script.native());
-  if (std::system(line.c_str()) != 0) {
+  if (run_shell(line) != 0) {
     throw comm_error(
         "sbatch refused: see above; the script is {}. What it had submitted before is known to Slurm, so "
         "clip_study {} goes on from there",

@@ -147,7 +147,7 @@ std::optional<ModelCost> ask_cost(const std::string& program, const std::filesys
     throw input_error("{} model {} --json: {}", program, file.native(),
                       lines.empty() ? fmt::format("exit code {}", told.exit_code) : lines.back());
   }
-  const Json json = Json::parse(told.out, nullptr, false);
+  const Json json = parse_json_or_discarded(told.out);
   if (json.is_discarded()) throw input_error("{} model {} --json wrote no JSON", program, file.native());
   return cost_from_json(json, file.stem().string());
 }

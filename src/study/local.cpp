@@ -1,65 +1,19 @@
 #include "clip_hpc/study/local.hpp"
 
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <thread>
 
 #include "clip_hpc/base/log.hpp"
-
-extern char** environ;  // NOLINT: POSIX wants it declared so
+#include "clip_hpc/base/process.hpp"
+#include "clip_hpc/base/stop_signal.hpp"
 
 namespace clip_hpc {
 namespace {
-
-volatile std::sig_atomic_t g_stop = 0;
-
-class SignalGuard {
- public:
-  SignalGuard() {
-    g_stop = 0;
-    struct sigaction action {};
-    action.sa_handler = [](int) { g_stop = 1; };  // no SA_RESTART: waitpid shall return
-    for (std::size_t i = 0; i < 2; ++i) ::sigaction(kSignals[i], &action, &before_[i]);
-  }
-  ~SignalGuard() {
-    for (std::size_t i = 0; i < 2; ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
-  }
-  SignalGuard(const SignalGuard&) = delete;
-  SignalGuard& operator=(const SignalGuard&) = delete;
-
- private:
-  static constexpr int kSignals[2] = {SIGINT, SIGTERM};
-  struct sigaction before_[2]{};
-};
-
-pid_t start(const std::vector<std::string>& words, const std::vector<std::string>& extra_environment) {
-  std::vector<char*> arguments, environment;
-  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));  // NOLINT
-  arguments.push_back(nullptr);
-  for (char** one = environ; *one != nullptr; ++one) environment.push_back(*one);
-  for (const std::string& one : extra_environment) environment.push_back(const_cast<char*>(one.c_str()));  // NOLINT
-  environment.push_back(nullptr);
-  // A group of its own: Ctrl-C comes here, and from here to the cells in order.
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-  ::posix_spawnattr_setpgroup(&attributes, 0);
-  pid_t child = 0;
-  const int problem = ::posix_spawnp(&child, arguments[0], nullptr, &attributes, arguments.data(), environment.data());
-  ::posix_spawnattr_destroy(&attributes);
-  if (problem != 0) throw storage_error("cannot start {}: error {}", words.front(), problem);
-  return child;
-}
-
-int exit_status(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
 
 struct Task {
   const PlannedCell* cell;
@@ -93,11 +47,11 @@ class LocalRunner {
   }
 
   LocalOutcome run() {
-    while (!running_.empty() || (!waiting_.empty() && g_stop == 0)) {
-      while (g_stop == 0 && !waiting_.empty() && std::ssize(running_) < options_.at_once) begin_next();
+    while (!running_.empty() || (!waiting_.empty() && !shutdown_requested())) {
+      while (!shutdown_requested() && !waiting_.empty() && std::ssize(running_) < options_.at_once) begin_next();
       if (!running_.empty()) wait_for_one();
     }
-    outcome_.is_stopped = g_stop != 0;
+    outcome_.is_stopped = shutdown_requested();
     outcome_.left += std::ssize(waiting_);
     return outcome_;
   }
@@ -128,23 +82,24 @@ class LocalRunner {
     } else {
       task.started = std::chrono::steady_clock::now();
       ++task.tries;
-      running_[start({"bash", (options_.project / "jobs/study_cell.sh").native(), study_.path.native(), task.cell->name,
-                      stage_of(task)},
-                     environment_)] = task;
+      running_[start_program({"bash", (options_.project / "jobs/study_cell.sh").native(), study_.path.native(),
+                              task.cell->name, stage_of(task)},
+                             environment_)] = task;
     }
   }
 
   void stop_all() {
     log_info("stopping {} cells", running_.size());
     for (const auto& [pid, task] : running_) ::kill(pid, SIGTERM);
-    g_stop = 2;
+    has_asked_ = true;
   }
 
   void wait_for_one() {
     int status = 0;
-    const pid_t child = ::waitpid(-1, &status, 0);
-    if (child < 0) {
-      if (errno == EINTR && g_stop != 0) stop_all();
+    const pid_t child = ::waitpid(-1, &status, WNOHANG);
+    if (child <= 0) {
+      if (shutdown_requested() && !has_asked_) stop_all();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
       return;
     }
     const auto found = running_.find(child);
@@ -171,27 +126,26 @@ class LocalRunner {
   std::vector<Task> waiting_;  // taken from the back
   std::map<pid_t, Task> running_;
   std::size_t all_ = 0;
+  bool has_asked_ = false;
   LocalOutcome outcome_;
 };
 
 }  // namespace
 
 void prepare_locally(const StudyFolder& study, const LocalOptions& options) {
-  const pid_t child =
-      start({"bash", study.prepare_script().native()}, {fmt::format("CLIP_HPC_ROOT={}", options.project.native())});
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) ::kill(-child, SIGTERM);
-  if (g_stop == 0 && exit_status(status) != 0) {
-    throw storage_error("{} ended with exit code {}: its last lines say why", study.prepare_script().native(),
-                        exit_status(status));
+  const OrderlyStop passed_on;
+  const int code = wait_for_program(start_program({"bash", study.prepare_script().native()},
+                                                  {fmt::format("CLIP_HPC_ROOT={}", options.project.native())}));
+  if (!shutdown_requested() && code != 0) {
+    throw storage_error("{} ended with exit code {}: its last lines say why", study.prepare_script().native(), code);
   }
 }
 
 LocalOutcome run_locally(const StudyFolder& study, const LocalOptions& options) {
   LocalRunner runner(study, options);
-  const SignalGuard guard;
+  const OrderlyStop passed_on;  // to the cells, which are process groups of their own
   prepare_locally(study, options);
-  if (g_stop != 0) return {.is_stopped = true};
+  if (shutdown_requested()) return {.is_stopped = true};
   return runner.run();
 }
 

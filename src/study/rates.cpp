@@ -23,7 +23,7 @@ RateTable read_rates(const std::filesystem::path& file) {
   int number = 0;
   for (const std::string& text : split_lines(read_text_file(file))) {
     ++number;
-    const Json line = Json::parse(text, nullptr, false);
+    const Json line = parse_json_or_discarded(text);
     if (line.is_discarded()) throw at_line(file, number, "is no JSON line: clip_hpc bench step --json writes them");
     const std::optional<MeasuredRate> rate = rate_of_line(line);
     if (!rate) continue;

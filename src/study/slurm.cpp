@@ -40,7 +40,7 @@ std::string job_name(const StudyFolder& study, const std::string& stage, const s
   return fmt::format("{}.{}.{}.{}", study.path.filename().native(), stage, size_class, mark_of(study));
 }
 
-bool has_slurm() { return std::system("command -v squeue >/dev/null 2>&1") == 0; }
+bool has_slurm() { return run_program({"/bin/sh", "-c", "command -v squeue"}).exit_code == 0; }
 
 Queue parse_queue(const StudyFolder& study, std::string_view lines) {
   Queue queue;

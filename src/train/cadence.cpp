@@ -6,7 +6,9 @@ Decision decide(const Cadence& cadence, const Progress& progress, const Agreed& 
   const bool is_last = progress.step == progress.total_steps;
   const std::int64_t every = cadence.save_every_steps;
   const bool saves = is_last || agreed.save || (every > 0 && progress.step % every == 0);
+  const std::int64_t check = cadence.check_ranks_every_steps;
   Decision decision;
+  decision.check_ranks = check > 0 && (progress.step % check == 0 || is_last);
   decision.stop = agreed.stop && !is_last;
   decision.save = saves || decision.stop;
   decision.evaluate = !decision.stop && evaluation_is_due(cadence, progress, saves);

@@ -22,10 +22,16 @@ std::string clock_text(double seconds) {
   return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
+SymptomLimits limits_of(const TrainingRun& run) {
+  return {.global_batch = run.config.train.global_batch,
+          .total_steps = run.progress.total_steps,
+          .is_softmax = run.config.strategy.loss == "softmax"};
+}
+
 }  // namespace
 
 Diagnostics::Diagnostics(const TrainingRun& run, TrainStep& step, const BatchLoader& loader)
-    : run_(run), step_(step), loader_(loader), window_(new_window()) {}
+    : run_(run), step_(step), loader_(loader), window_(new_window()), symptoms_(limits_of(run)) {}
 
 Diagnostics::Window Diagnostics::new_window() const {
   return {.timer = {}, .data_wait_s = loader_.counters().wait_s, .comm_wait_s = run_.communicator->wait_s()};
@@ -42,14 +48,15 @@ bool Diagnostics::is_due() const {
          progress.step == run_.start_step + 1;
 }
 
-void Diagnostics::after_step(const Batch& batch, const PairBatch& pairs, const StepResult& result, double lr) {
+std::optional<Error> Diagnostics::after_step(const Batch& batch, const PairBatch& pairs, const StepResult& result,
+                                             double lr) {
   window_.steps += 1;
   window_.text_tokens += tokens_of(pairs);
   window_.kept_patches = pairs.kept ? pairs.kept->size(1) : run_.model.image().patches();
-  if (!run_.device.is_cpu() && !is_due()) return;
+  if (!run_.device.is_cpu() && !is_due()) return std::nullopt;
   run_.communicator->synchronize();
-  check_finite(batch);
-  if (!is_due()) return;
+  if (const std::optional<Error> problem = problem_of(batch)) return problem;
+  if (!is_due()) return std::nullopt;
   if (step_.graph_refusal() != said_refusal_) {
     said_refusal_ = step_.graph_refusal();
     log_info("warning: train.cuda_graph is on, but there is no graph: {}", said_refusal_);
@@ -57,14 +64,16 @@ void Diagnostics::after_step(const Batch& batch, const PairBatch& pairs, const S
   const MetricsLine line = measure(result, lr);
   if (run_.world.rank() == 0) append_metrics(run_.request.folder.metrics_file(), line);
   say(line);
+  for (const std::string& symptom : symptoms_.observe(line, window_.steps)) log_info("warning: {}", symptom);
   window_ = new_window();
   say_bad_samples(line.bad_samples);
+  return std::nullopt;
 }
 
-void Diagnostics::check_finite(const Batch& batch) const {
+std::optional<Error> Diagnostics::problem_of(const Batch& batch) const {
   const auto in_a_row = run_.updater.counters.skipped_in_a_row.item<std::int64_t>();
-  if (in_a_row < run_.config.train.non_finite_limit) return;
-  throw input_error(
+  if (in_a_row < run_.config.train.non_finite_limit) return std::nullopt;
+  return input_error(
       "{} steps in a row with a gradient that is not finite, up to step {}; this rank's samples: {}. "
       "Lower optim.lr or look at these samples",
       in_a_row, run_.progress.step, fmt::join(batch.sample_ids, " "));

@@ -5,32 +5,27 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/stop_signal.hpp"
-#include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/train/agreement.hpp"
 #include "clip_hpc/train/diagnostics.hpp"
 #include "clip_hpc/train/explained_failures.hpp"
+#include "clip_hpc/train/rank_check.hpp"
 #include "clip_hpc/train/run_evaluation.hpp"
+#include "clip_hpc/train/saver.hpp"
 #include "clip_hpc/train/setup.hpp"
 
 namespace clip_hpc {
 namespace {
 
-void save(TrainingRun& run, Timer& since_checkpoint) {
-  run.communicator->synchronize();  // numbers are read from the device
-  save(run.world, run.request.folder, {run.model, run.updater}, run.progress, run.config.checkpoint, run.config_hash);
-  since_checkpoint.restart();
-}
-
-// Minutes are rank 0's: clocks differ.
-bool save_is_due(const TrainingRun& run, const Timer& since_checkpoint) {
-  const double minutes = run.config.checkpoint.every_minutes;
-  return run.world.rank() == 0 && minutes > 0 && since_checkpoint.seconds() > 60 * minutes;
-}
-
 int stopped(const TrainingRun& run) {
   log_info("stopped at step {} of {} on request; submit again to go on", run.progress.step, run.progress.total_steps);
   clear_shutdown_request();  // it is done
   return kExitStoppedCleanly;
+}
+
+// The same on all ranks: what was to be saved is saved first.
+[[noreturn]] void give_up(Saver& saver, const Error& problem) {
+  saver.finish();
+  throw problem;
 }
 
 int train_to_the_end(TrainingRun& run, bool& began) {
@@ -40,12 +35,12 @@ int train_to_the_end(TrainingRun& run, bool& began) {
   BatchLoader loader(loader_options(run));
   Diagnostics diagnostics(run, step, loader);
   Agreement agreement(run.world);
-  Timer since_checkpoint;
+  Saver saver(run);
   began = true;
   while (run.progress.step < run.progress.total_steps) {
     // 1. The batch of this step and rank: a function of seed and step alone.
     Batch batch = loader.next();
-    agreement.propose({.stop = shutdown_requested(), .save = save_is_due(run, since_checkpoint)});
+    agreement.propose(saver.proposal(shutdown_requested()));
     const PairBatch pairs = pair_batch(run, batch);
 
     // 2. Forward, backward, update. Nothing waits for the device.
@@ -55,19 +50,29 @@ int train_to_the_end(TrainingRun& run, bool& began) {
     run.progress.samples_seen += run.split.global();
 
     // 3. What all ranks do after this step. From here on nothing of theirs is on its way.
-    const Decision next = decide(run.cadence, run.progress, agreement.wait());
+    const Agreed agreed = agreement.wait();
+    const Decision next = decide(run.cadence, run.progress, agreed);
 
     // 4. What there is to say about it.
-    diagnostics.after_step(batch, pairs, result, lr);
+    if (const auto problem = diagnostics.after_step(batch, pairs, result, lr)) give_up(saver, *problem);
+    if (next.check_ranks) check_ranks_agree(run.world, run.model.arena(), run.progress.step);
     loader.recycle(std::move(batch));
 
     // 5. Save, evaluate, stop: in this order, so that nothing which happens in an evaluation costs steps.
-    if (next.save) save(run, since_checkpoint);
+    saver.after_step(agreed);
+    if (next.save) saver.begin();
+    if (next.evaluate || next.stop) saver.finish();
     const bool is_interrupted = next.evaluate && !evaluate(run);
-    if (is_interrupted && !next.save) save(run, since_checkpoint);
-    if (next.stop || is_interrupted) return stopped(run);
+    if (is_interrupted && !next.save) saver.begin();
+    if (next.stop || is_interrupted) {
+      saver.finish();
+      saver.report();
+      return stopped(run);
+    }
     if (next.evaluate) diagnostics.begin_anew();
   }
+  saver.finish();
+  saver.report();
   log_info("training done: {} steps, {} samples, {:.0f} s in this session", run.progress.step,
            run.progress.samples_seen, diagnostics.session_s());
   return evaluate(run) ? kExitDone : stopped(run);

@@ -34,6 +34,9 @@ void describe(OptionTable& table, TrainOptions& options) {
   table.add("train.deterministic", options.deterministic, "only kernels that give the same bits every time");
   table.add("train.forbid_waits", options.forbid_waits,
             "for developers: end the run where a step would wait for the GPU");
+  table.add("train.check_ranks_every", options.check_ranks_every,
+            "every so many steps, compare the weights of all ranks, and stop the run when one has drifted; 0: never",
+            at_least(0));
   table.add("train.non_finite_limit", options.non_finite_limit,
             "steps in a row with a gradient that is not finite after which the run stops", at_least(1));
 }

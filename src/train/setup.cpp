@@ -11,7 +11,6 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
-#include "clip_hpc/base/stop_signal.hpp"
 #include "clip_hpc/base/version.hpp"
 #include "clip_hpc/eval/jobs/evaluate_all.hpp"
 #include "clip_hpc/ops/linear.hpp"
@@ -27,7 +26,6 @@ const RunConfig& with_process_settings(World& world, const RunConfig& config) {
   at::set_num_threads(compute_threads(world, config.train.threads));
   at::globalContext().setDeterministicAlgorithms(config.train.deterministic, false);
   at::globalContext().setDeterministicFillUninitializedMemory(false);  // a pass over every new tensor, for debugging
-  install_shutdown_signals();
   return config;
 }
 
@@ -74,6 +72,21 @@ RunCost cost_of(const TrainingRun& run) {
           .context = text.context()};
 }
 
+std::string where_it_is(const StackProbe& stack) {
+  const std::vector<std::string> frames = stack.frames();
+  return frames.empty() ? "" : fmt::format("\n  it is in {}", fmt::join(frames, "\n  called by "));
+}
+
+std::string what_a_kill_loses(const CheckpointOptions& options) {
+  std::vector<std::string> bounds;
+  if (options.every_minutes > 0) bounds.push_back(fmt::format("{} minutes", options.every_minutes));
+  if (options.every_steps > 0) bounds.push_back(fmt::format("{} steps", options.every_steps));
+  if (bounds.empty())
+    return "warning: no checkpoint before the end (checkpoint.every_minutes = 0): a kill loses everything";
+  return fmt::format("a kill loses at most {} of training, and what was trained while the last checkpoint was written",
+                     fmt::join(bounds, " or "));
+}
+
 // Collective.
 void write_origin(const TrainingRun& run) {
   const TrainRequest& request = run.request;
@@ -87,9 +100,10 @@ void write_origin(const TrainingRun& run) {
   const std::vector<std::string> hosts = run.world.gather_strings(run.world.host_name());
   const RunCost cost = cost_of(run);
   if (run.world.rank() == 0) {
-    append_provenance(request.folder.provenance_file(),
-                      {program_version(), git_commit(), library_versions(run.device), hosts, run.world.size(),
-                       utc_now(), request.command_line, run.config_hash, cost});
+    append_provenance(
+        request.folder.provenance_file(),
+        {program_version(), git_commit(), library_versions(run.device), hosts, run.world.size(), utc_now(),
+         request.command_line, hash_of_config(request.config_text), cost, request.branch_of.path.native()});
   }
 }
 
@@ -100,8 +114,15 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       request(asked),
       config(with_process_settings(of, asked.config)),
       device(std::move(where)),
-      watchdog(world.in_flight(), config.comm.timeout_s,
-               [&asked](const std::string& text) { leave_hung_run(text, lost_peer_kind(asked.folder)); }),
+      watchdog(
+          world.in_flight(), config.comm.timeout_s,
+          [this](const std::string& text) {
+            leave_hung_run(text + where_it_is(stack), lost_peer_kind(request.folder));
+          },
+          [this](const std::string& text) {
+            if (world.size() > 1)
+              log_warn("rank {} on {} {}{}", world.rank(), world.host_name(), text, where_it_is(stack));
+          }),
       data(open_data(config)),
       tokenizer(Tokenizer::load(data.sets[0]->folder() / kTokenizerFileName)),
       strategy(make_strategy(config.strategy)),
@@ -113,12 +134,18 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       host_communicator(device.is_cpu() ? nullptr : make_mpi_communicator(world, {.timeout_s = config.comm.timeout_s})),
       split(even_split(config.train.global_batch, world.size(), world.rank(), "train.global_batch")),
       cadence{config.train.global_batch, config.checkpoint.every_steps, config.eval.every_samples,
-              config.eval.at_checkpoints},
-      config_hash(hash_of_config(asked.config_text)) {
+              config.eval.at_checkpoints, config.train.check_ranks_every},
+      identity(identity_of(config, data, model.config(), total_steps(config.train, data.epoch_samples))) {
   model.image().check_trainable();
   for (const Phase& one : strategy.phases)
     one.kept_patches(model.image().patches());  // throws where none can be left out
   model.recompute_blocks(config.train.recompute);
+}
+
+Json about_run(const TrainingRun& run) {
+  Json about = {{"config_hash", hash_of_config(run.request.config_text)}};
+  write_identity(about, run.identity);
+  return about;
 }
 
 bool TrainingRun::packs_captions() const {
@@ -126,7 +153,13 @@ bool TrainingRun::packs_captions() const {
 }
 
 void start_or_resume(TrainingRun& run) {
-  run.progress = resume(run.world, run.request.folder, run.request.resume, {run.model, run.updater}, run.config_hash);
+  const TrainRequest& request = run.request;
+  const bool begins_branch = !request.branch_of.path.empty() && request.folder.checkpoint_steps().empty();
+  const RunFolder& origin = begins_branch ? request.branch_of : request.folder;
+  const auto check = [&](const std::filesystem::path& checkpoint, const Json& about) {
+    check_continues(origin, checkpoint, about, run.identity, begins_branch);
+  };
+  run.progress = resume(run.world, request.folder, {origin, request.resume}, {run.model, run.updater}, check);
   if (run.progress.step == 0) {
     run.model.initialise(run.config.model.init, run.seed());
     run.updater.average.restart();
@@ -139,7 +172,7 @@ void start_or_resume(TrainingRun& run) {
         "batch that the run began with, or --resume none",
         run.progress.samples_seen, run.progress.step, global_batch);
   }
-  run.progress.total_steps = total_steps(run.config.train, run.data.epoch_samples);
+  run.progress.total_steps = run.identity.total_steps;
   run.start_step = run.progress.step;
   write_origin(run);
 }
@@ -167,6 +200,7 @@ void announce(const TrainingRun& run) {
   if (run.progress.step > 0) {
     log_info("resumed from step {} ({} samples seen)", run.progress.step, run.progress.samples_seen);
   }
+  log_info("{}", what_a_kill_loses(run.config.checkpoint));
   if (!run.device.why_cpu.empty()) {
     log_info("warning: on the processor, though there is a driver: {}", run.device.why_cpu);
   }

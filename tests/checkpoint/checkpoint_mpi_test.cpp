@@ -2,11 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
 #include <fstream>
 #include <functional>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/checkpoint/checkpoint_writer.hpp"
 #include "clip_hpc/checkpoint/state_file.hpp"
 #include "tests/checkpoint/shared_folder.hpp"
 #include "tests/mpi_test.hpp"
@@ -28,17 +33,6 @@ CheckpointContent empty_content() {
   return content;
 }
 
-CheckpointContent make_content(double seed) {
-  CheckpointContent content = empty_content();
-  for (const NamedBuffer& buffer : content.buffers) {
-    buffer.tensor.copy_(at::arange(buffer.length(), at::kFloat).mul(0.37).add(seed).sin());
-    seed += 1;
-  }
-  content.weights = {{"w", at::arange(6, at::kFloat).view({2, 3})}};
-  content.about = {{"step", 7}, {"samples_seen", 70}};
-  return content;
-}
-
 ParameterSpec spec_of(const std::string& name, const std::vector<std::int64_t>& shape, std::int64_t offset) {
   ParameterSpec spec;
   spec.name = name;
@@ -48,12 +42,31 @@ ParameterSpec spec_of(const std::string& name, const std::vector<std::int64_t>& 
   return spec;
 }
 
+CheckpointContent make_content(double seed) {
+  CheckpointContent content = empty_content();
+  for (const NamedBuffer& buffer : content.buffers) {
+    buffer.tensor.copy_(at::arange(buffer.length(), at::kFloat).mul(0.37).add(seed).sin());
+    seed += 1;
+  }
+  content.layout = {spec_of("w", {2, 3}, 0)};
+  content.about = {{"step", 7}, {"samples_seen", 70}};
+  content.counts = {{"applied", at::full({}, 6, at::kLong)}, {"skipped", at::full({}, 1, at::kLong)}};
+  return content;
+}
+
+Json about_of(const CheckpointContent& content) {
+  Json about = content.about;
+  about.update({{"applied", 6}, {"skipped", 1}});
+  return about;
+}
+
 // The part of a rank; what is short, every rank has as a whole.
 CheckpointContent share_of(const CheckpointContent& whole, int part, int parts) {
   const ArenaSlice slice = arena_slice(kNumel, {part, parts});
   CheckpointContent content;
   content.layout = {spec_of("a", {3, 7}, 0), spec_of("b", {kNumel - 21}, 21)};
   content.about = whole.about;
+  content.counts = whole.counts;
   for (const NamedBuffer& buffer : whole.buffers) {
     if (buffer.length() == kNumel) {
       content.buffers.push_back(
@@ -80,7 +93,7 @@ TEST(Checkpoint, EveryRankGetsBackEveryBit) {
   ASSERT_TRUE(info.about) << info.problem;
   EXPECT_EQ(info.about->at("step"), 7);
   const CheckpointContent read = empty_content();
-  EXPECT_EQ(restore_checkpoint(folder / "step_000000007", read.buffers), written.about);
+  EXPECT_EQ(restore_checkpoint(folder / "step_000000007", read.buffers), about_of(written));
   expect_same(read, written);
   const Json buffers = read_json_file(folder / "step_000000007/manifest.json").at("buffers");
   for (const auto& [name, numel] : {std::pair{"m", kNumel}, {"rows", std::int64_t{17}}, {"scalar", std::int64_t{1}}}) {
@@ -101,7 +114,7 @@ TEST(Checkpoint, SharedStateIsWrittenAndReadInParts) {
   EXPECT_TRUE(at::equal(weights[0].second, whole.buffers[0].tensor.narrow(0, 0, 21).view({3, 7})));
   EXPECT_TRUE(at::equal(weights[1].second, whole.buffers[0].tensor.narrow(0, 21, kNumel - 21)));
   const CheckpointContent read = empty_content();
-  EXPECT_EQ(restore_checkpoint(path, read.buffers), whole.about);
+  EXPECT_EQ(restore_checkpoint(path, read.buffers), about_of(whole));
   expect_same(read, whole);
   for (const int parts : {1, 2, 5, 100}) {
     for (int part = 0; part < parts; ++part) {
@@ -169,6 +182,7 @@ TEST(Checkpoint, AManifestThatDoesNotFitIsRefused) {
     test_world().barrier();
     on_rank_0([&] {
       Json manifest = good;
+      manifest.erase("xxh64");  // as an older version wrote it
       change(manifest);
       write_json_file(manifest_file, manifest);
     });
@@ -189,6 +203,63 @@ TEST(Checkpoint, AManifestThatDoesNotFitIsRefused) {
   fails("manifest.json", [](Json& manifest) { manifest.erase("buffers"); });
   fails("manifest.json", [&](Json& manifest) { slices(manifest, "m")[0]["begin"] = "zero"; });
   fails("manifest.json", [&](Json& manifest) { slices(manifest, "m")[0].erase("xxh64"); });
+  fails("manifest.json", [](Json& manifest) { manifest.erase("about"); });
+  fails("manifest.json", [](Json& manifest) { manifest["about"] = 3; });
+  fails("step = \"seven\"", [](Json& manifest) { manifest["about"]["step"] = "seven"; });
+  fails("applied = -1", [](Json& manifest) { manifest["about"]["applied"] = -1; });
+  fails("do not add up", [](Json& manifest) { manifest["about"]["applied"] = 2; });
+  fails("optimizer is no text", [](Json& manifest) { manifest["about"]["optimizer"] = 3; });
+  fails("its checksum does not match", [&](Json& manifest) {
+    manifest = good;
+    manifest["about"]["samples_seen"] = 71;
+  });
+}
+
+// The state changes while a checkpoint of it is written.
+TEST(CheckpointWriter, WritesWhatWasThereWhenItBegan) {
+  const SharedFolder folder;
+  World& world = test_world();
+  CheckpointContent live = make_content(0.5);
+  const CheckpointContent wanted = make_content(0.5);
+  CheckpointWriter writer(world);
+  EXPECT_FALSE(writer.waits_for_parts());
+  for (const std::int64_t step : {1, 2, 3}) {  // the memory of the copy is used again
+    for (std::size_t i = 0; i < live.buffers.size(); ++i) live.buffers[i].tensor.copy_(wanted.buffers[i].tensor * step);
+    writer.begin(folder / fmt::format("step_{}", step), live);
+    EXPECT_TRUE(writer.waits_for_parts());
+    for (const NamedBuffer& buffer : live.buffers) buffer.tensor.fill_(-1);
+    live.counts[0].second.fill_(99);
+    if (step == 2) {  // as the loop does, step by step
+      std::array<std::int64_t, 1> writing{1};
+      while (writing[0] != 0) {
+        writing = {writer.is_writing() ? 1 : 0};
+        world.all_reduce_max(writing);
+      }
+      writer.advance();
+      EXPECT_FALSE(writer.waits_for_parts());
+    }
+    live.counts[0].second.fill_(6);
+  }
+  writer.finish();
+  for (const std::int64_t step : {1, 2, 3}) {
+    const CheckpointContent read = empty_content();
+    const Json about = restore_checkpoint(folder / fmt::format("step_{}", step), read.buffers);
+    EXPECT_EQ(about.at("applied"), 6);
+    for (std::size_t i = 0; i < wanted.buffers.size(); ++i) {
+      EXPECT_TRUE(at::equal(read.buffers[i].tensor, wanted.buffers[i].tensor * step)) << step;
+    }
+  }
+}
+
+TEST(CheckpointWriter, StorageThatDoesNotAnswerIsTold) {
+  const SharedFolder folder;
+  std::atomic<int> told{0};
+  CheckpointWriter writer(test_world(), {.timeout_s = 0.05,
+                                         .on_hang = [&](const std::string&) { ++told; },
+                                         .on_complete = [](double) { usleep(300000); }});
+  writer.begin(folder / "step_1", make_content(1));
+  writer.finish();
+  EXPECT_EQ(told > 0, test_world().rank() == 0);
 }
 
 TEST(Checkpoint, AStateFileThatIsNoneIsRefused) {

@@ -60,7 +60,8 @@ TEST_F(SchemaOne, ItIsReadToTheBit) {
     OptimOptions options;
     options.ema = 0.9;
     Updater updater(model.arena(), options);
-    const Progress progress = resume(test_world(), RunFolder{folder_ / "run"}, "auto", {model, updater}, "");
+    const Progress progress =
+        resume(test_world(), RunFolder{folder_ / "run"}, {RunFolder{folder_ / "run"}}, {model, updater}, {});
     EXPECT_EQ(progress.step, kStep);
     EXPECT_EQ(progress.samples_seen, 128);
     EXPECT_EQ(updater.counters.applied.item<std::int64_t>(), kStep);
@@ -114,7 +115,7 @@ TEST_F(SchemaOne, AnotherOptimizerIsRefused) {
   Updater updater(model.arena(), {});
   updater.name = "another";
   test::expect_error(ErrorKind::input, {"step_000000004", "adamw", "another"}, [&] {
-    resume(test_world(), RunFolder{folder_ / "run"}, "auto", {model, updater}, "");
+    resume(test_world(), RunFolder{folder_ / "run"}, {RunFolder{folder_ / "run"}}, {model, updater}, {});
   });
   test_world().barrier();
 }

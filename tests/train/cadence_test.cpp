@@ -33,6 +33,14 @@ TEST(Cadence, AStopSavesAndLeavesTheEvaluationToTheNextSession) {
   EXPECT_TRUE(decide(both, after(3), {.stop = true}).save);
 }
 
+TEST(Cadence, RanksAreComparedEverySoManyStepsAndAtTheEnd) {
+  const Cadence every_30{.global_batch = kBatch, .check_ranks_every_steps = 30};
+  for (const std::int64_t step : {1, 29, 30, 60, 99, 100}) {
+    EXPECT_EQ(decide(every_30, after(step), {}).check_ranks, step % 30 == 0 || step == 100) << step;
+    EXPECT_FALSE(decide({.global_batch = kBatch}, after(step), {}).check_ranks);
+  }
+}
+
 TEST(Cadence, TheLastStepIsNotStopped) {
   const Decision last = decide({.global_batch = kBatch, .evaluate_at_checkpoints = true}, after(100), {.stop = true});
   EXPECT_TRUE(last.save);

@@ -33,6 +33,22 @@ TEST(Watchdog, NamesTheOperationThatLastsTooLong) {
   EXPECT_NE(text.find("comm.timeout_s = 0.1"), std::string::npos) << text;
 }
 
+TEST(Watchdog, TellsThatItsOwnRankIsSilentBeforeTheOthersGiveUp) {
+  const auto slot = std::make_shared<InFlight>();
+  std::atomic<int> told{0};
+  std::string text;
+  { const InFlightMark mark(*slot, "all_reduce"); }
+  const Watchdog watchdog(
+      slot, 0.2, [](const std::string&) { FAIL() << "nothing is being communicated"; },
+      [&](const std::string& what) {
+        text = what;
+        ++told;
+      });
+  std::this_thread::sleep_for(700ms);
+  EXPECT_EQ(told, 1);  // once
+  EXPECT_NE(text.find("its last was all_reduce (operation 1)"), std::string::npos) << text;
+}
+
 TEST(Watchdog, ALostPeerIsWorthAnotherTryOnlyWithACheckpointAndLeave) {
   const Scratch scratch;
   const RunFolder folder{scratch / "run"};

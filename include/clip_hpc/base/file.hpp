@@ -35,6 +35,7 @@ class FileDescriptor {
   ~FileDescriptor();
   int get() const { return fd_; }
   std::uint64_t size_bytes() const;
+  bool is_regular() const;  // no folder, pipe or device
 
  private:
   int fd_ = -1;

@@ -16,6 +16,7 @@ struct LogOptions {
 };
 
 void start_log(const LogOptions& options);
+bool is_logging_rank();                   // whether log_line says anything
 void log_line(std::string_view text);     // progress and results; rank 0
 void log_warning(std::string_view text);  // any rank, prefixed "warning:" and the rank
 

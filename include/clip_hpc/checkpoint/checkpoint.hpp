@@ -26,18 +26,20 @@ struct CheckpointOptions {
   double every_minutes = 10;     // 0: not by time
   std::int64_t keep = 2;
   std::int64_t keep_every = 0;  // steps that are kept for ever; 0: none
+  double timeout_s = 600;       // of storage that does not answer; 0: none
 };
 void describe(OptionTable& table, CheckpointOptions& options);
 
 struct CheckpointContent {
   std::vector<NamedBuffer> buffers;   // master, what the optimizer keeps, and ema where weights are averaged
-  NamedTensors weights;               // open_clip's names; where a rank has only a part of them, none
   NamedTensors model_buffers;         // those that are exported beside the parameters: BatchNorm's statistics
-  std::vector<ParameterSpec> layout;  // how to find weights in the buffers "master" and "ema"
-  Json about;  // step, samples_seen, applied, skipped, config_hash, model, layout: returned as it was given
+  std::vector<ParameterSpec> layout;  // how to find open_clip's weights in the buffers "master" and "ema"
+  std::vector<std::pair<std::string, at::Tensor>> counts;  // int64, on any device: go into `about` under their names
+  Json about;  // step, samples_seen, config_hash, model, layout: returned as it was given, with the counts
 };
 
-// Collective. Either all ranks return or all throw the same, mostly storage.
+// Collective. Either all ranks return or all throw the same, mostly storage. Beside the training:
+// checkpoint_writer.hpp.
 void save_checkpoint(World& world, const std::filesystem::path& folder, const CheckpointContent& content);
 
 // Each rank reads the slices that its buffers need and checks them whole. Throws storage, naming the file, when

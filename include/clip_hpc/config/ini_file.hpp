@@ -25,6 +25,8 @@ struct IniLine {
 Error at_line(const std::filesystem::path& file, int number, const std::string& what);  // input, "FILE:LINE: what"
 
 // Throws input, with at_line, where a line is neither a section nor `key = value`. `file` names the text in the error.
+std::string full_key_of(const IniLine& line);  // section.key
+
 std::vector<IniLine> parse_ini(std::string_view text, const std::filesystem::path& file);
 
 // `what` and `option` say in the error which file it is and where its name comes from: "the suite", "--suite".

@@ -33,6 +33,7 @@ struct Provenance {
   std::vector<std::string> command_line;
   std::string config_hash;      // hash_of_config of config.cfg
   std::optional<RunCost> cost;  // runs of older versions have none
+  std::string branch_of;        // the run folder from whose checkpoint this run was started; empty: none
 };
 
 std::string hash_of_config(std::string_view dump);  // xxh64, 16 digits

@@ -9,6 +9,7 @@
 namespace clip_hpc {
 
 inline constexpr const char* kFollowResults = "results_follow.json";
+inline constexpr const char* kAsideMark = ".aside_";  // RUN.aside_TIME: kept when a run of that name began anew
 
 struct RunFolder {
   std::filesystem::path path;
@@ -20,6 +21,7 @@ struct RunFolder {
   std::filesystem::path provenance_file() const { return path / "provenance.json"; }
   std::filesystem::path metrics_file() const { return path / "metrics.jsonl"; }
   std::filesystem::path results_file() const { return path / results; }
+  std::filesystem::path lease_file() const { return path / "trainer.lease"; }  // who trains here, while somebody does
   std::filesystem::path log_file() const { return path / "log.txt"; }
   std::filesystem::path checkpoints_dir() const { return path / "checkpoints"; }
   std::filesystem::path checkpoint_path(std::int64_t step) const;  // checkpoints/step_%09d
@@ -32,7 +34,7 @@ struct RunFolder {
 };
 
 // `root` itself when it is a run folder, else all run folders below it (three levels), sorted by path.
-// Throws input when `root` is not a folder.
+// Runs that were set aside are left out. Throws input when `root` is not a folder.
 std::vector<RunFolder> find_run_folders(const std::filesystem::path& root);
 
 }  // namespace clip_hpc

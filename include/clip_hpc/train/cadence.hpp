@@ -12,14 +12,16 @@ struct Cadence {
   std::int64_t save_every_steps = 0;        // 0: not by steps
   std::int64_t evaluate_every_samples = 0;  // 0: not by samples
   bool evaluate_at_checkpoints = false;
+  std::int64_t check_ranks_every_steps = 0;  // 0: never
 };
 
 struct Agreed {  // by all ranks, after a step
   bool stop = false, save = false;
+  bool writing = false, save_failed = false;  // the checkpoint that is under way
 };
 
 struct Decision {
-  bool save = false, evaluate = false, stop = false;  // in this order
+  bool check_ranks = false, save = false, evaluate = false, stop = false;  // in this order
 };
 
 // The last step saves and does not stop: training is done, and its evaluation follows the loop. A run that stops saves

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 
+#include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/data/loading/loader.hpp"
 #include "clip_hpc/run/metrics.hpp"
 #include "clip_hpc/train/setup.hpp"
+#include "clip_hpc/train/symptoms.hpp"
 
 namespace clip_hpc {
 
@@ -17,8 +20,9 @@ class Diagnostics {
   Diagnostics(const TrainingRun& run, TrainStep& step, const BatchLoader& loader);
 
   // Collective, with nothing on its way between the ranks. Reads numbers from the device only where a line is due, or
-  // where reading costs nothing. Throws input when train.non_finite_limit steps in a row had no finite gradient.
-  void after_step(const Batch& batch, const PairBatch& pairs, const StepResult& result, double lr);
+  // where reading costs nothing. Returns on all ranks why the run must end: train.non_finite_limit steps in a row had
+  // no finite gradient.
+  std::optional<Error> after_step(const Batch& batch, const PairBatch& pairs, const StepResult& result, double lr);
 
   void begin_anew();  // the time since the last line is not training's
   double session_s() const { return session_.seconds(); }
@@ -31,7 +35,7 @@ class Diagnostics {
   };
   Window new_window() const;
   bool is_due() const;
-  void check_finite(const Batch& batch) const;
+  std::optional<Error> problem_of(const Batch& batch) const;
   MetricsLine measure(const StepResult& result, double lr);
   void say(const MetricsLine& line);
   void say_bad_samples(std::int64_t bad);
@@ -44,6 +48,7 @@ class Diagnostics {
   std::string said_refusal_;
   std::int64_t said_bad_samples_ = 0;
   std::set<std::uint64_t> said_bad_ids_;
+  Symptoms symptoms_;
 };
 
 }  // namespace clip_hpc

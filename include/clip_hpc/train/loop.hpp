@@ -1,6 +1,7 @@
 // One training run from configuration to results: read src/train/loop.cpp like the method section of a paper.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,9 @@ struct TrainRequest {
   RunConfig config;
   std::string config_text;  // the resolved INI, written to the run folder
   RunFolder folder;
-  std::string resume = "auto";  // auto, none, or the path of a checkpoint
+  std::string resume = "auto";         // auto, none, or the path of a checkpoint
+  RunFolder branch_of;                 // the run whose checkpoint a branch starts from; no path: this is no branch
+  std::function<bool()> holds_folder;  // whether this program still has the run folder to itself; empty: nobody asks
   std::vector<std::string> command_line;
 };
 

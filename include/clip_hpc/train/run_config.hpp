@@ -31,6 +31,7 @@ struct TrainOptions {
   std::int64_t threads = 0;
   bool deterministic = true;
   bool forbid_waits = false;
+  std::int64_t check_ranks_every = 1000;
   std::int64_t non_finite_limit = 10;
 };
 void describe(OptionTable& table, TrainOptions& options);

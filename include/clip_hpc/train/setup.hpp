@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "clip_hpc/base/stack_probe.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
 #include "clip_hpc/comm/batch_split.hpp"
 #include "clip_hpc/comm/device.hpp"
@@ -16,6 +17,7 @@
 #include "clip_hpc/strategy/strategy.hpp"
 #include "clip_hpc/text/tokenizer.hpp"
 #include "clip_hpc/train/cadence.hpp"
+#include "clip_hpc/train/identity.hpp"
 #include "clip_hpc/train/loop.hpp"
 #include "clip_hpc/train/pair_batch.hpp"
 #include "clip_hpc/train/session.hpp"
@@ -35,6 +37,7 @@ struct TrainingRun {
   const TrainRequest& request;
   const RunConfig& config;
   ComputeDevice device;
+  StackProbe stack;  // of the thread that trains
   Watchdog watchdog;
   TrainingData data;
   Tokenizer tokenizer;
@@ -45,7 +48,7 @@ struct TrainingRun {
   std::unique_ptr<Communicator> host_communicator;  // of tensors in host memory; null: the other one
   BatchSplit split;
   Cadence cadence;
-  std::string config_hash;
+  RunIdentity identity;
   Progress progress;            // the only thing that changes from step to step, beside weights and optimizer
   std::int64_t start_step = 0;  // of this session
   AttentionChoice attention;
@@ -57,7 +60,11 @@ struct TrainingRun {
   bool packs_captions() const;  // padding between captions is left out of the text tower
 };
 
-// Collective. New weights, or the newest complete checkpoint; writes config.cfg, provenance.json and the tokenizer.
+// What goes into each checkpoint of the run, beside its state.
+Json about_run(const TrainingRun& run);
+
+// Collective. New weights, or the newest complete checkpoint of this run or of the one it branches from; writes
+// config.cfg, provenance.json and the tokenizer.
 void start_or_resume(TrainingRun& run);
 
 // Collective. Chooses the attention kernel, measures what utilisation is compared with, and says what is about to run.

@@ -19,7 +19,10 @@ class Watchdog {
  public:
   // Calls `on_hang` once, from the watching thread, when one operation has lasted longer than `timeout_s`. The text
   // names the operation and its number among this rank's operations: ranks with other numbers have lost step.
-  Watchdog(std::shared_ptr<InFlight> in_flight, double timeout_s, std::function<void(const std::string&)> on_hang);
+  // Calls `on_silence` when this rank has begun none for that long, so that the others may be waiting for it. It is
+  // told first: who waits gives it a moment.
+  Watchdog(std::shared_ptr<InFlight> in_flight, double timeout_s, std::function<void(const std::string&)> on_hang,
+           std::function<void(const std::string&)> on_silence = {});
   ~Watchdog() = default;  // stops and joins
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
@@ -29,7 +32,7 @@ class Watchdog {
 
   std::shared_ptr<InFlight> in_flight_;
   double timeout_s_;
-  std::function<void(const std::string&)> on_hang_;
+  std::function<void(const std::string&)> on_hang_, on_silence_;
   std::jthread thread_;  // last: it uses the others
 };
 

@@ -196,7 +196,7 @@ bool evaluate_step(Job& job, const EvalOptions& options, std::int64_t step) {
 
 int follow(World& world, const FollowRequest& request) {
   const ComputeDevice device = prepare_evaluation(world, request.source);
-  install_shutdown_signals();
+  const OrderlyStop between_evaluations;
   Job job{world,
           request,
           device,

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/process.hpp"
 #include "study/command_parts.hpp"
 #include "study/study_commands.hpp"
 
@@ -50,7 +51,7 @@ int command_cancel(const std::vector<std::string>& arguments) {
     const std::string command = fmt::format("scancel {}", fmt::join(jobs, " "));
     fmt::print("{}\n", command);
     std::fflush(stdout);
-    if (std::system(command.c_str()) != 0) throw comm_error("scancel failed: see above");
+    if (run_shell(command) != 0) throw comm_error("scancel failed: see above");
     is_something = true;
   }
   if (!is_something) fmt::print("nothing of {} is queued or runs here\n", study.path.native());

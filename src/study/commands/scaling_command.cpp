@@ -1,10 +1,10 @@
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/process.hpp"
+#include "clip_hpc/base/stop_signal.hpp"
 #include "clip_hpc/base/text.hpp"
 #include "clip_hpc/study/cost.hpp"
 #include "clip_hpc/study/scaling.hpp"
@@ -37,8 +37,7 @@ int scale_locally(const std::filesystem::path& folder, const ScalingPlan& plan,
   for (const ScalingPoint& point : points) {
     const std::filesystem::path log = folder / "log" / (point.name() + ".log");
     const std::string command = fmt::format("{} >'{}' 2>&1", local_command(folder, plan, point), log.native());
-    const int status = std::system(command.c_str());
-    if (status == 0) {
+    if (run_shell(command) == 0) {
       fmt::print("{}: done\n", point.name());
     } else {
       ++failed;
@@ -50,7 +49,7 @@ int scale_locally(const std::filesystem::path& folder, const ScalingPlan& plan,
       fmt::print("{}: failed: {}; {} has the rest\n", point.name(), reason, log.native());
     }
     std::fflush(stdout);
-    if (WIFSIGNALED(status)) break;  // Ctrl-C went to the shell
+    if (shutdown_requested()) break;
   }
   return failed;
 }
@@ -163,7 +162,10 @@ int command_scaling(const std::vector<std::string>& arguments) {
     for (const ScalingPoint& point : missing) fmt::print("{}\n", local_command(folder, plan, point));
     return kExitDone;
   }
-  if (words.is_local()) return scale_locally(folder, plan, missing) == 0 ? kExitDone : 1;
+  if (words.is_local()) {
+    const int failed = scale_locally(folder, plan, missing);
+    return shutdown_requested() ? kExitStoppedCleanly : failed == 0 ? kExitDone : 1;
+  }
   submit_jobs(folder, scaling_script(folder, plan, missing, words.time), words.is_dry, "scaling");
   return kExitDone;
 }

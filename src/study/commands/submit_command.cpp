@@ -4,6 +4,7 @@
 #include <map>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/stop_signal.hpp"
 #include "clip_hpc/study/local.hpp"
 #include "study/command_parts.hpp"
 #include "study/study_commands.hpp"
@@ -92,6 +93,7 @@ int command_submit(const std::vector<std::string>& arguments) {
   const auto is_missing = [](const PrepareStep& step) { return !std::filesystem::exists(step.path); };
   if (local.at_once > 0 && std::ranges::any_of(plan.grid.prepare, is_missing)) {
     prepare_locally(study, local);
+    if (shutdown_requested()) return kExitStoppedCleanly;
     plan = plan_of(grid_file, rate_file);  // the sets say now how many samples they hold
     write_study(study, plan);
   }
