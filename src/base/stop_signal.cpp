@@ -80,11 +80,15 @@ bool insists(const Request& before, int signal) {
 
 }  // namespace
 
+void block_stop_signals() {
+  const sigset_t set = stop_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
 void watch_stop_signals() {
   static std::atomic<bool> is_watched{false};
   if (is_watched.exchange(true)) return;
-  const sigset_t set = stop_signals();
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  block_stop_signals();
   // Programs that a library starts by fork (MPI's helper of a rank without mpirun) shall die when they are asked to.
   ::pthread_atfork(nullptr, nullptr, [] { let_through(stop_signals()); });
   std::thread(wait_for_signals).detach();

@@ -6,6 +6,9 @@
 
 namespace clip_hpc {
 
+// Blocks them in this thread; for .preinit_array, so that a signal while libraries are initialised waits.
+void block_stop_signals();
+
 // First thing in main, before there is another thread. Children must be started with base/process, which gives them
 // unblocked signals.
 void watch_stop_signals();

@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# A signal at a random moment of every program: it ends within 5 s, with 75, and the same command continues to the same
+# result. Training in fp32 and bf16 on all compute threads is stopped and resumed until its end.
+# shellcheck source=tests/campaign/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+new_scratch
+cd "$scratch" || exit 1
+export OMP_NUM_THREADS=2 # products on several threads, as users have them
+failures=0
+bad() { # WHAT OUTCOME [FILE]
+  row "$1" "$2"
+  failures=$((failures + 1))
+  echo "$1: $2"
+  if [[ ${3:-} ]]; then tail -n 5 "$3"; fi
+}
+
+make_tiny "$scratch" || exit 1
+sed -i 's/"width": 32, "patch_size": 8/"width": 128, "patch_size": 4/; s/"head_width": 16/"head_width": 32/' tiny.json
+
+# Started, signalled after a while, waited for. Sets code; 137 where 5 s were not enough.
+hit() { # SECONDS SIGNAL COMMAND...
+  local after=$1 signal=$2 pid
+  shift 2
+  "$@" >log 2>&1 &
+  pid=$!
+  sleep "$after"
+  kill -s "$signal" "$pid" 2>/dev/null
+  local tick
+  for ((tick = 0; tick < 100; tick++)); do
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.05
+  done
+  kill -s KILL "$pid" 2>/dev/null
+  wait "$pid" 2>/dev/null
+  code=$?
+}
+
+# The first tenth of a second loads libraries: whoever is hit there dies of the signal before it is a program.
+is_too_early() { # NAME
+  ((code > 128 && code != 137)) && [[ ! -s log ]] && row "$1" 'while its libraries were loaded'
+}
+
+# --- training: stopped again and again, until its end ---------------------------------------------------------------
+train=("$clip_hpc" --config tiny.cfg --set eval.data= --set train.samples=12800 --set train.global_batch=128
+  --set checkpoint.every_minutes=0)
+for precision in fp32 bf16; do
+  "${train[@]}" --set train.precision=$precision --run-dir whole_$precision >log 2>&1 || { cat log; exit 1; }
+  trials=0 runs=0
+  while ((trials < count)); do
+    run=run_${precision}_$runs
+    command=("${train[@]}" --set train.precision=$precision --run-dir "$run")
+    until ((trials >= count)); do
+      hit "$(between 200 2500)" "$(pick USR1 TERM INT)" "${command[@]}"
+      trials=$((trials + 1))
+      case $code in
+        75) row "train $precision" 'stopped, 75' ;;
+        0) row "train $precision" 'at its end already, 0'; break ;;
+        *) is_too_early "train $precision" || bad "train $precision" "exit code $code" log ;;
+      esac
+    done
+    "${command[@]}" >log 2>&1 || bad "train $precision" "resumed, then exit code $?" log
+    for file in model.safetensors state.h5; do
+      cmp -s "$run"/checkpoints/step_000000100/$file whole_$precision/checkpoints/step_000000100/$file ||
+        bad "train $precision" "other bits in $file"
+    done
+    row "train $precision" 'run to its end, the same bits'
+    rm -rf "$run"
+    runs=$((runs + 1))
+  done
+done
+
+# --- everything else ------------------------------------------------------------------------------------------------
+# COMMAND writes OUTPUT; it is timed once, then hit somewhere in that time, then run again to its end.
+program() { # NAME OUTPUT COMMAND...
+  local name=$1 output=$2 start whole_ms wanted i
+  shift 2
+  rm -rf "$output"
+  start=$(date +%s%3N)
+  "$@" >log 2>&1 || { bad "$name" "undisturbed: exit code $?" log; return; }
+  whole_ms=$(($(date +%s%3N) - start))
+  wanted=$(content_of "$output")
+  for ((i = 0; i < count; i++)); do
+    rm -rf "$output"
+    hit "$(between 30 "$whole_ms")" "$(pick USR1 TERM INT)" "$@"
+    case $code in
+      75) row "$name" 'stopped, 75' ;;
+      0) row "$name" 'at its end already, 0'; continue ;;
+      *) is_too_early "$name" || bad "$name" "exit code $code" log; continue ;;
+    esac
+    # It may have been hit between its last write and its end: then it says that its output is there.
+    "$@" >log 2>&1 || grep -qE 'exists|already holds' log || bad "$name" "again: exit code $?" log
+    [[ $(content_of "$output") == "$wanted" ]] || bad "$name" 'another result' log
+  done
+}
+model=whole_fp32
+# Tars of captioned pictures, out of the packed letters.
+make_tars() {
+  "$clip_hpc" pack --to clip_benchmark --input greek/train --type retrieval --output wds >log 2>&1 || cat log
+  mkdir tars && find wds -name '*.tar' -exec mv {} tars/ \;
+}
+program pack packed "$clip_hpc" pack --from glyphs --faces small --scripts greek --output packed --train-tokenizer 300 \
+  --samples-per-shard 64
+make_tars
+program 'pack, tars in' from_tars "$clip_hpc" pack --from webdataset --input tars --output from_tars \
+  --tokenizer greek/train/tokenizer.model
+program score scores.h5 "$clip_hpc" score --data greek/train --model $model --output scores.h5
+program filter subset.h5 "$clip_hpc" filter --data greek/train --count 100 --seed 3 --output subset.h5
+program eval results "$clip_hpc" eval --model $model --data greek/test_letters --task zeroshot --task retrieval \
+  --output results
+program embed features.h5 "$clip_hpc" embed --model $model --data greek/test_letters --output features.h5
+program export exported "$clip_hpc" export --model $model --output exported
+program report page "$clip_report" --runs $model --output page
+table
+((failures == 0))
