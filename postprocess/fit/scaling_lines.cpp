@@ -65,6 +65,7 @@ CheckpointRecord checkpoint_of(const CheckpointLine& line) {
   return {.ranks = checked_count("ranks", line.ranks),
           .nodes = checked_count("nodes", line.nodes),
           .bytes = above_zero("bytes", line.bytes),
+          .blocked_ms = line.blocked_ms > 0 ? line.blocked_ms : line.write_ms,
           .write_ms = above_zero("write_ms", line.write_ms),
           .read_ms = above_zero("read_ms", line.read_ms)};
 }

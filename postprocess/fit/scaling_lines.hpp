@@ -34,7 +34,7 @@ struct CommRecord {
 
 struct CheckpointRecord {
   int ranks = 1, nodes = 1;
-  double bytes = 0, write_ms = 0, read_ms = 0;
+  double bytes = 0, blocked_ms = 0, write_ms = 0, read_ms = 0;  // blocked: what a training waits
 };
 
 struct LoadRecord {

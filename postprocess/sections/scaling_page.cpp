@@ -47,7 +47,7 @@ const CheckpointRecord* checkpoint_of(const ScalingRecords& records, int ranks, 
 // What saving every ten minutes adds to a step, on average.
 double checkpoint_ms_a_step(const ScalingRecords& records, const StepRecord& step) {
   const CheckpointRecord* one = checkpoint_of(records, step.ranks, step.nodes);
-  return one == nullptr ? 0 : one->write_ms * step.step_ms / kCheckpointEvery_ms;
+  return one == nullptr ? 0 : one->blocked_ms * step.step_ms / kCheckpointEvery_ms;
 }
 
 std::string cells(const std::vector<std::string>& values, const char* tag) {

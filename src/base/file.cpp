@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
+#include <set>
 #include <vector>
 
 #include "clip_hpc/base/error.hpp"
@@ -17,6 +19,15 @@ namespace clip_hpc {
 namespace {
 
 constexpr std::size_t kMaxTransferBytes = std::size_t{1} << 30;  // Linux moves at most 2 GiB a call
+
+struct Unfinished {
+  std::mutex mutex;
+  std::set<std::string> paths;
+};
+Unfinished& unfinished() {
+  static auto* const all = new Unfinished;  // NOLINT: never destroyed, since a signal may come while the program ends
+  return *all;
+}
 
 constexpr mode_t kMode = 0664;  // and what the umask takes away
 
@@ -108,9 +119,30 @@ void rename_synced(const std::filesystem::path& from, const std::filesystem::pat
   sync_path(parent.empty() ? std::filesystem::path(".") : parent);
 }
 
+UnfinishedFile::UnfinishedFile(const std::filesystem::path& path)
+    : beside_(fmt::format("{}.tmp.{}", path.native(), ::getpid())) {
+  const std::lock_guard lock(unfinished().mutex);
+  unfinished().paths.insert(beside_.native());
+}
+
+UnfinishedFile::~UnfinishedFile() {
+  const std::lock_guard lock(unfinished().mutex);
+  unfinished().paths.erase(beside_.native());
+  ::unlink(beside_.c_str());
+}
+
+void remove_unfinished_files() {
+  // Not a lock: its holder may be in a file system that hangs.
+  for (int tries = 0; !unfinished().mutex.try_lock(); ++tries) {
+    if (tries == 100) return;
+    ::usleep(1000);
+  }
+  for (const std::string& path : unfinished().paths) ::unlink(path.c_str());
+}
+
 void write_file_atomic(const std::filesystem::path& path, std::string_view content) {
-  std::filesystem::path beside = path;
-  beside += fmt::format(".tmp.{}", ::getpid());
+  const UnfinishedFile file_beside(path);
+  const std::filesystem::path& beside = file_beside.path();
   {
     const int fd = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kMode);
     if (fd < 0) throw system_error("create", beside.native());

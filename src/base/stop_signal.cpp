@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 
 namespace clip_hpc {
@@ -37,6 +38,7 @@ const char* name_of(int signal) {
 
 // The other threads are anywhere, and may hold any lock: nothing but system calls.
 [[noreturn]] void leave(int signal) {
+  remove_unfinished_files();
   if (is_logging_rank()) {
     const std::string text =
         fmt::format("stopped by {}: the same command continues from what is complete\n", name_of(signal));

@@ -46,23 +46,19 @@ std::string encoder_key(const EvalContext& context) {
 void write_features(const fs::path& path, const at::Tensor& features) {
   std::error_code ignored;
   fs::create_directories(path.parent_path(), ignored);
-  const fs::path part = fmt::format("{}.{}.part", path.native(), ::getpid());  // two programs may be at it
+  const UnfinishedFile beside(path);  // two programs may be at it
+  const fs::path& part = beside.path();
   const auto rows = static_cast<std::uint64_t>(features.size(0)), width = static_cast<std::uint64_t>(features.size(1));
-  try {
-    Hid file = create_hdf5(part);
-    write_dataset(file, "features", H5T_IEEE_F32LE, rows, width, features.const_data_ptr(), part);
-    write_attribute(file, "schema_version", kFileVersion, part);
-    write_attribute(file, "count", rows, part);
-    write_attribute(file, "width", width, part);
-    write_attribute(file, "kind", std::string(name_of(FeatureKind::pooled)), part);
-    write_attribute(file, "features_xxh64", xxh64(bytes_of(features)), part);
-    if (!file.close()) throw storage_error("cannot write {}: is the disk full or the quota reached?", part.native());
-    sync_path(part);
-    rename_synced(part, path);
-  } catch (const Error&) {
-    fs::remove(part, ignored);
-    throw;
-  }
+  Hid file = create_hdf5(part);
+  write_dataset(file, "features", H5T_IEEE_F32LE, rows, width, features.const_data_ptr(), part);
+  write_attribute(file, "schema_version", kFileVersion, part);
+  write_attribute(file, "count", rows, part);
+  write_attribute(file, "width", width, part);
+  write_attribute(file, "kind", std::string(name_of(FeatureKind::pooled)), part);
+  write_attribute(file, "features_xxh64", xxh64(bytes_of(features)), part);
+  if (!file.close()) throw storage_error("cannot write {}: is the disk full or the quota reached?", part.native());
+  sync_path(part);
+  rename_synced(part, path);
 }
 
 // Throws storage for anything that is not whole.

@@ -93,6 +93,7 @@ void each_field(Line& line, Visit& visit) {
   visit.need("nodes", line.nodes);
   visit.may("shard_optimizer", line.shard_optimizer);
   visit.need("bytes", line.bytes);
+  visit.may("blocked_ms", line.blocked_ms);
   visit.need("write_ms", line.write_ms);
   visit.need("read_ms", line.read_ms);
 }

@@ -36,5 +36,12 @@ pick() { # one of the words
 }
 # The content of files and folders, whatever their names are below it.
 content_of() { # PATH
-  if [[ -d $1 ]]; then (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum); else sha256sum <"$1"; fi
+  # A report says when it was written.
+  if [[ -d $1 ]]; then
+    (cd "$1" && find . -type f -print0 | sort -z | while IFS= read -rd '' file; do
+      echo "$file $(sed -E 's/written 20[0-9T:-]+Z//' "$file" | sha256sum)"
+    done)
+  else
+    sha256sum <"$1"
+  fi
 }

@@ -69,7 +69,7 @@ TEST(BenchLines, AreAppendedToAFileWhereOneIsNamed) {
   EXPECT_EQ(read_text_file(scratch / "a.jsonl"),
             "{\"bench\":\"load\",\"what\":\"resize\",\"threads\":1,\"samples_per_s\":0.0,\"mib_per_s\":0.0}\n"
             "{\"bench\":\"checkpoint\",\"model\":\"\",\"ranks\":1,\"nodes\":1,\"shard_optimizer\":false,\"bytes\":3,"
-            "\"write_ms\":0.0,\"read_ms\":0.0}\n");
+            "\"blocked_ms\":0.0,\"write_ms\":0.0,\"read_ms\":0.0}\n");
 }
 
 }  // namespace

@@ -11,6 +11,21 @@ namespace clip_hpc {
 
 std::string read_text_file(const std::filesystem::path& path);                           // throws storage
 void write_file_atomic(const std::filesystem::path& path, std::string_view content);     // throws storage
+// The file beside `path` that a writer of this process makes and renames, so that two of them do not meet. While one of
+// these lives, a program that is asked to stop removes it.
+class UnfinishedFile {
+ public:
+  explicit UnfinishedFile(const std::filesystem::path& path);
+  ~UnfinishedFile();  // removes it, where it was not renamed
+  UnfinishedFile(const UnfinishedFile&) = delete;
+  UnfinishedFile& operator=(const UnfinishedFile&) = delete;
+  const std::filesystem::path& path() const { return beside_; }
+
+ private:
+  std::filesystem::path beside_;
+};
+void remove_unfinished_files();  // of this process, which is about to end; other threads may be anywhere
+
 void append_line(const std::filesystem::path& path, std::string_view line);              // line gets its '\n'
 void sync_path(const std::filesystem::path& path);                                       // fsync of a file or folder
 void rename_synced(const std::filesystem::path& from, const std::filesystem::path& to);  // rename + fsync of the parent

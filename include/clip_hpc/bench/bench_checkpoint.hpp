@@ -1,4 +1,4 @@
-// How fast a checkpoint of a model is written and read back on all ranks: what train/session.cpp saves, without the
+// How fast a checkpoint of a model is written and read back on all ranks: what train/saver.cpp saves, without the
 // run.
 #pragma once
 
@@ -20,6 +20,7 @@ struct CheckpointBenchOptions {
 
 struct CheckpointRate {
   std::int64_t bytes = 0;  // of one checkpoint, all files
+  double blocked_ms = 0;   // of it, what a training waits: until the state is copied
   double write_ms = 0;     // synced to disk; median of the rounds, slowest rank
   double read_ms = 0;      // likewise, checksums included; as a rule out of the page cache of whoever wrote it
 };

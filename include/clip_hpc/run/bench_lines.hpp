@@ -58,6 +58,7 @@ struct CheckpointLine {
   int ranks = 1, nodes = 1;
   bool shard_optimizer = false;
   std::int64_t bytes = 0;
+  double blocked_ms = 0;  // of it, what the training waits; older versions waited for all of write_ms
   double write_ms = 0, read_ms = 0;
 };
 

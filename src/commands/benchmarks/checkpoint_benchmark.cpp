@@ -37,10 +37,10 @@ int run(World& world, std::span<const std::string> arguments) {
   const CheckpointRate rate = bench_checkpoint(world, options);
   if (world.rank() != 0) return kExitDone;
   const auto mib_per_s = [&](double ms) { return static_cast<double>(rate.bytes) / 1048576.0 / (1e-3 * ms); };
-  fmt::print("{:<16} {:>6} {:>10} {:>10} {:>12} {:>10} {:>12}\n", "model", "ranks", "MiB", "write ms", "write MiB/s",
+  fmt::print("{:<16} {:>6} {:>10} {:>11} {:>10} {:>12} {:>10} {:>12}\n", "model", "ranks", "MiB", "blocked ms", "write ms", "write MiB/s",
              "read ms", "read MiB/s");
-  fmt::print("{:<16} {:>6} {:>10.1f} {:>10.1f} {:>12.1f} {:>10.1f} {:>12.1f}\n", options.model.name, world.size(),
-             static_cast<double>(rate.bytes) / 1048576.0, rate.write_ms, mib_per_s(rate.write_ms), rate.read_ms,
+  fmt::print("{:<16} {:>6} {:>10.1f} {:>11.1f} {:>10.1f} {:>12.1f} {:>10.1f} {:>12.1f}\n", options.model.name, world.size(),
+             static_cast<double>(rate.bytes) / 1048576.0, rate.blocked_ms, rate.write_ms, mib_per_s(rate.write_ms), rate.read_ms,
              mib_per_s(rate.read_ms));
   append_bench_line(json,
                     CheckpointLine{.model = options.model.name,
@@ -48,6 +48,7 @@ int run(World& world, std::span<const std::string> arguments) {
                                    .nodes = static_cast<int>(std::set<std::string>(hosts.begin(), hosts.end()).size()),
                                    .shard_optimizer = options.shard_optimizer,
                                    .bytes = rate.bytes,
+                                   .blocked_ms = rate.blocked_ms,
                                    .write_ms = rate.write_ms,
                                    .read_ms = rate.read_ms});
   return kExitDone;
