@@ -37,11 +37,13 @@ std::string first_line_of(const char* file) {
   return line;
 }
 
-// When a process began, in ticks since the machine's start: pids come back.
+// When a process began, in ticks since the machine's start: pids come back. Of one that is dead, and perhaps not buried,
+// nothing.
 std::string start_of(pid_t pid) {
   const std::string line = first_line_of(fmt::format("/proc/{}/stat", pid).c_str());
   const auto name_end = line.rfind(')');  // the name may hold anything
-  if (name_end == std::string::npos) return "";
+  if (name_end == std::string::npos || name_end + 2 >= line.size()) return "";
+  if (const char state = line[name_end + 2]; state == 'Z' || state == 'X') return "";
   std::size_t at = name_end;
   for (int field = 2; field < 22 && at != std::string::npos; ++field) at = line.find(' ', at + 1);
   return at == std::string::npos ? "" : line.substr(at + 1, line.find(' ', at + 1) - at - 1);

@@ -43,7 +43,9 @@ std::vector<IniLine> parse_ini(std::string_view text, const std::filesystem::pat
 
 std::vector<IniLine> read_ini_file(const std::filesystem::path& file, std::string_view what, std::string_view option) {
   std::error_code none;
-  if (std::filesystem::exists(file, none) && !std::filesystem::is_regular_file(file, none)) {
+  // What a shell gives as <(…) is a pipe with a writer; a pipe by a name of its own may never have one.
+  const bool is_of_shell = file.native().starts_with("/dev/") || file.native().starts_with("/proc/self/fd/");
+  if (std::filesystem::exists(file, none) && !std::filesystem::is_regular_file(file, none) && !is_of_shell) {
     throw input_error("{} is not a file: {} takes {} as a text file", file.native(), option, what);
   }
   std::ifstream stream(file);

@@ -4,9 +4,11 @@
 #include <cmath>
 #include <numeric>
 
+#include "clip_hpc/base/deadline.hpp"
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/memory.hpp"
+#include "clip_hpc/train/watchdog.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -62,7 +64,14 @@ std::optional<Error> Diagnostics::after_step(const Batch& batch, const PairBatch
     log_info("warning: train.cuda_graph is on, but there is no graph: {}", said_refusal_);
   }
   const MetricsLine line = measure(result, lr);
-  if (run_.world.rank() == 0) append_metrics(run_.request.folder.metrics_file(), line);
+  if (run_.world.rank() == 0) {
+    const Deadline deadline(run_.config.checkpoint.timeout_s, [this] {
+      leave_hung_run(fmt::format("{} cannot be written: the storage does not answer",
+                                 run_.request.folder.metrics_file().native()),
+                     ErrorKind::storage);
+    });
+    append_metrics(run_.request.folder.metrics_file(), line);
+  }
   say(line);
   for (const std::string& symptom : symptoms_.observe(line, window_.steps)) log_info("warning: {}", symptom);
   window_ = new_window();

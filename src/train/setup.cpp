@@ -87,6 +87,12 @@ std::string what_a_kill_loses(const CheckpointOptions& options) {
                      fmt::join(bounds, " or "));
 }
 
+// Where a branch came from: a run, or a checkpoint.
+std::string origin_of(const TrainRequest& request) {
+  if (!request.branch_of.path.empty()) return request.branch_of.path.native();
+  return request.resume == "auto" || request.resume == "none" ? "" : request.resume;
+}
+
 // Collective.
 void write_origin(const TrainingRun& run) {
   const TrainRequest& request = run.request;
@@ -103,7 +109,7 @@ void write_origin(const TrainingRun& run) {
     append_provenance(
         request.folder.provenance_file(),
         {program_version(), git_commit(), library_versions(run.device), hosts, run.world.size(), utc_now(),
-         request.command_line, hash_of_config(request.config_text), cost, request.branch_of.path.native()});
+         request.command_line, hash_of_config(request.config_text), cost, origin_of(request)});
   }
 }
 
@@ -154,8 +160,11 @@ bool TrainingRun::packs_captions() const {
 
 void start_or_resume(TrainingRun& run) {
   const TrainRequest& request = run.request;
-  const bool begins_branch = !request.branch_of.path.empty() && request.folder.checkpoint_steps().empty();
-  const RunFolder& origin = begins_branch ? request.branch_of : request.folder;
+  // A folder without checkpoints that starts from one of another folder is a branch, whatever it was called.
+  const bool is_named = request.resume != "auto" && request.resume != "none";
+  const bool begins_branch =
+      request.folder.checkpoint_steps().empty() && (is_named || !request.branch_of.path.empty());
+  const RunFolder& origin = begins_branch && !request.branch_of.path.empty() ? request.branch_of : request.folder;
   const auto check = [&](const std::filesystem::path& checkpoint, const Json& about) {
     check_continues(origin, checkpoint, about, run.identity, begins_branch);
   };

@@ -110,7 +110,7 @@ check 'broken ones are put aside' test -d "$run/checkpoints/step_000000125.broke
 check 'the same bits after that' same_bits "$(newest "$run")" "$(newest "$whole")"
 check 'a checkpoint by name' says 0 'resumed from step 75' "${train[@]}" --run-dir "$scratch/named" \
   --set train.samples=4992 --resume "$whole/checkpoints/step_000000075"
-check 'another configuration is told' says 0 'written under another configuration' "${train[@]}" --run-dir "$scratch/lr" \
+check 'a run of its own from there: what differs is told' says 0 'with another optim.lr: 0.001, now 0.0001' "${train[@]}" --run-dir "$scratch/lr" \
   --set optim.lr=1e-4 --set train.samples=4864 --resume "$whole/checkpoints/step_000000075"
 check 'another batch is refused' says 2 'train.global_batch' "${train[@]}" --run-dir "$scratch/batch" \
   --set train.global_batch=32 --resume "$whole/checkpoints/step_000000075"
@@ -118,6 +118,28 @@ check 'another model is refused' says 2 'another model' "${train[@]}" --run-dir 
   --set model.config="$CLIP_HPC_SOURCE_DIR/configs/models/tiny.json" --resume "$whole/checkpoints/step_000000075"
 check '--resume none begins anew' says 0 'training done: 2 steps' "${train[@]}" --run-dir "$scratch/anew" \
   --set train.samples=128 --resume none
-check 'but not below checkpoints that it would lose' says 2 'give another --run-dir' "${train[@]}" --run-dir "$run" \
-  --resume none
+check 'and keeps what is there' says 0 'broken is kept as' "${train[@]}" --run-dir "$run" --set train.samples=128 --resume none
+check 'under another name' test -d "$scratch"/broken.aside_*/checkpoints/step_000000150
+
+# --- another configuration, another trainer ----------------------------------------------------------------------------
+run=$scratch/other
+cp -r "$whole" "$run"
+before=$(sha256sum "$run/config.cfg")
+check 'a finished run keeps its seed' says 2 'run.seed: 0, now 2' "${train[@]}" --run-dir "$run" --set run.seed=2
+check 'another rate is a branch' says 2 'optim.lr: 0.001, now 0.0001' "${train[@]}" --run-dir "$run" --set optim.lr=1e-4
+check 'nothing is written' test "$before" = "$(sha256sum "$run/config.cfg")"
+check 'more samples resume it' says 0 'length: 150 steps, now 152' "${train[@]}" --run-dir "$run" --set train.samples=9728
+check 'a branch' says 0 'branch of' on_ranks 2 "${train[@]}" --run-dir "$run" --branch slow --set optim.lr=1e-4 \
+  --set train.samples=10240
+check 'it says where it came from' grep -q "\"branch_of\": \"$run\"" "$scratch/slow/provenance.json"
+check 'a branch is a name' says 2 'takes a name, not a path' "${train[@]}" --run-dir "$run" --branch a/b
+on_ranks 2 "${train[@]}" --run-dir "$scratch/one" --set train.samples=640000 >"$scratch/one.out" 2>&1 &
+launcher=$!
+check 'one trains' wait_for_step "$scratch/one" 5
+check 'a second trainer is refused' says 2 'is held by process' "${train[@]}" --run-dir "$scratch/one"
+check 'on many ranks too' says 2 'renewed' on_ranks 2 "${train[@]}" --run-dir "$scratch/one"
+ranks_of "$scratch/one" | xargs kill -USR1
+wait "$launcher"
+check 'the first is not disturbed' test $? = 75
+check 'it leaves no lease' test ! -e "$scratch/one/trainer.lease"
 finish
