@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs all tests but those that need a GPU. The last line is "N passed, N failed, N skipped".
 #   tests/run.sh             everything
-#   tests/run.sh LABEL...    only these labels: unit mpi source cli slurm parity slow gpu
+#   tests/run.sh LABEL...    only these labels: unit mpi source cli slurm parity campaign gpu
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build=build/release

@@ -6,7 +6,7 @@
 # shellcheck source=tests/cli/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../cli/common.sh"
 clip_study=$CLIP_HPC_BINARY_DIR/bin/clip_study
-count=${CAMPAIGN_COUNT:-6} seed=${CAMPAIGN_SEED:-1}
+count=${CAMPAIGN_COUNT:-4} seed=${CAMPAIGN_SEED:-1}
 while (($#)); do
   case $1 in
     --count) count=$2 ;;

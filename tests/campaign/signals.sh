@@ -111,4 +111,5 @@ program embed features.h5 "$clip_hpc" embed --model $model --data greek/test_let
 program export exported "$clip_hpc" export --model $model --output exported
 program report page "$clip_report" --runs $model --output page
 table
-((failures == 0))
+check 'no trial went wrong' test "$failures" = 0
+finish

@@ -32,4 +32,5 @@ else
   bad 'storage that hangs' "exit code $code after $took s" log
 fi
 table
-((failures == 0))
+check 'no trial went wrong' test "$failures" = 0
+finish
