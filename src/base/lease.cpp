@@ -37,8 +37,8 @@ std::string first_line_of(const char* file) {
   return line;
 }
 
-// When a process began, in ticks since the machine's start: pids come back. Of one that is dead, and perhaps not buried,
-// nothing.
+// When a process began, in ticks since the machine's start: pids come back. Of one that is dead, and perhaps not
+// buried, nothing.
 std::string start_of(pid_t pid) {
   const std::string line = first_line_of(fmt::format("/proc/{}/stat", pid).c_str());
   const auto name_end = line.rfind(')');  // the name may hold anything

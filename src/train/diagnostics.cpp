@@ -66,9 +66,9 @@ std::optional<Error> Diagnostics::after_step(const Batch& batch, const PairBatch
   const MetricsLine line = measure(result, lr);
   if (run_.world.rank() == 0) {
     const Deadline deadline(run_.config.checkpoint.timeout_s, [this] {
-      leave_hung_run(fmt::format("{} cannot be written: the storage does not answer",
-                                 run_.request.folder.metrics_file().native()),
-                     ErrorKind::storage);
+      leave_hung_run(
+          fmt::format("{} cannot be written: the storage does not answer", run_.request.folder.metrics_file().native()),
+          ErrorKind::storage);
     });
     append_metrics(run_.request.folder.metrics_file(), line);
   }

@@ -178,8 +178,7 @@ void check_continues(const RunFolder& origin, const std::filesystem::path& check
   const Differences found = differences(about, before, now);
   for (const std::string& line : found.allowed) log_info("continuing {} with another {}", checkpoint.native(), line);
   if (begins_branch) {
-    for (const std::string& line : found.branching)
-      log_info("branch of {} with another {}", checkpoint.native(), line);
+    for (const std::string& line : found.branching) log_info("branch of {} with another {}", checkpoint.native(), line);
   }
   if (found.refused.empty() && (begins_branch || found.branching.empty())) return;
   std::vector<std::string> lines = found.refused;

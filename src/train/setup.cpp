@@ -106,10 +106,9 @@ void write_origin(const TrainingRun& run) {
   const std::vector<std::string> hosts = run.world.gather_strings(run.world.host_name());
   const RunCost cost = cost_of(run);
   if (run.world.rank() == 0) {
-    append_provenance(
-        request.folder.provenance_file(),
-        {program_version(), git_commit(), library_versions(run.device), hosts, run.world.size(), utc_now(),
-         request.command_line, hash_of_config(request.config_text), cost, origin_of(request)});
+    append_provenance(request.folder.provenance_file(),
+                      {program_version(), git_commit(), library_versions(run.device), hosts, run.world.size(),
+                       utc_now(), request.command_line, hash_of_config(request.config_text), cost, origin_of(request)});
   }
 }
 
@@ -162,8 +161,7 @@ void start_or_resume(TrainingRun& run) {
   const TrainRequest& request = run.request;
   // A folder without checkpoints that starts from one of another folder is a branch, whatever it was called.
   const bool is_named = request.resume != "auto" && request.resume != "none";
-  const bool begins_branch =
-      request.folder.checkpoint_steps().empty() && (is_named || !request.branch_of.path.empty());
+  const bool begins_branch = request.folder.checkpoint_steps().empty() && (is_named || !request.branch_of.path.empty());
   const RunFolder& origin = begins_branch && !request.branch_of.path.empty() ? request.branch_of : request.folder;
   const auto check = [&](const std::filesystem::path& checkpoint, const Json& about) {
     check_continues(origin, checkpoint, about, run.identity, begins_branch);

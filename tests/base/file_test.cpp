@@ -110,7 +110,8 @@ TEST_F(File, WhatWasBegunIsRemovedWhenTheProgramIsAskedToStop) {
 
 // Deeper than a parser's stack goes.
 TEST_F(File, JsonThatIsNestedTooDeepIsDamaged) {
-  for (const std::string& text : {std::string(300000, '['), "{\"a\": " + std::string(101, '[') + std::string(101, ']') + "}"}) {
+  for (const std::string& text :
+       {std::string(300000, '['), "{\"a\": " + std::string(101, '[') + std::string(101, ']') + "}"}) {
     write_file_atomic(folder_ / "x.json", text);
     test::expect_error(ErrorKind::storage, {"x.json", "nested deeper than 100 levels"},
                        [&] { read_json_file(folder_ / "x.json"); });

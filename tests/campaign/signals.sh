@@ -98,8 +98,6 @@ make_tars() {
   "$clip_hpc" pack --to clip_benchmark --input greek/train --type retrieval --output wds >log 2>&1 || cat log
   mkdir tars && find wds -name '*.tar' -exec mv {} tars/ \;
 }
-program pack packed "$clip_hpc" pack --from glyphs --faces small --scripts greek --output packed --train-tokenizer 300 \
-  --samples-per-shard 64
 make_tars
 program 'pack, tars in' from_tars "$clip_hpc" pack --from webdataset --input tars --output from_tars \
   --tokenizer greek/train/tokenizer.model

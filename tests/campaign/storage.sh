@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Storage that fails at a random file operation of a training run: no space, I/O error, stale handle, quota, half a
 # write, a stall. The run ends with 0 or 3 and says why; the same command then ends with the bits of an undisturbed run.
-# Sets are read where flock does not work; storage that hangs for longer than checkpoint.timeout_s ends the run with 3.
+# Storage that hangs for longer than checkpoint.timeout_s ends the run with 3.
 # shellcheck source=tests/campaign/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # shellcheck source=tests/campaign/faults.sh
@@ -16,11 +16,6 @@ done
 
 # Each of these once: whatever the seed is.
 faulty=(env LD_PRELOAD="$shim" STORAGE_BELOW="$scratch/runs")
-if "${faulty[@]}" STORAGE_FAULT=nolock "${train[@]}" --run-dir runs/nolock >log 2>&1 && same runs/nolock 1; then
-  row 'no file locks' 'trained, the same bits'
-else
-  bad 'no file locks' 'not trained' log
-fi
 begun=$(date +%s)
 timeout 300 "${faulty[@]}" STORAGE_FAULT=stall STORAGE_STALL_S=60 STORAGE_AT=$((${operations[1]} / 2)) STORAGE_FOR=1000000 \
   "${train[@]}" --set checkpoint.timeout_s=2 --run-dir runs/hung >log 2>&1

@@ -9,8 +9,8 @@
 
 namespace clip_hpc {
 
-std::string read_text_file(const std::filesystem::path& path);                           // throws storage
-void write_file_atomic(const std::filesystem::path& path, std::string_view content);     // throws storage
+std::string read_text_file(const std::filesystem::path& path);                        // throws storage
+void write_file_atomic(const std::filesystem::path& path, std::string_view content);  // throws storage
 // The file beside `path` that a writer of this process makes and renames, so that two of them do not meet. While one of
 // these lives, a program that is asked to stop removes it.
 class UnfinishedFile {

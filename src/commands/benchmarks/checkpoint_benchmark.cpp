@@ -37,11 +37,11 @@ int run(World& world, std::span<const std::string> arguments) {
   const CheckpointRate rate = bench_checkpoint(world, options);
   if (world.rank() != 0) return kExitDone;
   const auto mib_per_s = [&](double ms) { return static_cast<double>(rate.bytes) / 1048576.0 / (1e-3 * ms); };
-  fmt::print("{:<16} {:>6} {:>10} {:>11} {:>10} {:>12} {:>10} {:>12}\n", "model", "ranks", "MiB", "blocked ms", "write ms", "write MiB/s",
-             "read ms", "read MiB/s");
-  fmt::print("{:<16} {:>6} {:>10.1f} {:>11.1f} {:>10.1f} {:>12.1f} {:>10.1f} {:>12.1f}\n", options.model.name, world.size(),
-             static_cast<double>(rate.bytes) / 1048576.0, rate.blocked_ms, rate.write_ms, mib_per_s(rate.write_ms), rate.read_ms,
-             mib_per_s(rate.read_ms));
+  fmt::print("{:<16} {:>6} {:>10} {:>11} {:>10} {:>12} {:>10} {:>12}\n", "model", "ranks", "MiB", "blocked ms",
+             "write ms", "write MiB/s", "read ms", "read MiB/s");
+  fmt::print("{:<16} {:>6} {:>10.1f} {:>11.1f} {:>10.1f} {:>12.1f} {:>10.1f} {:>12.1f}\n", options.model.name,
+             world.size(), static_cast<double>(rate.bytes) / 1048576.0, rate.blocked_ms, rate.write_ms,
+             mib_per_s(rate.write_ms), rate.read_ms, mib_per_s(rate.read_ms));
   append_bench_line(json,
                     CheckpointLine{.model = options.model.name,
                                    .ranks = world.size(),
