@@ -5,7 +5,6 @@
 # the table; a row of trouble that nobody may have (a wrong exit code, other weights, a step lost) is a failure.
 # shellcheck source=tests/cli/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../cli/common.sh"
-clip_study=$CLIP_HPC_BINARY_DIR/bin/clip_study
 count=${CAMPAIGN_COUNT:-4} seed=${CAMPAIGN_SEED:-1}
 while (($#)); do
   case $1 in

@@ -2,6 +2,7 @@
 # Sourced after common.sh by the campaigns that make file operations fail: an undisturbed run for 1, 2 and 4 ranks, and
 #   trial ROW FAULT RANKS CALLS [AT]   one run that fails at operation AT (a random one) and CALLS - 1 more, and its repair
 new_scratch
+# shellcheck disable=SC2154 # new_scratch sets it
 cd "$scratch" || exit 1
 failures=0
 bad() { # WHAT OUTCOME [FILE]

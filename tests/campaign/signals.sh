@@ -48,7 +48,7 @@ for precision in fp32 bf16; do
   trials=0 runs=0
   while ((trials < count)); do
     run=run_${precision}_$runs
-    command=("${train[@]}" --set train.precision=$precision --run-dir "$run")
+    command=("${train[@]}" --set train.precision="$precision" --run-dir "$run")
     until ((trials >= count)); do
       hit "$(between 200 2500)" "$(pick USR1 TERM INT)" "${command[@]}"
       trials=$((trials + 1))

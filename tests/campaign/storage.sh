@@ -17,7 +17,7 @@ done
 # Each of these once: whatever the seed is.
 faulty=(env LD_PRELOAD="$shim" STORAGE_BELOW="$scratch/runs")
 begun=$(date +%s)
-timeout 300 "${faulty[@]}" STORAGE_FAULT=stall STORAGE_STALL_S=60 STORAGE_AT=$((${operations[1]} / 2)) STORAGE_FOR=1000000 \
+timeout 300 "${faulty[@]}" STORAGE_FAULT=stall STORAGE_STALL_S=60 STORAGE_AT=$((operations[1] / 2)) STORAGE_FOR=1000000 \
   "${train[@]}" --set checkpoint.timeout_s=2 --run-dir runs/hung >log 2>&1
 code=$?
 took=$(($(date +%s) - begun))
