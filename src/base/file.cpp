@@ -165,7 +165,7 @@ void append_line(const std::filesystem::path& path, std::string_view line) {
   if (written >= 0) errno = ENOSPC;  // what a disk that is almost full answers the first time
   const Error problem = system_error("append to", path.native());
   if (written > 0 && ::ftruncate(fd, static_cast<off_t>(before)) != 0) throw system_error("repair", path.native());
-  throw problem;
+  throw Error(problem);
 }
 
 std::uint64_t xxh64(std::span<const std::byte> bytes, std::uint64_t seed) {

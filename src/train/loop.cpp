@@ -25,7 +25,7 @@ int stopped(const TrainingRun& run) {
 // The same on all ranks: what was to be saved is saved first.
 [[noreturn]] void give_up(Saver& saver, const Error& problem) {
   saver.finish();
-  throw problem;
+  throw Error(problem);
 }
 
 int train_to_the_end(TrainingRun& run, bool& began) {
