@@ -1,6 +1,6 @@
 #include "postprocess/report_command.hpp"
 
-#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/failure.hpp"
 #include "clip_hpc/base/version.hpp"
 #include "clip_hpc/config/arguments.hpp"
 #include "postprocess/sections/advice.hpp"
@@ -148,12 +148,10 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
 int report_command(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
   try {
     return run(arguments, out, err);
-  } catch (const Error& problem) {
-    err << "clip_report: " << name_of(problem.kind()) << ": " << problem.what() << "\n";
-    return exit_code(problem.kind());
   } catch (const std::exception& problem) {
-    err << "clip_report: " << problem.what() << "\n";
-    return 1;
+    const Error error = error_of(problem);
+    err << "clip_report: " << name_of(error.kind()) << ": " << error.what() << "\n";
+    return exit_code(error.kind());
   }
 }
 

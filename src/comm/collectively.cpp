@@ -3,8 +3,9 @@
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
 
-#include <filesystem>
 #include <string>
+
+#include "clip_hpc/base/failure.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -17,16 +18,14 @@ namespace {
 }  // namespace
 
 Error as_error(const std::exception& problem) {
-  if (const auto* error = dynamic_cast<const Error*>(&problem)) return *error;
   if (const auto* error = dynamic_cast<const c10::Error*>(&problem)) {
-    const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(error) != nullptr;
+    const bool is_device = dynamic_cast<const c10::OutOfMemoryError*>(error) != nullptr ||
+                           dynamic_cast<const c10::AcceleratorError*>(error) != nullptr;
     const std::string words = error->what_without_backtrace();
-    return {memory ? ErrorKind::device : ErrorKind::internal, words.substr(0, words.find('\n'))};
+    if (!is_device && words.find("DefaultCPUAllocator") != std::string::npos) return out_of_memory();
+    return {is_device ? ErrorKind::device : ErrorKind::internal, words.substr(0, words.find('\n'))};
   }
-  if (dynamic_cast<const std::filesystem::filesystem_error*>(&problem) != nullptr) {
-    return {ErrorKind::storage, problem.what()};
-  }
-  return {ErrorKind::internal, problem.what()};
+  return error_of(problem);
 }
 
 void agree(Communicator& comm, const std::optional<Error>& problem) {

@@ -62,6 +62,15 @@ struct World::Mpi {
   bool flags_started = false;
 };
 
+World::World(WithoutMpi) {
+  // What launchers say of a process: of several that print their help one is enough.
+  for (const char* key : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}) {
+    if (std::getenv(key) == nullptr) continue;
+    rank_ = number_in(std::getenv(key));
+    return;
+  }
+}
+
 World::World() : mpi_(std::make_unique<Mpi>()) {
   int is_up = 0;
   MPI_Initialized(&is_up);
@@ -98,6 +107,7 @@ World::World() : mpi_(std::make_unique<Mpi>()) {
 }
 
 World::~World() {
+  if (!mpi_) return;  // without MPI
   int is_down = 0;
   MPI_Finalized(&is_down);
   if (is_down != 0) return;

@@ -1,4 +1,3 @@
-#include <c10/util/Exception.h>
 #include <fmt/ranges.h>
 #include <hdf5.h>
 #include <torch/headeronly/version.h>
@@ -16,6 +15,7 @@
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/stop_signal.hpp"
 #include "clip_hpc/base/version.hpp"
+#include "clip_hpc/comm/collectively.hpp"
 #include "clip_hpc/comm/device.hpp"
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/commands.hpp"
@@ -73,17 +73,8 @@ struct Failure {
 };
 
 Failure describe_failure(const std::exception& problem) {
-  if (const auto* error = dynamic_cast<const Error*>(&problem)) {
-    return {exit_code(error->kind()), fmt::format("clip_hpc: {}: {}", name_of(error->kind()), error->what())};
-  }
-  // LibTorch's own words for a GPU that fails, or has no memory left; the first line says what, the rest is its stack.
-  if (const auto* error = dynamic_cast<const c10::Error*>(&problem)) {
-    const bool is_device = dynamic_cast<const c10::OutOfMemoryError*>(error) != nullptr ||
-                           dynamic_cast<const c10::AcceleratorError*>(error) != nullptr;
-    return {is_device ? kExitDevice : 1,
-            fmt::format("clip_hpc: {}{}", is_device ? "device: " : "", error->what_without_backtrace())};
-  }
-  return {1, fmt::format("clip_hpc: {}", problem.what())};
+  const Error error = as_error(problem);
+  return {exit_code(error.kind()), fmt::format("clip_hpc: {}: {}", name_of(error.kind()), error.what())};
 }
 
 // When all ranks failed alike, as they do on bad input, rank 0 speaks for all and MPI ends in order. When only some
@@ -102,7 +93,17 @@ int report_failure(World& world, const Failure& failure) {
   return failure.code;
 }
 
+// Help is printed wherever a user asks for it: in an allocation, too, where MPI would refuse to start.
+bool asks_for_help(std::span<const std::string> arguments) {
+  return std::ranges::any_of(
+      arguments, [](const std::string& word) { return word == "--help" || word == "-h" || word == "--help-markdown"; });
+}
+
 int run_on_ranks(const CommandRow& command, std::span<const std::string> arguments) {
+  if (asks_for_help(arguments)) {
+    World alone(World::WithoutMpi{});
+    return command.on_ranks(alone, arguments);
+  }
   std::optional<OrderlyStop> at_a_step;
   if (command.saves_on_signal) at_a_step.emplace();
   World world;

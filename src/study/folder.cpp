@@ -114,6 +114,14 @@ MetricsLine newest_metrics(const std::filesystem::path& file) {
   return lines.empty() ? MetricsLine{} : lines.back();
 }
 
+// It is a folder below cells/.
+void check_cell_name(const StudyFolder& study, const std::string& name) {
+  if (name.find_first_not_of('.') != std::string::npos && name.find('/') == std::string::npos) return;
+  throw storage_error(
+      "{}: a cell is called \"{}\", which is no folder of its own; clip_study plan --study writes it again",
+      study.plan_file().native(), name);
+}
+
 }  // namespace
 
 std::filesystem::path StudyFolder::state_file(const std::string& name, const std::string& stage) const {
@@ -146,6 +154,7 @@ PlannedStudy read_study(const StudyFolder& study) {
   const std::vector<std::string> lines = read_cell_lines(study);
   try {
     planned.name = planned.json.at("study").get<std::string>();
+    planned.attempts = planned.json.value("attempts", planned.attempts);
     planned.stages = planned.json.at("stages").get<std::vector<std::string>>();
     for (const Json& one : planned.json.at("classes")) {
       SizeClass size;
@@ -160,6 +169,7 @@ PlannedStudy read_study(const StudyFolder& study) {
     for (const Json& one : planned.json.at("cells")) {
       PlannedCell cell;
       cell.name = one.at("name").get<std::string>();
+      check_cell_name(study, cell.name);
       cell.size_class = one.at("class").get<std::string>();
       cell.not_yet = one.at("not_yet").get<std::string>();
       cell.samples = one.at("samples").get<std::int64_t>();

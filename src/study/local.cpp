@@ -111,8 +111,7 @@ class LocalRunner {
     log_info("{} of {}: {} after {:.0f} s{}{}  ({} of {} cells done)", stage_of(task), task.cell->name,
              name_of(now.state), took.count(), now.reason.empty() ? "" : ": ", now.reason,
              outcome_.done + (now.state == StageState::done && task.stage + 1 == planned_.stages.size() ? 1 : 0), all_);
-    const auto attempts = planned_.json.value("attempts", std::int64_t{3});
-    if (now.state == StageState::running || (now.state != StageState::done && task.tries >= attempts + 3)) {
+    if (now.state == StageState::running || (now.state != StageState::done && task.tries >= planned_.attempts + 3)) {
       ++outcome_.left;  // somebody else has it, or it stops again and again without a word
     } else {
       waiting_.push_back(task);  // the next stage, the next attempt, or the end of it: begin_next decides

@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/failure.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/version.hpp"
 #include "clip_hpc/config/option_table.hpp"
@@ -68,12 +68,10 @@ int study_command(const std::vector<std::string>& arguments) {
   try {
     start_log({});
     return dispatch(arguments);
-  } catch (const Error& problem) {
-    fmt::print(stderr, "clip_study: {}: {}\n", name_of(problem.kind()), problem.what());
-    return exit_code(problem.kind());
   } catch (const std::exception& problem) {
-    fmt::print(stderr, "clip_study: {}\n", problem.what());
-    return 1;
+    const Error error = error_of(problem);
+    fmt::print(stderr, "clip_study: {}: {}\n", name_of(error.kind()), error.what());
+    return exit_code(error.kind());
   }
 }
 

@@ -18,6 +18,8 @@ namespace clip_hpc {
 
 class World {
  public:
+  struct WithoutMpi {};
+  explicit World(WithoutMpi);  // this process alone, for what needs no other: it enters no collective
   World();   // MPI_Init_thread; throws Error{comm} when Slurm started several processes that do not know each other
   ~World();  // MPI_Finalize: collective. After an Error that other ranks may not share, call abort() instead.
   World(const World&) = delete;

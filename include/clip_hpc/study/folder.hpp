@@ -48,6 +48,7 @@ struct PlannedStudy {
   std::vector<std::string> stages;  // train, then eval and probe where the grid has them
   std::vector<SizeClass> classes;
   std::vector<PlannedCell> cells;
+  std::int64_t attempts = 3;
   Json json;
 };
 PlannedStudy read_study(const StudyFolder& study);  // throws input when there is none

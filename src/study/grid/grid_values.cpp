@@ -31,9 +31,10 @@ void add_study_setting(const std::filesystem::path& file, Settings& settings, co
 }  // namespace
 
 bool is_label(const std::string& text) {
-  return !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '.' || c == '+' || c == '-';
-  });
+  // It becomes part of a folder's name, or all of it: "." and ".." are other folders.
+  return text.find_first_not_of('.') != std::string::npos && std::ranges::all_of(text, [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '.' || c == '+' || c == '-';
+         });
 }
 
 std::string name_in_section(const std::filesystem::path& file, const IniLine& line) {
