@@ -63,6 +63,7 @@ RunRecord load_run(const RunFolder& folder) {
   const bool alone = !fs::exists(folder.results_file(), ignored) && fs::exists(followed, ignored);
   load(run, run.results, alone ? followed : folder.results_file(), "no evaluation yet",
        [&](const fs::path&) { return read_run_results(folder); });
+  tell_views_apart(run.results);
   if (fs::exists(folder.metrics_file(), ignored) && run.broken.empty()) {
     std::vector<RunEvent> events;
     load(run, events, folder.metrics_file(), "no events", read_events);

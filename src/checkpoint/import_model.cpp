@@ -10,13 +10,14 @@
 #include "clip_hpc/checkpoint/load_model.hpp"
 #include "clip_hpc/checkpoint/training_state.hpp"
 #include "clip_hpc/run/provenance.hpp"
+#include "clip_hpc/text/lower_case.hpp"
 
 namespace fs = std::filesystem;
 
 namespace clip_hpc {
 namespace {
 
-Tokenizer tokenizer_for(const OpenClipModel& source, const ImportRequest& request) {
+std::filesystem::path tokenizer_of(const OpenClipModel& source, const ImportRequest& request) {
   const fs::path file = request.tokenizer.empty() ? source.tokenizer_file : request.tokenizer;
   if (file.empty()) {
     throw input_error(
@@ -24,7 +25,22 @@ Tokenizer tokenizer_for(const OpenClipModel& source, const ImportRequest& reques
         request.input.native(), 49408);
   }
   if (!fs::exists(file)) throw input_error("{} does not exist: check --tokenizer", file.native());
-  return Tokenizer::load(file);
+  return file;
+}
+
+// As the run folder keeps it. What lies in an exported folder lowers case as its tokenizer.json does.
+std::string tokenizer_bytes(const fs::path& file, const OpenClipModel& source, const ImportRequest& request) {
+  const bool is_own = file == source.tokenizer_file;
+  return given_tokenizer(file, request.lower_case || (is_own && source.lower_case.value_or(false)));
+}
+
+// Training would not leave it there.
+void tell_unusual_scale(const ClipModel& model, const std::string& where) {
+  const ParameterSpec& spec = model.arena().specs()[model.logit_scale_index()];
+  const double value = model.logit_scale().item<double>();
+  if (value >= spec.limits->low - 1e-6 && value <= spec.limits->high + 1e-6) return;
+  log_info("warning: {}: {} = {} lies outside {} to {:.4f}, where training keeps it; it is imported as it is", where,
+           spec.name, value, spec.limits->low, spec.limits->high);
 }
 
 }  // namespace
@@ -33,7 +49,9 @@ void import_open_clip(World& world, const ImportRequest& request) {
   const fs::path output = without_slash(request.output);
   if (fs::exists(output)) throw input_error("{} exists: remove it, or give another --output", output.native());
   const OpenClipModel source = weight_format_of(request.input, request.config).read(request.input, request.config);
-  const Tokenizer tokenizer = tokenizer_for(source, request);
+  const fs::path file = tokenizer_of(source, request);
+  const std::string bytes = tokenizer_bytes(file, source, request);
+  const Tokenizer tokenizer = Tokenizer::parse(bytes, file);
   const ModelConfig config = model_for(source.config, tokenizer);
   ClipModel model(config, at::kFloat);
   const std::int64_t end = ClipModel(source.config).text().end_token();
@@ -41,7 +59,11 @@ void import_open_clip(World& world, const ImportRequest& request) {
     throw input_error("{}: the model's end token is {}, the tokenizer's {}: give the tokenizer it was trained with",
                       request.input.native(), end, model.text().end_token());
   }
+  if (!source.states_eos && end != model.text().end_token()) {
+    log_info("{} states no eos_id: the tokenizer's is taken, {}", config.name, model.text().end_token());
+  }
   set_weights(model, source.weights, request.input.native());
+  tell_unusual_scale(model, request.input.native());
   Updater updater(model.arena(), {});
 
   world.barrier();  // all ranks have seen that the folder is not there
@@ -49,8 +71,7 @@ void import_open_clip(World& world, const ImportRequest& request) {
   const std::vector<std::string> hosts = world.gather_strings(world.host_name());
   if (world.rank() == 0) {
     folder.create();
-    const fs::path file = request.tokenizer.empty() ? source.tokenizer_file : request.tokenizer;
-    write_file_atomic(tokenizer_file(folder), read_text_file(file));
+    write_file_atomic(tokenizer_file(folder), bytes);
     append_provenance(folder.provenance_file(), {.program_version = program_version(),
                                                  .git_commit = git_commit(),
                                                  .versions = {{"LibTorch", TORCH_VERSION}},
@@ -64,8 +85,9 @@ void import_open_clip(World& world, const ImportRequest& request) {
   }
   world.barrier();
   save_checkpoint(world, folder.checkpoint_path(0), content_of({model, updater}, {}, {{"config_hash", kImported}}));
-  log_info("{}: {}, {:.1f} M parameters, from {}", output.native(), config.name,
-           static_cast<double>(model.arena().numel()) / 1e6, request.input.native());
+  log_info("{}: {}, {:.1f} M parameters, from {}; images are tested as its preprocessing says, --view {}",
+           output.native(), config.name, static_cast<double>(model.arena().numel()) / 1e6, request.input.native(),
+           config.view);
 }
 
 }  // namespace clip_hpc

@@ -40,6 +40,14 @@ ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer) {
 
 at::ScalarType scalar_type_of(const std::string& precision) { return precision == "bf16" ? at::kBFloat16 : at::kFloat; }
 
+void require_numbers(const std::string& name, const at::Tensor& tensor, const std::string& where) {
+  const at::Tensor finite = tensor.isfinite();
+  if (finite.all().item<bool>()) return;
+  throw input_error(
+      "{}: tensor {} holds {} values of {} that are NaN or Inf: training diverged, take another checkpoint", where,
+      name, tensor.numel() - finite.sum().item<std::int64_t>(), tensor.numel());
+}
+
 NamedTensors named_weights(const ClipModel& model) {
   const ParameterArena& arena = model.arena();
   NamedTensors weights;
@@ -60,6 +68,7 @@ void set_weights(ClipModel& model, const NamedTensors& weights, const std::strin
     if (found == by_name.end() || found->second.sizes() != at::IntArrayRef(spec.shape)) {
       throw storage_error("{}: tensor {} is missing or has another shape", where, spec.name);
     }
+    require_numbers(spec.name, found->second, where);
     return found->second;
   };
   for (std::size_t i = 0; i < arena.specs().size(); ++i) {

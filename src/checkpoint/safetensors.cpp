@@ -37,6 +37,11 @@ at::ScalarType dtype_of(const std::string& name, const std::string& file) {
   if (name == "BF16") return at::kBFloat16;
   if (name == "F16") return at::kHalf;
   if (name == "I64") return at::kLong;
+  if (name == "I32") return at::kInt;
+  if (name == "I16") return at::kShort;
+  if (name == "I8") return at::kChar;
+  if (name == "U8") return at::kByte;
+  if (name == "BOOL") return at::kBool;
   throw storage_error("{}: tensor type {} is not supported; convert the file to F32", file, name);
 }
 
@@ -129,9 +134,12 @@ NamedTensors read_safetensors(const std::filesystem::path& path) {
     }
     expected = entry->end;
   }
-  if (8 + length + expected != size) {
-    throw storage_error("{}: {} bytes expected, {} found: the file is truncated", file_name, 8 + length + expected,
-                        size);
+  const std::uint64_t whole = 8 + length + expected;
+  if (size < whole)
+    throw storage_error("{}: {} bytes expected, {} found: the file is truncated", file_name, whole, size);
+  if (size > whole) {
+    throw storage_error("{}: {} bytes stand behind the data that its header describes: was something appended to it?",
+                        file_name, size - whole);
   }
 
   NamedTensors tensors;

@@ -7,7 +7,6 @@
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/text.hpp"
 #include "clip_hpc/commands.hpp"
-#include "clip_hpc/data/views/view.hpp"
 #include "clip_hpc/eval/eval_options.hpp"
 #include "clip_hpc/eval/open_model.hpp"
 #include "commands/read_arguments.hpp"
@@ -61,7 +60,7 @@ int command_embed(World& world, std::span<const std::string> arguments) {
   table.add("images", images, "JPEG, PNG or WebP files");
   table.add("texts", texts, "file with one text a line");
   table.add("write", parts, "of inputs, image, text, ids, joined by commas; default: all but inputs");
-  add_view_argument(table, source, view_names(ViewUse::test));
+  add_view_argument(table, source);
   add_precision_argument(table, source);
   table.add("output", output, "HDF5 file, which must not exist");
   if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;

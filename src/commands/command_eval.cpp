@@ -11,6 +11,7 @@
 #include "clip_hpc/eval/jobs/evaluate_all.hpp"
 #include "clip_hpc/eval/jobs/evaluate_suite.hpp"
 #include "clip_hpc/eval/jobs/follow.hpp"
+#include "clip_hpc/eval/jobs/write_results.hpp"
 #include "clip_hpc/eval/open_model.hpp"
 #include "clip_hpc/eval/search.hpp"
 #include "clip_hpc/eval/suite.hpp"
@@ -67,7 +68,7 @@ void declare(ArgumentTable& table, EvalRequest& request) {
   table.add("train-data", options.train_data, "packed set that fewshot and linear_probe learn from");
   table.add("probe", options.probes, "linear_probe: sgd, adamw, lbfgs [sgd]");
   table.add("set", request.settings, "eval.key=value: any other key of [eval] in docs/config.md");
-  table.add("view", options.view, fmt::format("{}", fmt::join(view_names(ViewUse::test), ", ")));
+  table.add("view", options.view, "how an image is resized: " + test_views_help());
   table.add("captions", options.captions, "retrieval: all or first");
   table.add("pictures", options.pictures, "kept for the report; of a suite none");
   add_precision_argument(table, request.source);
@@ -139,10 +140,10 @@ OpenedModel open(World& world, const EvalRequest& request) {
   return opened;
 }
 
-RunFolder results_folder(const World& world, const EvalRequest& request, const OpenedModel& opened) {
+RunFolder results_folder(World& world, const EvalRequest& request, const OpenedModel& opened) {
   RunFolder folder = opened.loaded.folder;
   if (!request.output.empty()) folder.path = request.output;
-  if (world.rank() == 0) std::filesystem::create_directories(folder.path);
+  check_results_folder(world, folder);
   return folder;
 }
 
@@ -158,6 +159,7 @@ int follow_run(World& world, const EvalRequest& request) {
 }
 
 int search_sets(World& world, const EvalRequest& request) {
+  check_output(world, request.output);
   const OpenedModel opened = open(world, request);
   std::vector<PackedSet> sets;
   for (const std::string& set : request.options.data) sets.emplace_back(set);

@@ -4,7 +4,6 @@
 #include "clip_hpc/checkpoint/formats/format.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/config/rows.hpp"
-#include "clip_hpc/data/views/view.hpp"
 #include "clip_hpc/eval/open_model.hpp"
 #include "commands/read_arguments.hpp"
 
@@ -19,7 +18,8 @@ constexpr const char* kUsage =
 
 Weights are fp32. tokenizer.json gives open_clip the token ids of this program for every text that open_clip's own
 cleaning (ftfy, HTML entities, spaces) leaves as it is. Without transformers, feed it the ids that
-clip_hpc's embed or tokenize give. preprocess_cfg says --view, so that open_clip's transform gives the same pixels.
+clip_hpc's embed or tokenize give. preprocess_cfg says the model's own view, or --view, so that open_clip's transform
+gives the same pixels.
 
 Examples:
   clip_hpc export --model runs/quickstart/letters --output exported/letters
@@ -32,18 +32,19 @@ int command_export(World& world, std::span<const std::string> arguments) {
   std::string output, format = weight_formats().front().name;
   ArgumentTable table;
   add_model_arguments(table, source);
-  add_view_argument(table, source, {"resize", "eval", "eval_longest"});
+  add_view_argument(table, source);
   table.add("output", output, "folder, which must not exist");
   table.add("format", format, help_of(weight_formats()), one_of(names_of(weight_formats())));
   if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
   if (source.model.empty() || output.empty()) throw input_error("clip_hpc export needs --model and --output");
   if (world.rank() != 0) return kExitDone;  // one rank writes it
   const LoadedModel loaded = load_model(source.model, "fp32", at::kCPU, source.weights);
-  const std::string problem = weight_format(format).write(
-      output, {loaded.model->config(), named_weights(*loaded.model), tokenizer_file(loaded.folder)},
-      parse_view(source.view, static_cast<int>(loaded.model->image().image_size())).mode);
-  log_info("{}: {} of step {}{}", without_slash(output).native(), loaded.model->config().name, loaded.progress.step,
-           loaded.averaged ? ", averaged weights" : "");
+  ModelConfig config = loaded.model->config();
+  config.view = test_view(config, source.view);
+  const std::string problem =
+      weight_format(format).write(output, {config, named_weights(*loaded.model), tokenizer_file(loaded.folder)});
+  log_info("{}: {} of step {}{}, view {}", without_slash(output).native(), config.name, loaded.progress.step,
+           loaded.averaged ? ", averaged weights" : "", config.view);
   if (!problem.empty()) log_warn("{}: open_clip has to be fed the ids of clip_hpc tokenize", problem);
   return kExitDone;
 }

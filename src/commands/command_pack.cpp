@@ -15,6 +15,7 @@
 #include "clip_hpc/data/packed/packed_set.hpp"
 #include "clip_hpc/data/sources/source.hpp"
 #include "clip_hpc/data/targets/target.hpp"
+#include "clip_hpc/text/lower_case.hpp"
 #include "clip_hpc/text/tokenizer.hpp"
 
 namespace clip_hpc {
@@ -45,7 +46,7 @@ constexpr std::uint64_t kTokenizerSamples = 2'000'000;  // that a tokenizer is t
 struct PackWords {
   std::string from, to, output, tokenizer;
   std::int64_t vocabulary = 0;
-  bool verify = false;
+  bool verify = false, lower_case = false;
   bool wants_tokenizer() const { return vocabulary > 0 || !tokenizer.empty(); }
 };
 
@@ -85,6 +86,8 @@ void declare_common(ArgumentTable& table, PackWords& words) {
             "train a SentencePiece model of at most so many pieces on the training captions; 0: none",
             in_range(std::int64_t{0}, std::int64_t{1} << 20));
   table.add("tokenizer", words.tokenizer, "a tokenizer to use as it is: a SentencePiece model, or clip");
+  table.add("lower-case", words.lower_case,
+            "tokenizer: put captions into lower case before it, as big_vision for T5's");
   table.add("verify", words.verify, "compare every shard with its checksum");
 }
 
@@ -172,6 +175,7 @@ void check_tokenizer(PackWords& words) {
                       words.vocabulary);
   }
   if (words.vocabulary > 0 && !words.tokenizer.empty()) throw input_error("give --train-tokenizer or --tokenizer");
+  if (words.lower_case && words.tokenizer.empty()) throw input_error("--lower-case goes with --tokenizer");
   if (words.tokenizer.empty()) return;
   words.tokenizer = tokenizer_path(words.tokenizer);
   Tokenizer::load(words.tokenizer);
@@ -212,7 +216,7 @@ std::string give_tokenizer(const PackWords& words, const fs::path& folder) {
   const fs::path file = folder / kTokenizerFileName;
   if (!words.tokenizer.empty()) {
     const int pieces = Tokenizer::load(words.tokenizer).vocab_size();
-    write_file_atomic(file, read_text_file(words.tokenizer));
+    write_file_atomic(file, given_tokenizer(words.tokenizer, words.lower_case));
     return fmt::format("{}: {} pieces, from {}", file.native(), pieces, words.tokenizer);
   }
   if (words.vocabulary == 0) return "";

@@ -9,8 +9,7 @@
 #include "clip_hpc/comm/collectively.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/data/packed/scores.hpp"
-#include "clip_hpc/data/views/view.hpp"
-#include "clip_hpc/eval/eval_options.hpp"
+#include "clip_hpc/eval/jobs/write_results.hpp"
 #include "clip_hpc/eval/open_model.hpp"
 #include "commands/read_arguments.hpp"
 
@@ -48,7 +47,7 @@ int command_score(World& world, std::span<const std::string> arguments) {
   add_model_arguments(table, source);
   table.add("data", data, "packed set");
   table.add("output", output, "HDF5 file, which must not exist");
-  add_view_argument(table, source, view_names(ViewUse::test));
+  add_view_argument(table, source);
   add_precision_argument(table, source);
   add_device_argument(table, source);
   if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
@@ -56,6 +55,7 @@ int command_score(World& world, std::span<const std::string> arguments) {
     throw input_error("clip_hpc score needs --model, --data and --output");
   }
   if (std::filesystem::exists(output)) throw input_error("{} exists: remove it, or give another --output", output);
+  check_output(world, output);
   const PackedSet set(data);
   const OpenedModel opened = open_model(world, source);
   const std::vector<float> scores =

@@ -4,6 +4,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/commands.hpp"
+#include "clip_hpc/text/lower_case.hpp"
 #include "clip_hpc/text/tokenizer.hpp"
 #include "commands/read_arguments.hpp"
 
@@ -27,13 +28,16 @@ Examples:
 int command_tokenize(std::span<const std::string> arguments) {
   std::string name;
   std::int64_t context = 0;
+  bool lower_case = false;
   ArgumentTable table;
   table.add("tokenizer", name, "SentencePiece model, packed set, run folder, or clip: CLIP's own byte pairs");
   table.add("context", context, "ids a line; 0: as many as it has",
             in_range(std::int64_t{0}, std::int64_t{std::numeric_limits<int>::max()}));
+  table.add("lower-case", lower_case, "put the lines into lower case for a SentencePiece model of another program");
   if (!read_arguments(table, arguments, kUsage, true)) return kExitDone;
   if (name.empty()) throw input_error("clip_hpc tokenize needs --tokenizer");
-  const Tokenizer tokenizer = Tokenizer::load(tokenizer_path(name));
+  const std::filesystem::path file = tokenizer_path(name);
+  const Tokenizer tokenizer = Tokenizer::parse(given_tokenizer(file, lower_case), file);
   std::string line;
   while (std::getline(std::cin, line)) {
     if (line.ends_with('\r')) line.pop_back();

@@ -17,6 +17,9 @@ void describe(OptionTable& table, DataOptions& options) {
         for (const std::string& path : paths) parse_weighted_path(path);
       });
   table.add("data.subset", options.subset, "subset.h5 written by clip_hpc filter: train on these samples only");
+  table.add(
+      "data.allow_repeats", options.allow_repeats,
+      "train although there are fewer samples than train.global_batch: a pair then meets itself as a wrong answer");
   table.add("data.workers", options.workers, "loader threads of a rank", in_range(std::int64_t{1}, std::int64_t{256}));
   table.add("data.decode_size", options.decode_size,
             "decode JPEG only as large as its short side needs for this many pixels (faster); 0: full size",

@@ -24,11 +24,7 @@ void describe(OptionTable& table, EvalOptions& options) {
   table.add("eval.at_checkpoints", options.at_checkpoints, "evaluate at every checkpoint as well");
   table.add("eval.data", options.data, "packed set to evaluate on");
   table.add("eval.tasks", options.tasks, eval_tasks_help(), each_one_of(eval_task_names()));
-  table.add(
-      "eval.view", options.view,
-      "test image to model input: `resize`, `eval` (short side, centre crop), `eval_squash` (resized to 8/7 of the "
-      "size, centre crop; the paper's)",
-      one_of(view_names(ViewUse::test)));
+  table.add("eval.view", options.view, "test image to model input: " + test_views_help(), is_test_view());
   table.add("eval.captions", options.captions, "retrieval: `all` captions of an image, or its `first`",
             one_of({"all", "first"}));
   table.add("eval.pictures", options.pictures, "test pictures that are kept with the three best names, for the report",

@@ -23,6 +23,10 @@ std::vector<std::string> shared_labels(const PackedSet& train, const PackedSet& 
 std::vector<LearnedSets> match_sets(const PackedSet& train, std::span<const PackedSet> sets, const SetNames& names) {
   std::map<std::string, LearnedSets> by_label;
   for (const PackedSet& set : sets) {
+    if (set.checksum() == train.checksum()) {
+      log_info("warning: {} is eval.train_data itself: its heads are tested on the images that they learned from",
+               set_name(set, names));
+    }
     for (const std::string& label : shared_labels(train, set)) {
       const auto [found, fresh] = by_label.try_emplace(label);
       LearnedSets& one = found->second;

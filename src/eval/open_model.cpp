@@ -5,6 +5,7 @@
 #include "clip_hpc/base/memory.hpp"
 #include "clip_hpc/comm/comm_options.hpp"
 #include "clip_hpc/comm/compute_threads.hpp"
+#include "clip_hpc/data/views/view.hpp"
 
 namespace clip_hpc {
 
@@ -15,9 +16,8 @@ void add_model_arguments(ArgumentTable& table, ModelSource& source) {
             one_of({"auto", "trained", "ema"}));
 }
 
-void add_view_argument(ArgumentTable& table, ModelSource& source, std::vector<std::string> views) {
-  const std::string help = fmt::format("how an image is resized: {}", fmt::join(views, ", "));
-  table.add("view", source.view, help, one_of(std::move(views)));
+void add_view_argument(ArgumentTable& table, ModelSource& source) {
+  table.add("view", source.view, "how an image is resized: " + test_views_help(), is_test_view());
 }
 
 void add_precision_argument(ArgumentTable& table, ModelSource& source) {
@@ -52,7 +52,8 @@ Json OpenedModel::about() const {
 
 OpenedModel open_model(World& world, const ModelSource& source, const ComputeDevice& device) {
   LoadedModel loaded = load_model(source.model, source.precision, device.device, source.weights);
-  return {std::move(loaded), make_communicator(world, {}), source.view, source.feature_folder};
+  const std::string view = test_view(loaded.model->config(), source.view);
+  return {std::move(loaded), make_communicator(world, {}), view, source.feature_folder};
 }
 
 OpenedModel open_model(World& world, const ModelSource& source) {

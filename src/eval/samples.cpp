@@ -112,10 +112,13 @@ TrainClasses train_classes(const PackedSet& train, const std::string& label) {
     place[static_cast<std::size_t>(one)] = 0;
   }
   TrainClasses classes;
+  std::map<std::string, std::size_t> times;
   for (std::size_t c = 0; c < names.size(); ++c) {
+    const std::size_t occurrence = times[names[c]]++;
     if (place[c] < 0) continue;
     place[c] = static_cast<std::int64_t>(classes.names.size());
     classes.names.push_back(names[c]);
+    classes.occurrences.push_back(occurrence);
   }
   for (const std::int32_t one : labels) classes.labels.push_back(place[static_cast<std::size_t>(one)]);
   return classes;
@@ -123,20 +126,20 @@ TrainClasses train_classes(const PackedSet& train, const std::string& label) {
 
 TestSamples match_classes(const PackedSet& test, const std::string& label, const TrainClasses& train) {
   // Classes may share a name (two of ImageNet's are "missile"): then they are matched in their order.
-  std::map<std::string, std::vector<std::int64_t>> known;
-  for (std::size_t c = 0; c < train.names.size(); ++c) known[train.names[c]].push_back(static_cast<std::int64_t>(c));
+  std::map<std::pair<std::string, std::size_t>, std::int64_t> known;
+  for (std::size_t c = 0; c < train.names.size(); ++c) {
+    known[{train.names[c], train.occurrences[c]}] = static_cast<std::int64_t>(c);
+  }
   std::map<std::string, std::size_t> times;
   const std::vector<std::string> names = test.classnames(label);
   TestSamples matched;
   matched.name = test.folder().native();
   std::vector<std::int64_t> place(names.size(), -1);
   for (std::size_t c = 0; c < names.size(); ++c) {
-    const auto found = known.find(names[c]);
+    const auto found = known.find({names[c], times[names[c]]++});
     if (found == known.end()) continue;
-    const std::size_t occurrence = times[names[c]]++;
-    if (occurrence >= found->second.size()) continue;
     place[c] = static_cast<std::int64_t>(matched.columns.size());
-    matched.columns.push_back(found->second[occurrence]);
+    matched.columns.push_back(found->second);
   }
   std::size_t answerable = 0;
   for (const std::int32_t one : test.all_labels(label)) {

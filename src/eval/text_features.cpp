@@ -19,6 +19,22 @@ at::Tensor text_features(const EvalContext& context, const std::vector<std::stri
                        });
 }
 
+LostNames lost_names(const Tokenizer& tokenizer, std::int64_t context, const std::vector<std::string>& names,
+                     const std::vector<std::string>& templates) {
+  LostNames lost;
+  for (const std::string& name : names) {
+    for (const std::string& form : templates) {
+      std::string prompt = fill_template(form, name);
+      if (std::ssize(tokenizer.tokens(prompt)) <= context) continue;
+      // Cut where its first name ends: what the end token leaves of it must still have all of that.
+      const std::string to_name = prompt.substr(0, placeholder_in(form) + name.size());
+      if (std::ssize(tokenizer.tokens(to_name)) <= context) continue;
+      if (lost.prompts++ == 0) lost.example = std::move(prompt);
+    }
+  }
+  return lost;
+}
+
 at::Tensor class_features(const EvalContext& context, const std::vector<std::string>& names,
                           const std::vector<std::string>& templates) {
   const at::NoGradGuard no_grad;

@@ -116,12 +116,17 @@ bool ZeroshotFiles::of_classes() const {
   return !classnames.empty() || !classes.empty() || !label_map.empty() || !multilabel.empty();
 }
 
-std::string fill_template(const std::string& form, const std::string& name) {
-  const std::string_view hole = placeholder(form);
-  auto at = form.find(hole);
+std::size_t placeholder_in(const std::string& form) {
+  const std::size_t at = form.find(placeholder(form));
   if (at == std::string::npos) {
     throw input_error("template \"{}\" has no {{c}} or {{}} for the class name: write \"a photo of a {{c}}.\"", form);
   }
+  return at;
+}
+
+std::string fill_template(const std::string& form, const std::string& name) {
+  const std::string_view hole = placeholder(form);
+  auto at = placeholder_in(form);
   std::string filled;
   std::size_t begin = 0;
   for (; at != std::string::npos; at = form.find(hole, begin)) {

@@ -16,11 +16,14 @@ ClipModel::ClipModel(const ModelConfig& config) : config_(config) {
   text_ = text.declare(arena_, config.text, facts, "");
   text_parameters_ = arena_.numel();
   image_ = image.declare(arena_, config.vision, facts, "visual.");
-  logit_scale_ = arena_.declare(
-      "logit_scale", {},
-      {.decay = false, .initial = constant(config.init_logit_scale), .limits = Range{0.0, std::log(100.0)}});
+  logit_scale_ = arena_.declare("logit_scale", {},
+                                {.decay = false,
+                                 .initial = constant(config.init_logit_scale),
+                                 .limits = Range{0.0, std::log(100.0)},
+                                 .in_fp32 = true});
   if (config.init_logit_bias) {
-    logit_bias_ = arena_.declare("logit_bias", {}, {.decay = false, .initial = constant(*config.init_logit_bias)});
+    logit_bias_ = arena_.declare("logit_bias", {},
+                                 {.decay = false, .initial = constant(*config.init_logit_bias), .in_fp32 = true});
   }
 }
 

@@ -1,28 +1,73 @@
 #include "clip_hpc/model/model_file.hpp"
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/data/views/view.hpp"
 #include "clip_hpc/model/clip_model.hpp"
 #include "model/model_section.hpp"
 
 namespace clip_hpc {
 namespace {
 
-// What open_clip adds to a model in its open_clip_config.json. Sizes and interpolation of the test view are not the
-// model's business here: [eval] view says them.
+constexpr const char* kOwnViewKey = "view";  // of preprocess_cfg: a view that open_clip has no words for
+constexpr std::int64_t kBrightest = 255;
+
+// The transform of a test image, with open_clip's defaults for what is left out. Empty where nothing is said.
+std::string read_view(ModelSection& section, const std::string& where) {
+  std::string mode, filter, own;
+  std::int64_t fill = 0;
+  if (section.find("resize_mode") != nullptr) section.read("resize_mode", mode);
+  if (section.find("interpolation") != nullptr) section.read("interpolation", filter);
+  if (section.find("fill_color") != nullptr) section.read("fill_color", fill);
+  section.read(kOwnViewKey, own);
+  section.known({"resize_mode", "interpolation", "fill_color"});
+  if (fill < 0 || fill > kBrightest) section.wrong("fill_color", "one value of 0 to 255 for all channels");
+  if (!own.empty()) {
+    is_test_view()(where + ": " + kOwnViewKey, own);
+    return own;
+  }
+  if (mode.empty() && filter.empty() && section.find("fill_color") == nullptr) return {};
+  TestTransform transform;
+  try {
+    if (!mode.empty()) transform.mode = parse_resize_mode(mode);
+    if (!filter.empty() && filter != "random") transform.filter = parse_filter(filter);  // random: in training alone
+  } catch (const Error& problem) {
+    throw input_error("{}: {}", where, problem.what());
+  }
+  transform.fill = static_cast<std::uint8_t>(fill);
+  return test_view_name(transform);
+}
+
+// What open_clip adds to a model in its open_clip_config.json.
 void read_preprocessing(const Json& file, const std::string& name, ModelConfig& model) {
   ModelSection outer(file, name);
-  outer.known("model_cfg");
-  outer.known("preprocess_cfg");
+  outer.known({"model_cfg", "preprocess_cfg"});
   outer.finish();
   if (!file.contains("preprocess_cfg")) return;
-  ModelSection section(file.at("preprocess_cfg"), name + ": preprocess_cfg");
+  const std::string where = name + ": preprocess_cfg";
+  ModelSection section(file.at("preprocess_cfg"), where);
   section.read("mean", model.norm.mean);
   section.read("std", model.norm.std);
-  for (const char* key : {"size", "mode", "interpolation", "resize_mode", "fill_color"}) section.known(key);
+  section.read_unused("mode", {"RGB"});
+  section.known({"size"});  // the model's own image_size counts, in open_clip too
+  model.view = read_view(section, where);
   section.finish();
   for (const double deviation : model.norm.std) {
     require(deviation > 0, name, "the values of preprocess_cfg.std must be positive");
   }
+}
+
+Json preprocessing_of(const ModelConfig& model) {
+  Json json = {{"mean", model.norm.mean}, {"std", model.norm.std}};
+  if (model.view.empty()) return json;
+  const std::optional<TestTransform> transform = test_transform_of(model.view);
+  if (!transform) {
+    json[kOwnViewKey] = model.view;
+    return json;
+  }
+  json["resize_mode"] = name_of(transform->mode);
+  json["interpolation"] = name_of(transform->filter);
+  json["fill_color"] = transform->fill;
+  return json;
 }
 
 }  // namespace
@@ -37,15 +82,13 @@ ModelConfig parse_model_config(const Json& file, const std::string& name) {
   top.read("embed_dim", model.embed_dim);
   top.read("quick_gelu", model.quick_gelu);
   top.read("init_logit_scale", model.init_logit_scale);
-  if (json.is_object() && json.contains("init_logit_bias") && !json.at("init_logit_bias").is_null()) {
-    top.read("init_logit_bias", model.init_logit_bias.emplace());
-  }
-  top.known("init_logit_bias");
-  top.known("vision_cfg");
-  top.known("text_cfg");
+  if (top.find("init_logit_bias") != nullptr) top.read("init_logit_bias", model.init_logit_bias.emplace());
+  top.known({"init_logit_bias", "vision_cfg", "text_cfg"});
+  top.read_unused({"custom_text", "nonscalar_logit_scale", "output_dict"}, false);
+  top.read_unused("cast_dtype");
   top.finish();
   require(json.contains("vision_cfg") && json.contains("text_cfg"), name, "needs vision_cfg and text_cfg");
-  require(model.embed_dim > 0, name, "embed_dim must be positive");
+  require_sizes(name, {{"embed_dim", model.embed_dim}});
   model.vision = json.at("vision_cfg");
   model.text = json.at("text_cfg");
   const ClipModel declared(model);  // the towers check their sections
@@ -69,7 +112,12 @@ Json to_json(const ModelConfig& model) {
   if (model.init_logit_bias) json["init_logit_bias"] = *model.init_logit_bias;
   json["vision_cfg"] = model.vision;
   json["text_cfg"] = model.text;
-  return {{"model_cfg", json}, {"preprocess_cfg", {{"mean", model.norm.mean}, {"std", model.norm.std}}}};
+  return {{"model_cfg", json}, {"preprocess_cfg", preprocessing_of(model)}};
+}
+
+std::string test_view(const ModelConfig& config, const std::string& asked) {
+  if (asked != kModelView) return asked;
+  return config.view.empty() ? "resize" : config.view;
 }
 
 void describe(OptionTable& table, ModelOptions& options) {

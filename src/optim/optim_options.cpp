@@ -10,9 +10,13 @@ void describe(OptionTable& table, OptimOptions& options) {
   table.add("optim.name", options.name, "optimizer: " + help_of(optimizers()), one_of(names_of(optimizers())));
   table.add("optim.lr", options.lr, "highest learning rate", in_range(0.0, 10.0));
   table.add("optim.weight_decay", options.weight_decay,
-            "decoupled decay of matrices, multiplied by the learning rate; biases, norms, positions and the logit "
-            "scale are not decayed",
+            "decoupled decay of matrices, multiplied by the learning rate; biases, norms, the class embedding and the "
+            "logit scale are not decayed",
             in_range(0.0, 10.0));
+  table.add(
+      "optim.decay_positions", options.decay_positions,
+      "decay the position embeddings of both towers, too, as open_clip's training script does: it decays whatever "
+      "has two axes or more");
   table.add("optim.beta1", options.beta1, "decay of the first moment", in_range(0.0, 0.9999));
   table.add("optim.beta2", options.beta2, "decay of the second moment", in_range(0.0, 0.999999));
   table.add("optim.eps", options.eps, "added to the root of the second moment", in_range(0.0, 1.0));

@@ -23,10 +23,15 @@ void keep_limits(ParameterArena& arena, const at::Tensor& norm) {
   }
 }
 
+ParameterArena& with_decay(ParameterArena& arena, const OptimOptions& options) {
+  arena.decay_positions(options.decay_positions);
+  return arena;
+}
+
 }  // namespace
 
 Updater::Updater(ParameterArena& of, const OptimOptions& options)
-    : arena(of),
+    : arena(with_decay(of, options)),
       name(options.name),
       counters(of.master().device()),
       optimizer(make_optimizer(of, options, counters)),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <system_error>
 #include <tuple>
 
@@ -52,6 +53,7 @@ Json to_json(const Result& result) {
                {"label", result.label}};
   if (result.chance) json["chance"] = number(*result.chance);
   if (result.baseline) json["baseline"] = number(*result.baseline);
+  if (!result.view.empty()) json["view"] = result.view;
   if (!result.variant.empty()) json["variant"] = result.variant;
   if (!result.train_data.empty()) json["train_data"] = result.train_data;
   if (!result.hyper.empty()) {
@@ -91,6 +93,7 @@ Result result_from(const Json& json) {
   result.baseline = optional_number(json, "baseline");
   result.baseline_name = json.value("baseline_name", "");
   result.label = json.value("label", "");
+  result.view = json.value("view", "");
   result.variant = json.value("variant", "");
   result.train_data = json.value("train_data", "");
   if (const auto found = json.find("hyper"); found != json.end() && !found->is_null()) {
@@ -111,10 +114,12 @@ Json read_array(const fs::path& file) {
 bool same_evaluation(const Json& json, const Result& result) {
   return json.is_object() && json.value("dataset", "") == result.dataset && json.value("task", "") == result.task &&
          json.value("step", std::int64_t{0}) == result.step && json.value("label", "") == result.label &&
-         json.value("variant", "") == result.variant;
+         json.value("variant", "") == result.variant && same_view(json.value("view", ""), result.view);
 }
 
 }  // namespace
+
+bool same_view(const std::string& a, const std::string& b) { return a.empty() || b.empty() || a == b; }
 
 std::string main_metric(const Result& result) {
   const char* preferred = result.task == kTaskRetrieval ? "image_retrieval_recall@1" : "acc1";
@@ -142,11 +147,24 @@ std::vector<Result> read_run_results(const RunFolder& folder) {
   if (!fs::exists(followed, ignored)) return results;
   const auto key = [](const Result& r) { return std::tie(r.dataset, r.task, r.step, r.label, r.variant); };
   for (Result& one : read_results(followed)) {
-    if (std::ranges::none_of(results, [&](const Result& r) { return key(r) == key(one); })) {
+    const auto is_same = [&](const Result& r) { return key(r) == key(one) && same_view(r.view, one.view); };
+    if (std::ranges::none_of(results, is_same)) {
       results.push_back(std::move(one));
     }
   }
   return results;
+}
+
+void tell_views_apart(std::vector<Result>& results) {
+  const auto key = [](const Result& r) { return std::tuple(r.dataset, r.task, r.label, r.variant); };
+  std::map<decltype(key(Result{})), std::set<std::string>> views;
+  for (const Result& result : results) {
+    if (!result.view.empty()) views[key(result)].insert(result.view);
+  }
+  for (Result& result : results) {
+    if (result.view.empty() || views[key(result)].size() < 2) continue;
+    result.label += fmt::format("{}view {}", result.label.empty() ? "" : ", ", result.view);
+  }
 }
 
 std::string clip_benchmark_json(const Result& result) {
@@ -163,6 +181,7 @@ std::string clip_benchmark_json(const Result& result) {
                {"n", result.n},
                {"run", result.run},
                {"step", result.step}};
+  if (!result.view.empty()) json["view"] = result.view;
   if (!result.label.empty()) json["label"] = result.label;
   if (!result.variant.empty()) json["variant"] = result.variant;
   if (!result.train_data.empty()) json["train_data"] = result.train_data;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "clip_hpc/base/error.hpp"
 #include "clip_hpc/run/metrics.hpp"
 #include "clip_hpc/run/provenance.hpp"
 #include "clip_hpc/run/results.hpp"
@@ -22,16 +23,14 @@ Json json_of(const Result& result) {
                {"samples_seen", result.samples_seen}, {"n", result.n},       {"metrics", result.metrics}};
   if (!result.variant.empty()) json["variant"] = result.variant;
   if (!result.label.empty()) json["label"] = result.label;
+  if (!result.view.empty()) json["view"] = result.view;
   if (!result.train_data.empty()) json["train_data"] = result.train_data;
   if (result.classes > 0) json["classes"] = result.classes;
   if (result.chance) json["chance"] = *result.chance;
   return json;
 }
 
-}  // namespace
-
-StudyTable collect_study(const StudyFolder& study) {
-  const PlannedStudy planned = read_study(study);
+StudyTable table_of(const StudyFolder& study, const PlannedStudy& planned) {
   const std::int64_t now = file_system_time(study);
   StudyTable table;
   table.json = {
@@ -59,6 +58,7 @@ StudyTable collect_study(const StudyFolder& study) {
     try {
       if (cell.not_yet.empty()) state = name_of(read_stage(study, cell, "train", now).state);
       results = read_run_results(run);
+      tell_views_apart(results);
       if (std::filesystem::exists(run.metrics_file())) {
         const std::vector<MetricsLine> lines = read_metrics(run.metrics_file());
         if (!lines.empty()) samples_seen = lines.back().samples_seen;
@@ -104,6 +104,17 @@ StudyTable collect_study(const StudyFolder& study) {
     }
   }
   return table;
+}
+
+}  // namespace
+
+StudyTable collect_study(const StudyFolder& study) {
+  const PlannedStudy planned = read_study(study);
+  try {
+    return table_of(study, planned);
+  } catch (const Json::exception& problem) {
+    throw storage_error("{}: {}; clip_study plan --study writes it again", study.plan_file().native(), problem.what());
+  }
 }
 
 }  // namespace clip_hpc

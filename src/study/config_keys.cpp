@@ -39,8 +39,13 @@ std::vector<std::string> choices_in(const std::string& allowed) {
 
 bool is_inside(double value, const std::string& allowed) {
   if (allowed.starts_with("from ")) return value >= number_in(allowed.substr(5)).value_or(value);
-  if (allowed.starts_with("above ")) return value > number_in(allowed.substr(6)).value_or(value - 1);
   const auto to = allowed.find(" to ");
+  const auto at_most = [&] {
+    return to == std::string::npos || value <= number_in(allowed.substr(to + 4)).value_or(value);
+  };
+  if (allowed.starts_with("above ")) {
+    return value > number_in(allowed.substr(0, to).substr(6)).value_or(value - 1) && at_most();
+  }
   if (to == std::string::npos) return true;
   return value >= number_in(allowed.substr(0, to)).value_or(value) &&
          value <= number_in(allowed.substr(to + 4)).value_or(value);

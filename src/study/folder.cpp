@@ -154,6 +154,7 @@ PlannedStudy read_study(const StudyFolder& study) {
   const std::vector<std::string> lines = read_cell_lines(study);
   try {
     planned.name = planned.json.at("study").get<std::string>();
+    planned.json.at("axes").get<std::vector<std::string>>();  // a table has a column for each
     planned.attempts = planned.json.value("attempts", planned.attempts);
     planned.stages = planned.json.at("stages").get<std::vector<std::string>>();
     for (const Json& one : planned.json.at("classes")) {

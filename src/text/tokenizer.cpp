@@ -8,6 +8,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/data/packed/packed_home.hpp"
+#include "clip_hpc/text/lower_case.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -32,7 +33,10 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::load(const std::filesystem::path& path, bool lower_case) {
-  const std::string bytes = read_text_file(path);  // throws storage with the path
+  return parse(read_text_file(path), path, lower_case);  // throws storage with the path
+}
+
+Tokenizer Tokenizer::parse(const std::string& bytes, const std::filesystem::path& path, bool lower_case) {
   if (ClipBpe::is_merges(bytes)) return Tokenizer(ClipBpe::parse(bytes, path.native()));
   if (bytes.starts_with("\x1f\x8b")) {
     throw input_error("{} is packed: unpack it with gzip -d, or give --tokenizer clip", path.native());
@@ -46,7 +50,7 @@ Tokenizer Tokenizer::load(const std::filesystem::path& path, bool lower_case) {
   if (eos_id < 0) {
     throw input_error("the SentencePiece model {} has no end-of-sentence piece: train it with --eos_id", path.native());
   }
-  return {std::move(processor), eos_id, lower_case};
+  return {std::move(processor), eos_id, stated_lower_case(bytes).value_or(lower_case)};
 }
 
 std::vector<int> Tokenizer::pieces_of(std::string_view caption) const {

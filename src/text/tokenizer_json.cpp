@@ -7,52 +7,13 @@
 #include <vector>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/text/lower_case.hpp"
+#include "text/proto_field.hpp"
 
 namespace clip_hpc {
 namespace {
 
 constexpr const char* kSpace = "\u2581";  // SentencePiece's sign for a space
-
-// One field of a protocol buffer message: a number (varint, or fixed of 4 or 8 bytes) or bytes.
-struct Field {
-  std::uint64_t id = 0, number = 0;
-  std::string_view bytes;
-};
-
-// The next field of what is left of a message; nothing at its end, or where it makes no sense.
-std::optional<Field> next_field(std::string_view& rest) {
-  const auto varint = [&rest](std::uint64_t& value) {
-    value = 0;
-    for (int shift = 0; !rest.empty() && shift < 64; shift += 7) {
-      const auto byte = static_cast<unsigned char>(rest.front());
-      rest.remove_prefix(1);
-      value |= std::uint64_t{byte & 0x7fU} << shift;
-      if (byte < 0x80) return true;
-    }
-    return false;
-  };
-  Field field;
-  std::uint64_t key = 0, length = 0;
-  if (!varint(key)) return std::nullopt;
-  field.id = key >> 3;
-  switch (key & 7) {
-    case 0:
-      return varint(field.number) ? std::optional(field) : std::nullopt;
-    case 1:
-    case 5:
-      length = (key & 7) == 1 ? 8 : 4;
-      break;
-    case 2:
-      if (!varint(length)) return std::nullopt;
-      break;
-    default:
-      return std::nullopt;
-  }
-  if (length > rest.size()) return std::nullopt;
-  field.bytes = rest.substr(0, length);
-  rest.remove_prefix(length);
-  return field;
-}
 
 enum PieceType : std::uint64_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
 
@@ -148,9 +109,11 @@ Json replace(const char* kind, const std::string& pattern, const std::string& co
   return {{"type", "Replace"}, {"pattern", {{kind, pattern}}}, {"content", content}};
 }
 
-Json normalizer(const SentencePieceModel& model) {
+Json lowers(char c) { return replace("String", {c}, {static_cast<char>(c - 'A' + 'a')}); }
+
+Json normalizer(const SentencePieceModel& model, bool lower_case) {
   Json steps = Json::array();
-  for (char c = 'A'; c <= 'Z'; ++c) steps.push_back(replace("String", {c}, {static_cast<char>(c - 'A' + 'a')}));
+  for (char c = 'A'; lower_case && c <= 'Z'; ++c) steps.push_back(lowers(c));
   if (!model.charsmap.empty())
     steps.push_back({{"type", "Precompiled"}, {"precompiled_charsmap", base64(model.charsmap)}});
   steps.push_back(replace("Regex", "^ +| +$", ""));
@@ -225,7 +188,7 @@ Json tokenizer_json(std::string_view bytes, const std::string& name) {
           {"truncation", nullptr},
           {"padding", nullptr},
           {"added_tokens", Json::array({added})},
-          {"normalizer", normalizer(model)},
+          {"normalizer", normalizer(model, stated_lower_case(bytes).value_or(true))},
           {"pre_tokenizer", space},
           {"post_processor",
            {{"type", "TemplateProcessing"},
@@ -234,6 +197,16 @@ Json tokenizer_json(std::string_view bytes, const std::string& name) {
             {"special_tokens", {{model.eos, special}}}}},
           {"decoder", {{"type", "Sequence"}, {"decoders", {{{"type", "ByteFallback"}}, {{"type", "Fuse"}}, space}}}},
           {"model", model_json(model)}};
+}
+
+bool lowers_case(const Json& tokenizer) {
+  // A normalizer stands alone or in a sequence.
+  const auto found = tokenizer.find("normalizer");
+  if (found == tokenizer.end() || !found->is_object()) return false;
+  const Json steps = found->value("normalizers", Json::array({*found}));
+  return std::ranges::any_of(steps, [](const Json& one) {
+    return one == lowers('A') || (one.is_object() && one.value("type", "") == "Lowercase");
+  });
 }
 
 Json tokenizer_config_json(std::string_view bytes, const std::string& name, std::int64_t context) {

@@ -1,11 +1,29 @@
 #include "clip_hpc/train/run_config.hpp"
 
+#include "clip_hpc/base/error.hpp"
+
 namespace clip_hpc {
+namespace {
+
+constexpr std::int64_t kLargestBatch = std::int64_t{1} << 24;
+constexpr double kMostEpochs = 1e6;
+
+Check<double> epochs_check() {
+  return {[](const std::string& name, double epochs) {
+            above(0.0)(name, epochs);
+            if (epochs > kMostEpochs) throw input_error("{} must be at most {}, got {}", name, kMostEpochs, epochs);
+          },
+          fmt::format("above 0 to {}", kMostEpochs)};
+}
+
+}  // namespace
 
 void describe(OptionTable& table, TrainOptions& options) {
-  table.add("train.samples", options.samples, "samples seen in training; 0: given by epochs", at_least(0));
-  table.add("train.epochs", options.epochs, "passes over the training data, where samples is 0", above(0.0));
-  table.add("train.global_batch", options.global_batch, "pairs a step, over all ranks together", at_least(2));
+  table.add("train.samples", options.samples, "samples seen in training; 0: given by epochs",
+            in_range(std::int64_t{0}, kMostSamples));
+  table.add("train.epochs", options.epochs, "passes over the training data, where samples is 0", epochs_check());
+  table.add("train.global_batch", options.global_batch, "pairs a step, over all ranks together",
+            in_range(std::int64_t{2}, kLargestBatch));
   table.add("train.micro_batch", options.micro_batch,
             "pairs a rank has in memory at once: the same gradient for one more forward pass; 0: all of its pairs",
             at_least(0));

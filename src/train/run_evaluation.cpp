@@ -10,7 +10,7 @@ bool evaluate(TrainingRun& run) {
   run.communicator->synchronize();
   synchronize_device(run.device.device);
   Communicator& host = run.host_communicator ? *run.host_communicator : *run.communicator;
-  const EvalContext context{host, run.model, run.tokenizer, run.config.eval.view};
+  const EvalContext context{host, run.model, run.tokenizer, test_view(run.model.config(), run.config.eval.view)};
   run.updater.average.exchange(*run.communicator);
   const Evaluated outcome =
       evaluate_all(run.world, context, run.config.eval, run.request.folder, run.progress, run.config.run.name);
@@ -26,7 +26,8 @@ bool evaluate(TrainingRun& run) {
 
 bool owes_evaluation(TrainingRun& run) {
   return evaluation_is_due(run.cadence, run.progress, true) &&
-         !is_evaluated(run.world, run.config.eval, run.request.folder, run.progress.step);
+         !is_evaluated(run.world, run.config.eval, run.request.folder, run.progress.step,
+                       test_view(run.model.config(), run.config.eval.view));
 }
 
 }  // namespace clip_hpc

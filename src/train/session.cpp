@@ -21,6 +21,7 @@ TrainingData open_training_data(const DataOptions& options) {
   }
   for (std::size_t i = 0; i < data.sets.size(); ++i) {
     const std::uint64_t count = data.subset.empty() ? data.sets[i]->count() : data.subset.size();
+    data.distinct_samples += count;
     data.epoch_samples += count * static_cast<std::uint64_t>(data.weights[i]);
   }
   return data;

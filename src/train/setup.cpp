@@ -4,7 +4,6 @@
 #include <torch/headeronly/version.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <utility>
 
@@ -12,11 +11,13 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/version.hpp"
+#include "clip_hpc/data/views/view.hpp"
 #include "clip_hpc/eval/jobs/evaluate_all.hpp"
 #include "clip_hpc/ops/linear.hpp"
 #include "clip_hpc/ops/measure.hpp"
 #include "clip_hpc/optim/schedule.hpp"
 #include "clip_hpc/run/provenance.hpp"
+#include "clip_hpc/train/run_length.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -32,15 +33,18 @@ const RunConfig& with_process_settings(World& world, const RunConfig& config) {
 TrainingData open_data(const RunConfig& config) {
   read_model_config(config.model.config);  // a model file that is not there is named before the data is opened
   TrainingData data = open_training_data(config.data);
+  check_length(config, data);
   for (const std::string& path : config.eval.data) check_evaluable(PackedSet{path}, config.eval);
   return data;
 }
 
-// How long: samples, or epochs of the data.
-std::int64_t total_steps(const TrainOptions& train, std::uint64_t epoch_samples) {
-  const std::int64_t samples =
-      train.samples > 0 ? train.samples : std::llround(train.epochs * static_cast<double>(epoch_samples));
-  return std::max<std::int64_t>(1, (samples + train.global_batch - 1) / train.global_batch);
+// Its tokenizer is the first set's, whatever open_clip would take, and its view of test images that of [eval]: what is
+// evaluated or exported of it later begins with the same.
+ModelConfig model_of_run(const RunConfig& config) {
+  ModelConfig model = read_model_config(config.model.config);
+  for (const char* key : {"hf_tokenizer_name", "tokenizer_kwargs"}) model.text.erase(key);
+  if (config.eval.view != kModelView) model.view = config.eval.view;
+  return model;
 }
 
 std::map<std::string, std::string> library_versions(const ComputeDevice& device) {
@@ -131,7 +135,7 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       data(open_data(config)),
       tokenizer(Tokenizer::load(data.sets[0]->folder() / kTokenizerFileName)),
       strategy(make_strategy(config.strategy)),
-      model(with_initial_scales(model_for(read_model_config(config.model.config), tokenizer), strategy),
+      model(with_initial_scales(model_for(model_of_run(config), tokenizer), strategy),
             scalar_type_of(config.train.precision), device.device,
             config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{}),
       updater(model.arena(), config.optim),

@@ -42,6 +42,25 @@ check 'eval of it' says 0 'zero-shot' "$clip_hpc" eval --model back --data greek
 check 'the same features' says 0 'back.h5: ' "$clip_hpc" embed --model back --data greek/test_letters --output back.h5
 check 'the report of it' says 0 '' "$clip_report" --runs back --output report.html
 check 'training does not go on from it' says 2 'was imported' "$clip_hpc" --config tiny.cfg --run-dir back
+# The model's own preprocessing is the view that everything begins with, and part of what a result is.
+cp -r exported/a own
+sed -i 's/"resize_mode": "squash"/"resize_mode": "shortest"/; s/"fill_color": 0/"fill_color": 9/' own/open_clip_config.json
+check 'import of a model with its own preprocessing' says 0 '--view shortest-bicubic-fill9' "$clip_hpc" import --input own --output owned
+check 'eval of it' says 0 'zero-shot' "$clip_hpc" eval --model owned --data greek/test_letters
+check 'its result says the view' grep -q '"view": "shortest-bicubic-fill9"' owned/results.json
+check 'eval of it with another view' says 0 'zero-shot' "$clip_hpc" eval --model owned --data greek/test_letters --view resize
+check 'both results are there' test "$(grep -c '"task": "zeroshot_classification"' owned/results.json)" = \
+  "$(($(grep -c '"view": "resize"' owned/results.json) * 2))"
+check 'score of it' says 0 'scores' "$clip_hpc" score --model owned --data greek/test_letters --output owned.h5
+check 'embed of it, by its view and by its default' eval '
+  "$clip_hpc" embed --model owned --data greek/test_letters --output default.h5 >log 2>&1 &&
+    "$clip_hpc" embed --model owned --data greek/test_letters --view shortest-bicubic-fill9 --output named.h5 >log 2>&1 &&
+    cmp default.h5 named.h5'
+check 'export of it' says 0 'view shortest-bicubic-fill9' "$clip_hpc" export --model owned --output owned_out
+check 'the same configuration' cmp own/open_clip_config.json owned_out/open_clip_config.json
+printf '[{' >owned/results.json
+check 'damaged results end an evaluation before it begins' says 3 'give another --output' "$clip_hpc" eval --model owned \
+  --data greek/test_letters
 weights=exported/a/open_clip_model.safetensors
 check 'export of it' says 0 'of step 0' "$clip_hpc" export --model back --output exported/c
 check 'the same weights' cmp $weights exported/c/open_clip_model.safetensors

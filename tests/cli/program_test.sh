@@ -17,6 +17,14 @@ for command in train pack filter eval bench 'bench step' 'bench load' 'bench los
   check "$command --help: an example" says 0 Example "$clip_hpc" $command --help
 done
 check 'train --help: every key' says 0 'optim.weight_decay' "$clip_hpc" train --help
+# In an allocation that MPI would not start in: help and versions need no MPI.
+for word in eval train 'bench step' pack; do
+  # shellcheck disable=SC2086
+  check "$word --help in an allocation" says 0 Example env SLURM_NTASKS=4 SLURM_STEP_NUM_TASKS=4 "$clip_hpc" $word --help
+done
+check '--version in an allocation' says 0 'clip_hpc 0.' env SLURM_NTASKS=4 SLURM_STEP_NUM_TASKS=4 "$clip_hpc" --version
+check 'an allocation without its MPI is refused' says 4 'Slurm has 4 tasks' env SLURM_NTASKS=4 SLURM_STEP_NUM_TASKS=4 \
+  "$clip_hpc" eval --model "$scratch" --data "$scratch"
 check 'help on ranks: once' test "$(on_ranks 3 "$clip_hpc" pack --help 2>&1 | grep -c 'Examples:')" = 1
 check 'clip_report --help: examples' says 0 'examples:' "$clip_report" --help
 
@@ -77,7 +85,10 @@ check 'nan' sets optim.lr=nan 'optim.lr must lie in'
 check 'infinity' sets optim.weight_decay=inf 'optim.weight_decay must'
 check 'below its range' sets optim.lr=-1 'optim.lr must lie in'
 check 'above its range' sets strategy.mask_ratio=1.5 'strategy.mask_ratio must lie in'
-check 'a batch of none' sets train.global_batch=0 'train.global_batch must be at least'
+check 'a batch of none' sets train.global_batch=0 'train.global_batch must lie in [2, 16777216]'
+check 'epochs without end' sets train.epochs=1e300 'train.epochs must be at most 1000000'
+check 'samples without end' sets train.samples=9223372036854775807 'train.samples must lie in [0, 1000000000000000]'
+check 'a batch for no machine' sets train.global_batch=2000000000 'train.global_batch must lie in [2, 16777216]'
 check 'an unknown choice' sets strategy.name=flp 'clip, flip'
 check 'a broken number' sets train.samples=12x "'12x'"
 check 'a model that is not there' sets model.config=nowhere.json 'nowhere.json does not exist'

@@ -25,6 +25,32 @@ TEST(MatchClasses, ThoseOfOneNameAreMatchedInTheirOrder) {
   EXPECT_EQ(std::vector<std::int64_t>(train.labels), matched.samples.y);
 }
 
+// The first of two classes of one name has no training image: the second keeps its own head, and the first has none.
+TEST(MatchClasses, AClassWithoutTrainingImagesDoesNotTakeTheHeadOfItsNamesake) {
+  const test::TempFolder folder;
+  const auto written = [&](const std::string& name, const std::vector<std::int32_t>& labels) {
+    DatasetInfo info;
+    info.name = "twins";
+    info.encoding = "raw";
+    info.channels = 3;
+    info.source = "test";
+    SetWriter writer(folder / name, info, {.samples_per_shard = 64});
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      PackedSample sample = test::noise_sample(i);
+      sample.labels = {{"label", labels[i]}};
+      writer.add(sample);
+    }
+    writer.finish();
+    test::write_lines(folder / name / "classnames.txt", {"crane", "crane", "tench"});
+    return PackedSet(folder / name);
+  };
+  const TrainClasses train = train_classes(written("train", {1, 2, 1, 2}), "label");
+  ASSERT_EQ(train.names, (std::vector<std::string>{"crane", "tench"}));
+  const TestSamples matched = match_classes(written("test", {0, 1, 2, 0}), "label", train);
+  EXPECT_EQ(matched.columns, (std::vector<std::int64_t>{0, 1}));            // heads of class 1 and class 2
+  EXPECT_EQ(matched.samples.y, (std::vector<std::int64_t>{-1, 0, 1, -1}));  // class 0 has none: wrong, whatever is said
+}
+
 // A list of right classes in another order than the set would give numbers, too: it is refused.
 TEST(ZeroshotTask, RightClassesInAnotherOrderAreRefused) {
   const test::TempFolder folder;

@@ -25,6 +25,15 @@ TEST_F(TextFeatures, ClassFeaturesAreMeansOfUnitFeaturesOfAllTemplates) {
   }
 }
 
+TEST_F(TextFeatures, PromptsThatLoseTheirClassNameAreCounted) {
+  const std::vector<std::string> names{"red", "green house tree"};
+  const std::string words = "a house and a tree and a river and a stone and a bird and a boat and a cloud ";
+  EXPECT_EQ(lost_names(tokenizer_, 12, names, {"{c}", "a {c} house", "{c} " + words}).prompts, 0);
+  const LostNames lost = lost_names(tokenizer_, 12, names, {"{c}", words + "{c}", words + "{}."});
+  EXPECT_EQ(lost.prompts, 4);
+  EXPECT_EQ(lost.example, words + "red");
+}
+
 TEST_F(TextFeatures, IdsAreCutAtTheLongestCaptionWhereThePoolingAllows) {
   ModelConfig changed = config();
   const std::vector<std::string> captions{"red", "green house tree"};

@@ -3,6 +3,8 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "clip_hpc/base/error.hpp"
 #include "tests/model/tiny_model.hpp"
 
@@ -162,6 +164,42 @@ TEST(ModelConfig, KeepsAllKeysOfItsTowers) {
   EXPECT_EQ(config.vision.at("mlp_ratio"), 4.0);
   EXPECT_EQ(config.text.at("pool_type"), "argmax");
   EXPECT_EQ(to_json(parse_model_config(to_json(config), "tiny")).dump(), to_json(config).dump());
+}
+
+// A scale of 100 gives logits of 100 times the cosine, in bfloat16 models too, and a gradient that reaches the leaf.
+TEST(ClipModel, TheLogitScaleAndBiasAreFp32InEveryPrecision) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    ModelConfig config = tiny();
+    config.init_logit_scale = std::log(100.0);
+    config.init_logit_bias = -12.93;
+    ClipModel model(config, type);
+    model.initialise("clip_hpc", 4);
+    EXPECT_EQ(model.logit_scale().scalar_type(), at::kFloat);
+    const at::Tensor cosines = at::linspace(-1, 1, 9, at::kFloat);
+    const at::Tensor logits = model.logit_scale().exp() * cosines + model.logit_bias();
+    const at::Tensor expected = (100.0 * cosines.to(at::kDouble) - 12.93).to(at::kFloat);
+    EXPECT_LT((logits - expected).abs().max().item<double>(), 2e-5) << type;
+
+    const std::size_t index = model.logit_scale_index();
+    model.arena().zero_gradients();
+    (model.logit_scale().exp() * 0.25 + 3 * model.logit_bias()).backward();
+    EXPECT_NEAR(model.arena().gradient_view(index).item<double>(), 25.0, 0.1) << type;  // d exp(s) / 4 = 100 / 4
+    EXPECT_NEAR(model.arena().gradient_view(index + 1).item<double>(), 3.0, 1e-6) << type;
+
+    // Steps that bfloat16 could not see.
+    const double before = model.logit_scale().item<double>();
+    model.arena().master_view(index).add_(-1e-4);
+    model.arena().refresh_weights();
+    EXPECT_NEAR(model.logit_scale().item<double>(), before - 1e-4, 1e-6) << type;
+  }
+}
+
+TEST(ClipModel, AnInitialScaleOutsideItsLimitsIsKeptWithin) {
+  ModelConfig config = tiny();
+  config.init_logit_scale = 88;
+  ClipModel model(config, at::kFloat);
+  model.initialise("open_clip", 1);
+  EXPECT_NEAR(model.logit_scale().exp().item<double>(), 100.0, 1e-3);
 }
 
 TEST(ClipModel, TheLogitScaleIsLimited) {

@@ -28,6 +28,27 @@ TEST(Updater, LogitScaleStaysBelowHundred) {
   }
 }
 
+// open_clip's script decays whatever has two axes, position embeddings among it: here that is asked for.
+TEST(Updater, PositionEmbeddingsAreDecayedWhereAsked) {
+  for (const bool on : {false, true}) {
+    ParameterArena arena;
+    arena.declare("matrix", {4, 4}, {});
+    arena.declare("positional_embedding", {6, 4}, {.decay = false, .position = true});
+    arena.declare("bias", {4}, {.decay = false});
+    arena.allocate(at::kFloat);
+    arena.master().fill_(1);
+    OptimOptions options;
+    options.weight_decay = 0.5;
+    options.decay_positions = on;
+    Updater updater(arena, options);
+    arena.gradients().zero_();
+    test::step(updater, 0.1);
+    EXPECT_FLOAT_EQ(arena.master()[0].item<float>(), 0.95F);
+    EXPECT_FLOAT_EQ(arena.master()[16].item<float>(), on ? 0.95F : 1.0F);
+    EXPECT_FLOAT_EQ(arena.master()[40].item<float>(), 1.0F);
+  }
+}
+
 // The average of the clamped weights, with the decay growing to its full value in the first updates.
 TEST(Updater, TheAverageFollowsTheWeights) {
   for (const at::ScalarType compute : {at::kFloat, at::kBFloat16}) {

@@ -25,7 +25,7 @@ check 'training of the other kinds' quietly "$clip_hpc" --config tiny.cfg --run-
 
 check 'pictures and texts' against export_inputs.py pictures texts.txt
 for run in run other; do
-  for view in resize eval eval_longest; do
+  for view in resize eval eval_longest shortest-bilinear longest-bilinear-fill127; do
     check "$run, $view: export" quietly "$clip_hpc" export --model $run --view $view --output "out_${run}_$view"
     check "$run, $view: embed" quietly on_ranks 2 "$clip_hpc" embed --model $run --view $view --images pictures/* \
       --texts texts.txt --write inputs,image,text,ids --output "${run}_$view.h5"
@@ -44,6 +44,15 @@ check 'export of that' quietly "$clip_hpc" export --model back --output again
 check 'the same weights' weights out_run_resize again
 check 'the same tokenizer' cmp out_run_resize/tokenizer.json again/tokenizer.json
 check 'the same configuration' cmp out_run_resize/open_clip_config.json again/open_clip_config.json
+# Its own preprocessing is what everything begins with, and what is exported again.
+own=out_run_longest-bilinear-fill127
+check 'import of a model with another preprocessing' says 0 '--view longest-bilinear-fill127' "$clip_hpc" import \
+  --input $own --output own
+check 'embed of it, without a view' quietly "$clip_hpc" embed --model own --images pictures/* --texts texts.txt \
+  --write inputs,image,text,ids --output own.h5
+check "open_clip's features and pixels of it" against export_parity.py features $own own.h5 pictures/*
+check 'export of it, without a view' quietly "$clip_hpc" export --model own --output own_out
+check 'the same configuration of it' cmp $own/open_clip_config.json own_out/open_clip_config.json
 check 'a model that open_clip saves' against export_parity.py save out_run_resize saved.safetensors saved.json
 check 'import of that, on 2 ranks' quietly on_ranks 2 "$clip_hpc" import --input saved.safetensors --config saved.json \
   --tokenizer greek/train/tokenizer.model --output taken

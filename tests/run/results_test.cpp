@@ -85,6 +85,34 @@ TEST(Results, SameEvaluationReplacesInPlaceAndOthersStay) {
   EXPECT_EQ(results[1].label, "ema");
 }
 
+// Another view gives another number: it replaces nothing. A result of an earlier version does not say its view.
+TEST(Results, TheViewIsPartOfWhatAResultIs) {
+  const Scratch scratch;
+  const auto file = scratch / "results.json";
+  Result result = sample_result();
+  append_result(file, result);
+  result.view = "eval";
+  append_result(file, result);
+  ASSERT_EQ(read_results(file).size(), 1U);
+  EXPECT_EQ(read_results(file)[0].view, "eval");
+  result.view = "resize";
+  result.metrics = {{"acc1", 0.1}};
+  append_result(file, result);
+  append_result(file, result);
+  std::vector<Result> results = read_results(file);
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[0].metrics.at("acc1"), 0.42);
+  EXPECT_EQ(results[1].view, "resize");
+  EXPECT_EQ(Json::parse(clip_benchmark_json(results[1])).at("view"), "resize");
+  tell_views_apart(results);
+  EXPECT_EQ(results[0].label, "view eval");
+  EXPECT_EQ(results[1].label, "view resize");
+  results.pop_back();
+  results[0].label = "";
+  tell_views_apart(results);
+  EXPECT_EQ(results[0].label, "");
+}
+
 TEST(Results, VariantsOfATaskStandSideBySide) {
   const Scratch scratch;
   const auto file = scratch / "results.json";

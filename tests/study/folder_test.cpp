@@ -2,6 +2,9 @@
 
 #include <chrono>
 
+#include "clip_hpc/study/collect.hpp"
+#include "tests/expect_error.hpp"
+
 #include "tests/study/study_fixtures.hpp"
 
 namespace clip_hpc {
@@ -35,6 +38,34 @@ TEST(StudyFolder, HoldsWhatACellNeeds) {
   ASSERT_EQ(planned.cells.size(), 2U);
   EXPECT_EQ(planned.cells[1].task, 2);
   EXPECT_THROW(read_study({project.scratch / "nowhere"}), Error);
+}
+
+// plan.json is read by all commands: what is wrong in it is a fault of storage that names it.
+TEST(StudyFolder, AnotherPlanThanWasWrittenIsNamed) {
+  const Written project;
+  const Json good = read_json_file(project.study.plan_file());
+  const auto fails = [&](const Json& plan) {
+    write_json_file(project.study.plan_file(), plan);
+    test::expect_error(ErrorKind::storage, {"plan.json", "clip_study plan"}, [&] { collect_study(project.study); });
+  };
+  fails(Json::array());
+  fails({{"study", 3}});
+  for (const char* key : {"study", "stages", "classes", "cells", "axes", "attempts"}) {
+    Json other = good;
+    other[key] = "words";
+    if (std::string(key) == "study") other[key] = Json::array();
+    fails(other);
+  }
+  for (const char* key : {"name", "class", "samples", "macs", "points"}) {
+    Json other = good;
+    other["cells"][0][key] = Json::array({Json::object()});
+    fails(other);
+  }
+  for (const char* name : {"..", ".", "../elsewhere"}) {
+    Json other = good;
+    other["cells"][0]["name"] = name;
+    fails(other);
+  }
 }
 
 TEST(StudyFolder, ALargerGridAddsLinesAndKeepsTheOthers) {

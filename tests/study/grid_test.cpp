@@ -50,6 +50,11 @@ TEST(Grid, MistakesAreNamedWithTheirLine) {
   says("[axes lr]\n", "5: unknown section [axes lr]");
   says("[axis lr]\nlow optim.lr\n", "6: expected key = value");
   says("[axis lr]\nlo_w = optim.lr=1e-3\n", "6: a label may have letters");
+  for (const char* label : {".", "..", "...", "a/b"}) {  // a cell's folder is called by its labels
+    says(fmt::format("[axis lr]\n{} = optim.lr=1e-3\n", label).c_str(), "6: a label may have letters");
+  }
+  says("[axis a]\nrun.seed = 0\n[study]\nname = ..\n", "8: name may have letters");
+  says("[axis a]\nrun.seed = 0\n[study]\nname = a/b\n", "8: name may have letters");
   says("[axis lr]\nlow = optim.lr\n", "6: expected section.key=value");
   says("[axis a]\nrun.seed = 0\n[axis a]\nrun.seed = 1\n", "7: axis a is defined twice");
   says("[axis a]\nrun.seed = 0\n[grid g]\nb = 0\n", "8: there is no axis \"b\"; did you mean \"a\"?");

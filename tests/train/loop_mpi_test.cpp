@@ -163,8 +163,10 @@ TEST_F(TrainLoop, AveragedWeightsAreKeptAndEvaluatedAndChangeNoTraining) {
       EXPECT_EQ(loaded.averaged, std::string(weights) == "auto");
       const RunFolder folder{folder_ / named(weights)};
       test::on_rank_0([&] { folder.create(); });
-      evaluate_all(test_world(), {*comm, *loaded.model, *loaded.tokenizer, averaged.config.eval.view},
-                   averaged.config.eval, folder, loaded.progress, "later");
+      evaluate_all(
+          test_world(),
+          {*comm, *loaded.model, *loaded.tokenizer, test_view(loaded.model->config(), averaged.config.eval.view)},
+          averaged.config.eval, folder, loaded.progress, "later");
       test_world().barrier();
       metrics[weights] = read_results(folder.results_file()).back().metrics;
     }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/train/run_length.hpp"
 #include "tests/checkpoint/shared_folder.hpp"
 #include "tests/eval/eval_fixtures.hpp"
 
@@ -58,6 +59,44 @@ TEST_F(TrainSetup, FlipOnATowerWithoutPatchesIsRefusedByAllRanks) {
 
 TEST_F(TrainSetup, ATowerThatOnlyEvaluatesIsRefusedByAllRanks) {
   refuses(request("0.1"), {"timm_drop_path = 0.1", "stochastic depth"});
+}
+
+TEST_F(TrainSetup, ABatchOfMoreThanAllSamplesIsRefusedUnlessAskedFor) {
+  TrainRequest large = request("0.0");
+  large.config.train.global_batch = 151;  // the set has 150
+  large.config.train.samples = 302;
+  refuses(large, {"train.global_batch = 151", "150 samples", "data.allow_repeats"});
+  large.config.data.train = {(folder_ / "set").string() + "@3"};  // the same samples, more often
+  refuses(large, {"150 samples"});
+  large.config.data.allow_repeats = true;
+  EXPECT_EQ(train(test_world(), large), kExitDone);
+}
+
+TEST_F(TrainSetup, AWarmUpThatOutlastsTheRunIsRefused) {
+  TrainRequest cold = request("0.0");
+  cold.config.optim.warmup = 10000;
+  refuses(cold, {"optim.warmup = 10000 steps", "the run has 2"});
+}
+
+TEST_F(TrainSetup, NumbersThatNobodyMeansAreRefusedWithTheBound) {
+  OptionTable table;
+  RunConfig config;
+  describe(table, config);
+  for (const auto& [setting, word] :
+       std::vector<std::pair<std::string, std::string>>{{"train.epochs=1e300", "1000000"},
+                                                        {"train.samples=9223372036854775807", "1000000000000000"},
+                                                        {"train.global_batch=2000000000", "16777216"}}) {
+    test::expect_error(ErrorKind::input, {setting.substr(0, setting.find('=')), word},
+                       [&] { table.parse({}, {setting}); });
+  }
+  TrainRequest endless = request("0.0");
+  endless.config.train.samples = 0;
+  endless.config.train.epochs = 1e6;
+  endless.config.data.train = {(folder_ / "set").string() + "@1000000"};
+  endless.config.train.global_batch = 100;
+  EXPECT_NO_THROW(total_steps(endless.config.train, 150'000'000));
+  test::expect_error(ErrorKind::input, {"train.epochs", "1000000000000000"},
+                     [&] { total_steps(endless.config.train, 15'000'000'000); });
 }
 
 TEST_F(TrainSetup, TheSameTowerTrainsWithout) { EXPECT_EQ(train(test_world(), request("0.0")), kExitDone); }

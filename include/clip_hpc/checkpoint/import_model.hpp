@@ -13,6 +13,7 @@ struct ImportRequest {
   std::filesystem::path input;      // open_clip folder, or a safetensors file
   std::filesystem::path config;     // the model's JSON; a folder has its own
   std::filesystem::path tokenizer;  // SentencePiece model; empty: the folder's tokenizer.model
+  bool lower_case = false;          // captions, before a SentencePiece model of another program sees them
   std::filesystem::path output;     // run folder, which must not exist
   std::vector<std::string> command_line;
 };

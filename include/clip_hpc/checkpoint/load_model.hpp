@@ -20,8 +20,11 @@ ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer);  // with i
 
 at::ScalarType scalar_type_of(const std::string& precision);  // bf16 or fp32
 
+// Throws input, naming both, where a tensor holds NaN or Inf: such a model gives no numbers.
+void require_numbers(const std::string& name, const at::Tensor& tensor, const std::string& where);
+
 // What the arena exports, in fp32, by open_clip's names; and the way back. Throws storage, naming `where`, for a tensor
-// that is missing or has another shape; others are ignored.
+// that is missing or has another shape, and as require_numbers; others are ignored.
 NamedTensors named_weights(const ClipModel& model);
 void set_weights(ClipModel& model, const NamedTensors& weights, const std::string& where);
 

@@ -13,7 +13,7 @@ struct EvalOptions {  // [eval]
   bool at_checkpoints = false;
   std::vector<std::string> data;
   std::vector<std::string> tasks{"zeroshot"};
-  std::string view = "resize";
+  std::string view = "model";
   std::string captions = "all";
   std::int64_t pictures = 24;
   std::vector<std::string> labels;

@@ -18,15 +18,14 @@ struct ModelSource {
   std::string model = {};        // run folder or checkpoint folder
   std::string weights = "auto";  // as load_model
   std::string precision = "auto";
-  std::string device = "auto";  // as choose_device
-  std::string view = "resize";
+  std::string device = "auto";      // as choose_device
+  std::string view = "model";       // a name of data/views, or the model's own
   std::string feature_folder = {};  // where features are kept
 };
 
-// Each adds the options that a command has: --model and --weights; --view, one of `views`; --precision; --device;
-// --feature-dir.
+// Each adds the options that a command has: --model and --weights; --view; --precision; --device; --feature-dir.
 void add_model_arguments(ArgumentTable& table, ModelSource& source);
-void add_view_argument(ArgumentTable& table, ModelSource& source, std::vector<std::string> views);
+void add_view_argument(ArgumentTable& table, ModelSource& source);
 void add_precision_argument(ArgumentTable& table, ModelSource& source);
 void add_device_argument(ArgumentTable& table, ModelSource& source);
 void add_feature_argument(ArgumentTable& table, ModelSource& source);
@@ -37,7 +36,7 @@ ComputeDevice prepare_evaluation(World& world, const ModelSource& source);
 struct OpenedModel {
   LoadedModel loaded;
   std::unique_ptr<Communicator> comm;
-  std::string view;
+  std::string view;                      // what was asked for, or the model's own
   std::filesystem::path feature_folder;  // empty: features are not kept
 
   EvalContext context() const;

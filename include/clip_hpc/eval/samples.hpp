@@ -45,11 +45,13 @@ std::map<std::string, double> head_metrics(const at::Tensor& weight, const at::T
 // The classes that a head can learn: those of the set's class names that occur in it.
 struct TrainClasses {
   std::vector<std::string> names;
-  std::vector<std::int64_t> labels;  // of every sample, index into names
+  std::vector<std::size_t> occurrences;  // of each name among all of the set's classes of that name, from 0
+  std::vector<std::int64_t> labels;      // of every sample, index into names
 };
 TrainClasses train_classes(const PackedSet& train, const std::string& label);
 
-// Labels and columns of a test set (x is left empty), matched by class name. Throws input where no class is shared.
+// Labels and columns of a test set (x is left empty), matched by class name, and of classes of one name by their order
+// among all of that name, with training samples or without. Throws input where no class is shared.
 TestSamples match_classes(const PackedSet& test, const std::string& label, const TrainClasses& train);
 
 }  // namespace clip_hpc

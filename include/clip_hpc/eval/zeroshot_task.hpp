@@ -40,6 +40,7 @@ ZeroshotTask zeroshot_task(const PackedSet& set, const std::string& label, const
 
 // Puts the name into every {c} of the template, or where it has none, into every {}. Throws input where it has neither.
 std::string fill_template(const std::string& form, const std::string& name);
+std::size_t placeholder_in(const std::string& form);  // where the first of them stands
 
 // As big_vision: underscores become spaces, ASCII punctuation goes but for `kept`, ASCII letters become lower case,
 // runs of white space one space, none at the ends.

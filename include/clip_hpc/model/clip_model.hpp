@@ -70,8 +70,9 @@ class ClipModel {
   std::vector<AttentionShape> attention_shapes(std::int64_t rows, std::int64_t kept, std::int64_t text_tokens) const;
   ParameterCounts parameter_counts() const;
 
-  at::Tensor logit_scale() const { return arena_.parameter(logit_scale_); }  // scalar: ln of the scale
-  at::Tensor logit_bias() const { return logit_bias_ ? arena_.parameter(*logit_bias_) : at::Tensor(); }  // scalar
+  // Scalars in fp32, in a model of bfloat16 too: there 100 would be 98.9, and a step of the scale 3 %.
+  at::Tensor logit_scale() const { return arena_.exact(logit_scale_); }  // ln of the scale
+  at::Tensor logit_bias() const { return logit_bias_ ? arena_.exact(*logit_bias_) : at::Tensor(); }
   std::size_t logit_scale_index() const { return logit_scale_; }
   const ModelConfig& config() const { return config_; }
   at::Device device() const { return arena_.parameter(0).device(); }

@@ -20,13 +20,17 @@ struct ModelConfig {
   double init_logit_scale = 2.6592600369327779;  // ln(1 / 0.07)
   std::optional<double> init_logit_bias = {};    // with it the model has a bias of the logits (SigLIP)
   PixelNorm norm;
-  Json vision, text;  // vision_cfg and text_cfg as their towers state them: all keys, defaults filled in
+  std::string view = {};  // of test images, as its preprocess_cfg says: a name of data/views; empty: it says nothing
+  Json vision, text;      // vision_cfg and text_cfg as their towers state them: all keys, defaults filled in
 };
 
-// Reads either a plain model, or open_clip_config.json's {"model_cfg": the model, "preprocess_cfg": {"mean", "std"}}.
+// Reads either a plain model, or open_clip_config.json's {"model_cfg": the model, "preprocess_cfg": {…}}.
 ModelConfig parse_model_config(const Json& json, const std::string& name);  // throws input, naming the key
 ModelConfig read_model_config(const std::filesystem::path& path);
 Json to_json(const ModelConfig& config);  // the second form
+
+// The view of test images: `asked`, or for kModelView the model's own and, where its file says nothing, `resize`.
+std::string test_view(const ModelConfig& config, const std::string& asked);
 
 struct ModelOptions {
   std::string config = "configs/models/ViT-B-32.json";

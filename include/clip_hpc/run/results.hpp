@@ -43,6 +43,7 @@ struct Result {
   std::optional<double> chance;    // 0..1: accuracy of guessing
   std::optional<double> baseline;  // 0..1: accuracy of a peer that never saw a caption
   std::string baseline_name;
+  std::string view;   // how test images were resized; empty in files of earlier versions, which do not say
   std::string label;  // tells apart evaluations of one step on one dataset, for example "ema"
   std::vector<Prediction> predictions;
   // of tasks that learn from a training split
@@ -56,21 +57,26 @@ std::string main_metric(const Result& result);
 
 std::vector<Result> read_results(const std::filesystem::path& file);  // throws storage, naming the file and the entry
 
-// Those of results.json and, where it has none for the same (dataset, task, step, label, variant), those of
+// Whether two results may be of one view: a file of an earlier version does not say its own.
+bool same_view(const std::string& a, const std::string& b);
+
+// Those of results.json and, where it has none for the same (dataset, task, step, label, variant, view), those of
 // results_follow.json. Empty where neither is there.
 std::vector<Result> read_run_results(const RunFolder& folder);
 
+// For tables and figures: where a run has results of several views for one evaluation, the label says each one's.
+void tell_views_apart(std::vector<Result>& results);
+
 // One result alone, as clip_benchmark eval writes it and clip_benchmark build reads it: its fields and its names of
-// metrics (those of a linear probe are lp_acc1 …), then n, run, step, and where there are any label, variant and
+// metrics (those of a linear probe are lp_acc1 …), then n, run, step, and where there are any view, label, variant and
 // train_data.
 std::string clip_benchmark_json(const Result& result);
 // {dataset}_{pretrained}_{model}_{language}_{task}.json, its default. What is no letter, digit, dot or minus becomes _.
 // Label and variant of a result stand behind the data set.
 std::string clip_benchmark_file(const Result& result);
 
-// Reads, changes and writes atomically; an entry of the same (dataset, task, step, label, variant) is replaced in its
-// place.
-// Creates the file. One writer at a time: rank 0.
+// Reads, changes and writes atomically; an entry of the same (dataset, task, step, label, variant, view) is replaced in
+// its place. Creates the file. One writer at a time: rank 0.
 void append_result(const std::filesystem::path& file, const Result& result);
 
 }  // namespace clip_hpc

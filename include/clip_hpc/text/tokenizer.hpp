@@ -29,9 +29,11 @@ struct TokenBatch {
 class Tokenizer {
  public:
   // The kind is told by the file: a SentencePiece model, or CLIP's merges (bpe_simple_vocab_16e6.txt).
-  // lower_case changes ASCII letters only, as the peer (big_vision) does; models of train_sentencepiece fold the case
-  // of every script themselves. Throws storage when the file cannot be read, input when it is no usable model.
+  // lower_case, of a model that does not say itself (lower_case.hpp), changes ASCII letters only, as the peer
+  // (big_vision) does; models of train_sentencepiece fold the case of every script themselves. Throws storage when the
+  // file cannot be read, input when it is no usable model.
   static Tokenizer load(const std::filesystem::path& path, bool lower_case = true);
+  static Tokenizer parse(const std::string& bytes, const std::filesystem::path& path, bool lower_case = true);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();

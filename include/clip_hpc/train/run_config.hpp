@@ -17,6 +17,9 @@
 
 namespace clip_hpc {
 
+// A thousand times what anyone has trained on: beyond it is a slip of the keyboard, and sums of it would not fit.
+inline constexpr std::int64_t kMostSamples = 1'000'000'000'000'000;
+
 struct TrainOptions {
   std::int64_t samples = 0;
   double epochs = 1;

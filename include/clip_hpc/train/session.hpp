@@ -22,6 +22,7 @@ struct TrainingData {
   std::vector<std::int64_t> weights;
   std::vector<std::uint64_t> subset;  // ids of the one set, empty: all
   std::uint64_t epoch_samples = 0;
+  std::uint64_t distinct_samples = 0;  // however often a weight repeats them
 };
 TrainingData open_training_data(const DataOptions& options);  // throws input, storage
 

@@ -1,12 +1,15 @@
 #include "clip_hpc/checkpoint/formats/open_clip.hpp"
 
-#include <algorithm>
-#include <map>
-#include <vector>
+#include <array>
+#include <optional>
+#include <span>
+#include <string_view>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/data/views/view.hpp"
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/text/tokenizer.hpp"
 #include "clip_hpc/text/tokenizer_json.hpp"
@@ -18,17 +21,30 @@ namespace {
 
 constexpr const char* kConfigName = "open_clip_config.json";
 constexpr const char* kWeightsName = "open_clip_model.safetensors";
+constexpr const char *kPickleName = "open_clip_pytorch_model.bin", *kOldPickleName = "pytorch_model.bin";
+constexpr const char* kTokenizerJson = "tokenizer.json";
 
-const char* name_of(ResizeMode mode) {
-  switch (mode) {
-    case ResizeMode::shortest:
-      return "shortest";
-    case ResizeMode::longest:
-      return "longest";
-    case ResizeMode::squash:
-      break;
+// Beside a tokenizer.model that does not say whether captions are put into lower case.
+std::optional<bool> lower_case_beside(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::exists(folder / kTokenizerJson, ignored)) return std::nullopt;
+  return lowers_case(read_json_file(folder / kTokenizerJson));
+}
+
+// The test image's transform, which open_clip knows by other names than we.
+Json preprocessing_of(const ModelConfig& model) {
+  ModelConfig config = model;
+  config.view = test_view(model, kModelView);
+  if (!test_transform_of(config.view)) {
+    throw input_error(
+        "open_clip has no preprocessing that does what the view {} does: give --view resize, eval or eval_longest",
+        config.view);
   }
-  return "squash";
+  Json json = to_json(config).at("preprocess_cfg");
+  const std::int64_t size = ClipModel(model).image().image_size();
+  json["size"] = {size, size};
+  json["mode"] = "RGB";
+  return json;
 }
 
 // Empty, or why the files cannot be written. CLIP's own tokenizer is open_clip's, which needs no file.
@@ -39,7 +55,7 @@ std::string write_tokenizer(const fs::path& folder, const OpenClipModel& model) 
   try {
     const std::string name = model.tokenizer_file.native();
     const Json tokenizer = tokenizer_json(bytes, name);
-    write_file_atomic(folder / "tokenizer.json", tokenizer.dump());
+    write_file_atomic(folder / kTokenizerJson, tokenizer.dump());
     write_json_file(folder / "tokenizer_config.json",
                     tokenizer_config_json(bytes, name, ClipModel(model.config).text().context()));
   } catch (const Error& problem) {
@@ -49,11 +65,42 @@ std::string write_tokenizer(const fs::path& folder, const OpenClipModel& model) 
   return {};
 }
 
+// Of a folder; one that holds pickled weights alone names them.
+fs::path weights_in(const fs::path& folder) {
+  for (const char* name : {kWeightsName, kPickleName, kOldPickleName}) {
+    if (fs::exists(folder / name)) return folder / name;
+  }
+  return folder / kWeightsName;
+}
+
+// torch.save writes a zip file, or a pickle: reading either runs code.
+void refuse_pickle(const fs::path& file) {
+  const FileDescriptor bytes = FileDescriptor::open_read(file);
+  std::array<char, 9> head{};
+  if (bytes.size_bytes() < head.size()) return;
+  pread_all(bytes.get(), std::as_writable_bytes(std::span(head)), 0, file.native());
+  const std::string_view begin(head.data(), head.size());
+  if (begin.back() == '{') return;  // safetensors: a length of 8 bytes, then JSON
+  if (!begin.starts_with("PK") && begin.front() != '\x80') return;
+  const bool is_of_folder = file.filename() == kPickleName || file.filename() == kOldPickleName;
+  const fs::path safe =
+      is_of_folder ? file.parent_path() / kWeightsName : fs::path(file).replace_extension(".safetensors");
+  throw input_error(
+      "{0} is a pickle of PyTorch, which can run code when it is read: convert it with\n"
+      "  python -c \"import sys, torch, safetensors.torch as s; w = torch.load(sys.argv[1], map_location='cpu', "
+      "weights_only=True); w = "
+      "w.get('state_dict', w); s.save_file({{k: v.clone().contiguous() for k, v in w.items()}}, sys.argv[2])\" {0} "
+      "{1}\nand import that",
+      file.native(), safe.native());
+}
+
 }  // namespace
 
-std::string write_open_clip_folder(const fs::path& named, const OpenClipModel& model, ResizeMode mode) {
+std::string write_open_clip_folder(const fs::path& named, const OpenClipModel& model) {
   const fs::path folder = without_slash(named);
   if (fs::exists(folder)) throw input_error("{} exists: remove it, or give another --output", folder.native());
+  Json config = to_json(model.config);
+  config["preprocess_cfg"] = preprocessing_of(model.config);
   const fs::path beside = folder.native() + ".part";
   std::error_code failed;
   fs::remove_all(beside, failed);
@@ -62,12 +109,10 @@ std::string write_open_clip_folder(const fs::path& named, const OpenClipModel& m
   std::string problem;
   try {
     problem = write_tokenizer(beside, model);
-    Json config = to_json(model.config);
     // Any name makes open_clip look for a tokenizer, and with local-dir it looks into the folder.
-    if (problem.empty() && fs::exists(beside / "tokenizer.json"))
-      config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "local-dir";
-    config["preprocess_cfg"]["interpolation"] = "bicubic";
-    config["preprocess_cfg"]["resize_mode"] = name_of(mode);
+    Json& text = config["model_cfg"]["text_cfg"];
+    if (problem.empty() && fs::exists(beside / kTokenizerJson) && !text.contains("hf_tokenizer_name"))
+      text["hf_tokenizer_name"] = "local-dir";
     write_safetensors(beside / kWeightsName, model.weights, {{"format", "pt"}});
     write_json_file(beside / kConfigName, config);
     sync_path(beside);
@@ -92,17 +137,26 @@ OpenClipModel read_open_clip(const fs::path& named, const fs::path& config_file)
     throw input_error("{} does not exist: check --config", config_file.native());
   }
   const fs::path config = config_file.empty() ? input / kConfigName : config_file;
-  const fs::path weights = is_folder ? input / kWeightsName : input;
+  const fs::path weights = is_folder ? weights_in(input) : input;
   for (const fs::path& file : {config, weights}) {
     if (!fs::exists(file)) throw input_error("{} does not exist: an open_clip folder holds it", file.native());
   }
+  refuse_pickle(weights);
   OpenClipModel model;
   const Json json = read_json_file(config);
   model.config =
       parse_model_config(json, config_file.empty() ? input.filename().string() : config_file.stem().string());
   const Json& text = (json.contains("model_cfg") ? json.at("model_cfg") : json).at("text_cfg");
   model.states_eos = config_file.empty() || text.contains("eos_id");
-  if (is_folder && fs::exists(input / kTokenizerFileName)) model.tokenizer_file = input / kTokenizerFileName;
+  if (model.config.view.empty()) {
+    model.config.view = test_view_name({});
+    log_info("{} does not say how an image is resized: taken is open_clip's default, the view {}", config.native(),
+             model.config.view);
+  }
+  if (is_folder && fs::exists(input / kTokenizerFileName)) {
+    model.tokenizer_file = input / kTokenizerFileName;
+    model.lower_case = lower_case_beside(input);
+  }
   model.weights =
       match_weights(read_safetensors(weights), ClipModel(model.config).arena().exported(), weights.native());
   return model;

@@ -239,6 +239,18 @@ ResizeMode parse_resize_mode(const std::string& name) {
   throw input_error("resize mode \"{}\" is unknown: use shortest, longest or squash", name);
 }
 
+Filter parse_filter(const std::string& name) {
+  if (name == "bicubic") return Filter::bicubic;
+  if (name == "bilinear") return Filter::bilinear;
+  throw input_error("interpolation \"{}\" is unknown: use bicubic or bilinear", name);
+}
+
+const char* name_of(ResizeMode mode) {
+  return mode == ResizeMode::shortest ? "shortest" : mode == ResizeMode::longest ? "longest" : "squash";
+}
+
+const char* name_of(Filter filter) { return filter == Filter::bicubic ? "bicubic" : "bilinear"; }
+
 Image eval_transform(const ImageView& image, int size, ResizeMode mode, Filter filter, std::uint8_t fill) {
   if (mode == ResizeMode::squash) return resize(image, size, size, filter);
   if (image.width < 1 || image.height < 1) throw input_error("cannot resize an empty image");

@@ -23,7 +23,7 @@ Image middle_of(const Image& image, int size) {
 void make_eval_view(const ImageView& image, const ViewSpec& spec, RandomStream& /*random*/,
                     std::span<std::uint8_t> out) {
   const int side = static_cast<int>(std::lround(spec.size / spec.kept_side));
-  Image resized = eval_transform(image, side, spec.mode, spec.filter);
+  Image resized = eval_transform(image, side, spec.mode, spec.filter, spec.fill);
   if (side > spec.size) resized = middle_of(resized, spec.size);
   write_planes(resized, spec.channels, out);
 }

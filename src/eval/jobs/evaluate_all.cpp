@@ -4,8 +4,10 @@
 #include <array>
 #include <optional>
 
+#include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/stop_signal.hpp"
 #include "clip_hpc/comm/collectively.hpp"
+#include "clip_hpc/data/packed/packed_home.hpp"
 #include "clip_hpc/eval/jobs/write_results.hpp"
 
 namespace clip_hpc {
@@ -22,21 +24,30 @@ bool stop_is_asked(World& world) {
 
 namespace {
 
-bool holds_results(const EvalOptions& options, const RunFolder& folder, std::int64_t step) {
+// What results call the sets of eval.data.
+SetNames names_of_sets(const EvalOptions& options, const SetNames& given) {
+  std::vector<std::string> folders;
+  for (const std::string& path : options.data) folders.push_back(without_slash(packed_path(path)).native());
+  return names_apart(folders, given);
+}
+
+bool holds_results(const EvalOptions& options, const RunFolder& folder, std::int64_t step, const std::string& view) {
   const std::vector<Result> results = read_run_results(folder);
   const auto holds = [&](const std::string& dataset, const std::string& task, const std::string& label,
                          const std::string& variant) {
     return std::ranges::any_of(results, [&](const Result& r) {
-      return r.step == step && r.dataset == dataset && r.task == task && r.label == label && r.variant == variant;
+      return r.step == step && r.dataset == dataset && r.task == task && r.label == label && r.variant == variant &&
+             same_view(r.view, view);
     });
   };
+  const SetNames names = names_of_sets(options, {});
   for (const std::string& path : options.data) {
     const PackedSet set{path};
     for (const std::string& name : options.tasks) {
       const EvalTask& task = find_eval_task(name);
       for (const std::string& label : task.labels(set, options)) {
         for (const std::string& variant : task.variants(options)) {
-          if (!holds(set_name(set), task.result_task, result_label(label), variant)) return false;
+          if (!holds(set_name(set, names), task.result_task, result_label(label), variant)) return false;
         }
       }
     }
@@ -96,10 +107,11 @@ void evaluate_learned(World& world, const TaskRun& run, Evaluated& outcome) {
 
 }  // namespace
 
-bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& folder, std::int64_t step) {
+bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& folder, std::int64_t step,
+                  const std::string& view) {
   std::array<std::int64_t, 1> missing{0};
   try {
-    missing[0] = world.rank() == 0 && !holds_results(options, folder, step) ? 1 : 0;
+    missing[0] = world.rank() == 0 && !holds_results(options, folder, step, view) ? 1 : 0;
   } catch (const Error& problem) {  // of rank 0 alone, while the others wait
     log_warn("{}", problem.what());
     missing[0] = 1;
@@ -119,13 +131,15 @@ Evaluated evaluate_all(World& world, const EvalContext& given, const EvalOptions
   common.run = run_name;
   common.step = progress.step;
   common.samples_seen = progress.samples_seen;
+  common.view = context.view;
 
   Evaluated outcome;
   const std::function<void(TaskResult)> hand_in = [&](TaskResult done) {
     write_task_result(context.comm, folder, done);
     outcome.results.push_back(std::move(done.result));
   };
-  const TaskRun run{context, options, of.names, common, hand_in};
+  const SetNames names = names_of_sets(options, of.names);
+  const TaskRun run{context, options, names, common, hand_in};
   evaluate_sets(world, run, outcome);
   if (!outcome.finished) return outcome;
   for (const std::string& name : options.tasks) {

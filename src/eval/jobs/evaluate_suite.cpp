@@ -256,7 +256,7 @@ std::vector<Row> plan(World& world, const EvalContext& context, const Suite& sui
       Row& row = rows[i];
       if (row.state != "missing") {
         EvalContext of_entry = context;
-        of_entry.view = suite.entries[i].options.view;
+        of_entry.view = test_view(context.model.config(), suite.entries[i].options.view);
         row.key = key_of(of_entry, suite.entries[i]);
         const auto old = std::ranges::find(before, row.section, &Row::section);
         if (old != before.end() && old->state == "done" && old->key == row.key && old->metric == row.metric &&
@@ -314,7 +314,7 @@ bool evaluate_suite(World& world, const EvalContext& context, const Suite& suite
     if (rows[i].state != "open") continue;
     const std::vector<std::size_t> group = with_same_head(suite, rows, i);
     EvalContext of_entry = context;
-    of_entry.view = suite.entries[i].options.view;
+    of_entry.view = test_view(context.model.config(), suite.entries[i].options.view);
     of_entry.memo = &memo;
     memo.images.clear();  // of another view, perhaps
     EvalOptions options = suite.entries[i].options;

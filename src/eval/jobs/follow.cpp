@@ -17,6 +17,7 @@
 #include "clip_hpc/comm/comm_options.hpp"
 #include "clip_hpc/config/option_table.hpp"
 #include "clip_hpc/eval/jobs/evaluate_all.hpp"
+#include "clip_hpc/eval/jobs/write_results.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -132,8 +133,8 @@ std::optional<EvalOptions> wait_for_options(const Job& job) {
   }
   together(*job.comm, [&] {
     for (const std::string& set : options->data) check_evaluable(PackedSet{set}, *options);
-    if (job.world.rank() == 0) std::filesystem::create_directories(job.target.path);
   });
+  check_results_folder(job.world, job.target);
   return options;
 }
 
@@ -175,17 +176,29 @@ std::optional<LoadedModel> load_or_skip(const Job& job, std::int64_t step) {
   return loaded;
 }
 
+// On rank 0, which alone reads results: the view that this checkpoint is evaluated with. Empty where it cannot be read.
+std::string view_at(const Job& job, const EvalOptions& options, std::int64_t step) {
+  if (job.world.rank() != 0) return {};
+  const CheckpointInfo info = inspect_checkpoint(job.run.checkpoint_path(step));
+  if (!info.about) return {};
+  try {
+    return test_view(parse_model_config(info.about->at("model"), "the checkpoint's model"), options.view);
+  } catch (const std::exception&) {  // load_model says why
+    return {};
+  }
+}
+
 // False: a rank was asked to stop before it was finished.
 bool evaluate_step(Job& job, const EvalOptions& options, std::int64_t step) {
-  if (is_evaluated(job.world, options, job.target, step)) {
+  if (is_evaluated(job.world, options, job.target, step, view_at(job, options, step))) {
     log_info("step {} is evaluated already", step);
     return true;
   }
   const std::optional<LoadedModel> loaded = load_or_skip(job, step);
   if (!loaded) return true;
   log_info("step {} of {}", step, loaded->progress.total_steps);
-  const EvalContext context{*job.comm, *loaded->model, *loaded->tokenizer, options.view,
-                            job.request.source.feature_folder};
+  const EvalContext context{*job.comm, *loaded->model, *loaded->tokenizer,
+                            test_view(loaded->model->config(), options.view), job.request.source.feature_folder};
   const Evaluated outcome = evaluate_all(job.world, context, options, job.target, loaded->progress,
                                          without_slash(job.run.path).filename().string());
   job.failed += outcome.failures.size();

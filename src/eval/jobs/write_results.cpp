@@ -1,8 +1,12 @@
 #include "clip_hpc/eval/jobs/write_results.hpp"
 
+#include <unistd.h>
+
+#include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/comm/collectively.hpp"
+#include "clip_hpc/run/results.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -17,7 +21,40 @@ void write_artefact(const RunFolder& folder, const Artefact& artefact, std::int6
   write_file_atomic(file, artefact.bytes);
 }
 
+void try_to_write(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / fmt::format(".writable.{}", ::getpid());
+  try {
+    write_file_atomic(file, "");
+  } catch (const Error& problem) {
+    throw storage_error("nothing can be written into {} ({}): give another --output", folder.native(), problem.what());
+  }
+  std::error_code ignored;
+  std::filesystem::remove(file, ignored);
+}
+
 }  // namespace
+
+void check_results_folder(World& world, const RunFolder& folder) {
+  together(world, [&] {
+    if (world.rank() != 0) return;
+    std::error_code failed;
+    std::filesystem::create_directories(folder.path, failed);
+    if (failed)
+      throw storage_error("cannot create {}: {}; give another --output", folder.path.native(), failed.message());
+    try_to_write(folder.path);
+    try {
+      read_run_results(folder);
+    } catch (const Error& problem) {
+      throw storage_error("{}: move it away, or give another --output", problem.what());
+    }
+  });
+}
+
+void check_output(World& world, const std::filesystem::path& file) {
+  together(world, [&] {
+    if (world.rank() == 0) try_to_write(file.has_parent_path() ? file.parent_path() : ".");
+  });
+}
 
 void write_task_result(Communicator& comm, const RunFolder& folder, const TaskResult& done) {
   together(comm, [&] {

@@ -1,4 +1,7 @@
 // Few-shot regression as a task: every number of shots and every strength of the ridge is a variant of its results.
+#include <algorithm>
+#include <map>
+
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/eval/heads/ridge.hpp"
 #include "eval/number_words.hpp"
@@ -35,10 +38,25 @@ void check(const PackedSet& set, const EvalOptions& options) {
   check_learnable(set, options, kName);
 }
 
+// Of each number of shots: classes that have fewer training images.
+std::map<std::int64_t, std::int64_t> short_classes(const LearnedSets& sets, const FewshotOptions& options) {
+  std::vector<std::int64_t> images(sets.classes.names.size(), 0);
+  for (const std::int64_t label : sets.classes.labels) ++images[static_cast<std::size_t>(label)];
+  std::map<std::int64_t, std::int64_t> counts;
+  for (const std::int64_t shots : options.shots) {
+    counts[shots] = std::ranges::count_if(images, [&](std::int64_t one) { return one < shots; });
+    if (counts[shots] == 0) continue;
+    log_info("warning: {}-shot by {}: {} of {} classes have fewer training images, down to {}: they give all they have",
+             shots, sets.label, counts[shots], images.size(), std::ranges::min(images));
+  }
+  return counts;
+}
+
 void run_head(const TaskRun& run, const LearnedSets& sets, const std::string&) {
   const FeatureKind kind = feature_kind(run.options, FeatureKind::pooled);
   const Samples train = train_samples(run.context, sets, kind);
   const std::vector<TestSamples> tests = test_samples(run.context, sets, kind);
+  const std::map<std::int64_t, std::int64_t> too_few = short_classes(sets, fewshot_options(run.options));
   const auto outcomes =
       evaluate_fewshot(run.context.comm, train, std::ssize(sets.classes.names), tests, fewshot_options(run.options));
   for (const FewshotOutcome& outcome : outcomes) {
@@ -49,6 +67,9 @@ void run_head(const TaskRun& run, const LearnedSets& sets, const std::string&) {
     result.hyper = {{"shots", static_cast<double>(outcome.shots)},
                     {"l2", outcome.l2},
                     {"seeds", static_cast<double>(run.options.fewshot_seeds)}};
+    if (const auto classes = too_few.at(outcome.shots); classes > 0) {
+      result.hyper["classes_with_fewer"] = static_cast<double>(classes);
+    }
     log_info("{}: few-shot, {}: {:.1f} % of {} images, mean of {} seeds", shown_name(result), result.variant,
              100 * outcome.metrics.at("acc1"), result.n, run.options.fewshot_seeds);
     run.hand_in({std::move(result)});

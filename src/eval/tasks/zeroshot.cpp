@@ -49,6 +49,16 @@ void tell_apart_classes(ZeroshotOutcome& outcome, const ClassTally& tally, const
   }
 }
 
+void tell_lost_names(const EvalContext& context, const ZeroshotTask& task) {
+  const std::int64_t context_length = context.model.text().context();
+  const LostNames lost = lost_names(context.tokenizer, context_length, task.names, task.templates);
+  if (lost.prompts == 0) return;
+  log_info(
+      "warning: {} of {} prompts lose the class name: the model reads {} tokens and \"{}\" is longer. Use shorter "
+      "templates (eval.templates), or a model of a longer context",
+      lost.prompts, task.names.size() * task.templates.size(), context_length, lost.example);
+}
+
 }  // namespace
 
 ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& set, const std::string& label,
@@ -56,6 +66,7 @@ ZeroshotOutcome evaluate_zeroshot(const EvalContext& context, const PackedSet& s
   const at::NoGradGuard no_grad;
   ZeroshotTask task;
   together(context.comm, [&] { task = zeroshot_task(set, label, files); });
+  if (context.comm.rank() == 0) tell_lost_names(context, task);
   const at::Tensor prototypes = class_features(context, task.names, task.templates);
   const at::Tensor features = shared_image_features(context, set, FeatureKind::projected);
 
@@ -193,19 +204,18 @@ void check(const PackedSet& set, const EvalOptions& options) {
 }
 
 // A test picture as a PNG, for the report.
-Artefact picture_of(const PackedSet& set, std::uint64_t index) {
+Artefact picture_of(const PackedSet& set, std::string name, std::uint64_t index) {
   RawSample raw = set.read(index);
   const Image image = set.is_raw() ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels)
                                    : decode_image(raw.image);
   const std::vector<std::uint8_t> png = encode_png(image);
-  return {fmt::format("pictures/{}_{}_{}.png", set.folder().parent_path().filename().string(),
-                      set.folder().filename().string(), index),
-          {png.begin(), png.end()}};
+  std::ranges::replace(name, '/', '_');
+  return {fmt::format("pictures/{}_{}.png", name, index), {png.begin(), png.end()}};
 }
 
 void add_predictions(TaskResult& into, const PackedSet& set, const ZeroshotOutcome& outcome) {
   for (const TopNames& top : outcome.pictures) {
-    into.artefacts.push_back(picture_of(set, top.index));
+    into.artefacts.push_back(picture_of(set, into.result.dataset, top.index));
     Prediction prediction{
         into.artefacts.back().name.native(), outcome.truths[static_cast<std::size_t>(top.truth)], {}, top.scores};
     for (const std::int64_t c : top.classes) {

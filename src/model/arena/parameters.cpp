@@ -1,9 +1,12 @@
 #include "clip_hpc/model/arena/parameters.hpp"
 
 #include <ATen/core/grad_mode.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/log.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -12,6 +15,28 @@ std::int64_t part_length(std::int64_t numel, int parts) {
   constexpr std::int64_t kAlign = 64;  // elements: parts begin on cache lines and on 16-byte loads
   if (parts == 1) return numel;
   return (numel + parts * kAlign - 1) / (parts * kAlign) * kAlign;
+}
+
+// Training keeps a parameter within its limits from the first step on.
+void keep_limits(const ParameterSpec& spec, at::Tensor values) {
+  if (!spec.limits) return;
+  const at::Tensor given = values.clone();
+  values.clamp_(spec.limits->low, spec.limits->high);
+  if (at::equal(given, values)) return;
+  log_info("warning: {} would begin at {}: it is kept within {} to {}", spec.name, given.view({-1})[0].item<double>(),
+           spec.limits->low, spec.limits->high);
+}
+
+std::int64_t elements_of(const std::string& name, const std::vector<std::int64_t>& shape, std::int64_t before) {
+  std::int64_t numel = 1, end = 0;
+  for (const std::int64_t extent : shape) {
+    if (__builtin_mul_overflow(numel, extent, &numel)) {
+      throw input_error("parameter {} of the shape [{}] is too large: check the model's JSON", name,
+                        fmt::join(shape, ", "));
+    }
+  }
+  if (__builtin_add_overflow(before, numel, &end)) throw input_error("the model has too many parameters for 64 bits");
+  return numel;
 }
 
 }  // namespace
@@ -23,7 +48,8 @@ ArenaSlice arena_slice(std::int64_t numel, ArenaShare share) {
 
 std::size_t ParameterArena::declare(std::string name, std::vector<std::int64_t> shape, ParameterTraits traits) {
   if (is_allocated()) throw internal_error("parameter {} declared after the arena was allocated", name);
-  const std::int64_t numel = c10::multiply_integers(shape);
+  const std::int64_t numel = elements_of(name, shape, numel_);
+  if (traits.in_fp32 && numel != 1) throw internal_error("parameter {} is used in fp32 and no scalar", name);
   if (traits.limits) limited_.push_back({numel_, numel, traits.limits->low, traits.limits->high});
   specs_.push_back({std::move(traits), std::move(name), std::move(shape), numel_, numel});
   numel_ += numel;
@@ -36,6 +62,12 @@ std::size_t ParameterArena::declare_buffer(std::string name, std::vector<std::in
   buffer_specs_.push_back({std::move(name), std::move(shape), buffer_numel_, numel, initial});
   buffer_numel_ += numel;
   return buffer_specs_.size() - 1;
+}
+
+void ParameterArena::decay_positions(bool on) {
+  for (ParameterSpec& spec : specs_) {
+    if (spec.position) spec.decay = on;
+  }
 }
 
 std::vector<NamedShape> ParameterArena::exported() const {
@@ -79,6 +111,7 @@ void ParameterArena::allocate(at::ScalarType compute, at::Device device, ArenaSh
     if (!spec.frozen) leaf.mutable_grad() = gradient_view(i);
     leaves_.push_back(leaf);
   }
+  exact_values_ = share.parts > 1 && compute == at::kBFloat16 ? at::zeros({std::ssize(specs_)}, fp32) : at::Tensor();
   buffers_ = at::empty({buffer_numel_}, fp32);
   for (std::size_t i = 0; i < buffer_specs_.size(); ++i) buffer(i).fill_(buffer_specs_[i].initial);
 }
@@ -88,8 +121,21 @@ void ParameterArena::initialise(const std::string& scheme, std::uint64_t seed) {
     const ParameterSpec& spec = specs_[index];
     const at::Tensor values = at::empty({spec.numel}, at::kFloat);
     draw(scheme == "open_clip" ? spec.initial.open_clip : spec.initial.clip_hpc, seed, spec.name, values);
+    keep_limits(spec, values);
     set_parameter(index, values);
   }
+}
+
+at::Tensor ParameterArena::exact(std::size_t index) const {
+  const ParameterSpec& spec = specs_[index];
+  const at::Tensor& leaf = leaves_[index];
+  if (!spec.in_fp32) throw internal_error("{} is not declared to be used in fp32", spec.name);
+  if (leaf.scalar_type() != at::kBFloat16) return leaf;
+  const at::Tensor value =
+      exact_values_.defined() ? exact_values_.select(0, static_cast<std::int64_t>(index)) : master_view(index);
+  // The rounded value and what rounding took away, in fp32: their sum is exact, and its derivative by the leaf is 1.
+  const at::Tensor taken = value.detach() - leaf.detach().to(at::kFloat);
+  return leaf.to(at::kFloat) + taken;
 }
 
 at::Tensor ParameterArena::buffer(std::size_t index) const {
@@ -107,6 +153,7 @@ void ParameterArena::set_parameter(std::size_t index, const at::Tensor& values) 
   const ParameterSpec& spec = specs_[index];
   const at::Tensor flat = values.reshape({-1});
   weights_.narrow(0, spec.offset, spec.numel).copy_(flat);
+  if (spec.in_fp32 && exact_values_.defined()) exact_values_.narrow(0, static_cast<std::int64_t>(index), 1).copy_(flat);
   const std::int64_t begin = std::max(spec.offset, held_.begin);
   const std::int64_t end = std::min(spec.offset + spec.numel, held_.end);
   if (begin < end) {
@@ -128,6 +175,14 @@ void ParameterArena::gather_weights(Communicator& comm) {
   if (share_.parts == 1) return;
   const std::int64_t length = padded_weights_.numel() / share_.parts;
   comm.all_gather(padded_weights_, padded_weights_.narrow(0, share_.part * length, length));
+  if (!exact_values_.defined()) return;
+  exact_values_.zero_();
+  for (std::size_t i = 0; i < specs_.size(); ++i) {
+    const ParameterSpec& spec = specs_[i];
+    if (!spec.in_fp32 || spec.offset < held_.begin || spec.offset >= held_.end) continue;
+    exact_values_.narrow(0, static_cast<std::int64_t>(i), 1).copy_(master_.narrow(0, spec.offset - held_.begin, 1));
+  }
+  comm.all_reduce(exact_values_, ReduceOp::sum);  // each of them is on one rank; the others add zeros
 }
 
 }  // namespace clip_hpc

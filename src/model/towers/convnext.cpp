@@ -59,18 +59,16 @@ ConvNextConfig read_config(const Json& json, const std::string& model) {
   double drop = 0, patch_dropout = 0;
   ModelSection section(json, model + ": vision_cfg");
   section.read("timm_model_name", name);
-  section.read("image_size", c.image_size);
+  section.read_side("image_size", c.image_size);
   section.read("timm_pool", c.pool);
   section.read("timm_proj", c.projection);
   section.read("timm_proj_bias", c.projection_bias);
   section.read("timm_drop", drop);
-  if (json.contains("timm_drop_path") && json.at("timm_drop_path").is_null()) {
-    section.known("timm_drop_path");  // the model's own default, which is 0
-  } else {
-    section.read("timm_drop_path", c.drop_path);
-  }
+  if (section.find("timm_drop_path") != nullptr) section.read("timm_drop_path", c.drop_path);  // null: 0, timm's own
   section.read("patch_dropout", patch_dropout);
-  section.known("timm_model_pretrained");  // weights of ImageNet: this build has none to fetch
+  section.known({"timm_drop_path", "timm_model_pretrained"});  // weights of ImageNet: this build has none to fetch
+  section.known(
+      {"layers", "width", "head_width", "mlp_ratio", "patch_size"});  // the variant says them, in open_clip too
   section.finish();
   c.variant = &variant_of(name, model);
   require(c.image_size > 0 && c.image_size % kStride == 0, model,

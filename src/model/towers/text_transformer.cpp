@@ -1,5 +1,6 @@
 // open_clip's own text transformer.
 #include <cmath>
+#include <limits>
 
 #include "clip_hpc/model/layers/transformer_block.hpp"
 #include "clip_hpc/model/towers/tower.hpp"
@@ -7,6 +8,8 @@
 
 namespace clip_hpc {
 namespace {
+
+constexpr std::int64_t kLargestVocabulary = std::numeric_limits<std::int32_t>::max();  // ids are 32 bits wide
 
 struct TextConfig {
   std::int64_t context_length = 77;
@@ -18,6 +21,9 @@ struct TextConfig {
   bool no_causal_mask = false;
   std::string pool_type = "argmax";  // argmax: position of the largest id; last: the last position; eos: first eos_id
   std::int64_t eos_id = 2;
+  // Which tokenizer open_clip takes. Here the run's tokenizer.model says that: they are kept for the way back.
+  std::string hf_tokenizer_name;
+  Json tokenizer_kwargs = nullptr;
   std::int64_t mlp_width() const { return static_cast<std::int64_t>(static_cast<double>(width) * mlp_ratio); }
 };
 
@@ -33,27 +39,47 @@ TextConfig read_config(const Json& json, const std::string& model) {
   section.read("no_causal_mask", t.no_causal_mask);
   section.read("pool_type", t.pool_type);
   section.read("eos_id", t.eos_id);
-  // Which tokenizer open_clip takes: here the run's tokenizer.model says that.
-  for (const char* key : {"hf_tokenizer_name", "tokenizer_kwargs"}) section.known(key);
+  if (section.find("hf_tokenizer_name") != nullptr) section.read("hf_tokenizer_name", t.hf_tokenizer_name);
+  if (const Json* const kwargs = section.find("tokenizer_kwargs")) {
+    if (!kwargs->is_object()) section.wrong("tokenizer_kwargs", "an object");
+    t.tokenizer_kwargs = *kwargs;
+  }
+  section.known({"hf_tokenizer_name", "tokenizer_kwargs"});
+  section.read_unused("tokenizer_mode");
+  section.read_unused({"embed_cls", "final_ln_after_pool", "proj_bias", "output_tokens"}, false);
+  section.read_unused({"proj_type"}, "linear");
+  section.read_unused("hf_model_name");
+  section.known({"pad_id", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type"});  // of embed_cls, of hf_model_name
+  read_unused_block_keys(section);
   section.finish();
-  require(t.width > 0 && t.layers > 0, model, "widths and layers must be positive");
-  require(t.heads > 0 && t.width % t.heads == 0, model, "text width must be a multiple of heads");
-  require(t.context_length > 1 && t.vocab_size > 2, model, "context_length and vocab_size are too small");
+  require_sizes(model, {{"text_cfg.context_length", t.context_length},
+                        {"text_cfg.width", t.width},
+                        {"text_cfg.heads", t.heads},
+                        {"text_cfg.layers", t.layers}});
+  require_mlp_ratio(model, "text_cfg", t.mlp_ratio, t.width);
+  require(t.width % t.heads == 0, model,
+          fmt::format("text_cfg.width = {} must be a multiple of heads = {}", t.width, t.heads));
+  require(t.context_length > 1, model, fmt::format("text_cfg.context_length = {} is too small", t.context_length));
+  require(t.vocab_size > 2 && t.vocab_size <= kLargestVocabulary, model,
+          fmt::format("text_cfg.vocab_size = {} must be 3 to {}", t.vocab_size, kLargestVocabulary));
   require(t.pool_type == "argmax" || t.pool_type == "last" || t.pool_type == "eos", model,
-          "text pool_type must be argmax, last or eos");
+          fmt::format("text_cfg.pool_type = \"{}\" must be argmax, last or eos", t.pool_type));
   return t;
 }
 
 Json json_of(const TextConfig& t) {
-  return {{"context_length", t.context_length},
-          {"vocab_size", t.vocab_size},
-          {"width", t.width},
-          {"heads", t.heads},
-          {"layers", t.layers},
-          {"mlp_ratio", t.mlp_ratio},
-          {"no_causal_mask", t.no_causal_mask},
-          {"pool_type", t.pool_type},
-          {"eos_id", t.eos_id}};
+  Json json = {{"context_length", t.context_length},
+               {"vocab_size", t.vocab_size},
+               {"width", t.width},
+               {"heads", t.heads},
+               {"layers", t.layers},
+               {"mlp_ratio", t.mlp_ratio},
+               {"no_causal_mask", t.no_causal_mask},
+               {"pool_type", t.pool_type},
+               {"eos_id", t.eos_id}};
+  if (!t.hf_tokenizer_name.empty()) json["hf_tokenizer_name"] = t.hf_tokenizer_name;
+  if (!t.tokenizer_kwargs.is_null()) json["tokenizer_kwargs"] = t.tokenizer_kwargs;
+  return json;
 }
 
 class TextTransformer : public TextTower {
@@ -65,7 +91,7 @@ class TextTransformer : public TextTower {
         embed_dim_(facts.embed_dim) {
     const TextConfig& t = config_;
     positions_ = arena.declare(prefix + "positional_embedding", {t.context_length, t.width},
-                               {.decay = false, .initial = {normal(0.01), normal(0.1)}});
+                               {.decay = false, .position = true, .initial = {normal(0.01), normal(0.1)}});
     token_embedding_ = arena.declare(prefix + "token_embedding.weight", {t.vocab_size, t.width},
                                      {.initial = {normal(0.02), normal(0.5)}});
     blocks_ = declare_transformer(arena, prefix + "transformer", shape_, normal_block_initials(shape_));
@@ -135,7 +161,10 @@ class TextTransformer : public TextTower {
   Transformer blocks_;
 };
 
-bool reads(const Json& json) { return !json.contains("hf_model_name"); }
+bool reads(const Json& json) {
+  const auto hf = json.find("hf_model_name");
+  return hf == json.end() || hf->is_null();
+}
 
 std::unique_ptr<TextTower> declare(ParameterArena& arena, const Json& json, const TowerFacts& facts,
                                    const std::string& prefix) {

@@ -24,23 +24,42 @@ struct VitConfig {
   std::int64_t mlp_width() const { return static_cast<std::int64_t>(static_cast<double>(width) * mlp_ratio); }
 };
 
+// Keys of open_clip's vision_cfg that say nothing about this tower as long as they are at their defaults.
+void read_unused(ModelSection& section) {
+  section.read_unused({"patch_dropout"}, 0.0);  // FLIP is a strategy here
+  section.read_unused({"attentional_pool", "final_ln_after_pool", "output_tokens"}, false);
+  section.read_unused({"pos_embed_type"}, "learnable");
+  section.read_unused("timm_model_name");
+  read_unused_block_keys(section);
+  section.known({"attn_pooler_queries", "attn_pooler_heads"});  // of an attentional pool
+  section.known({"timm_model_pretrained", "timm_pool", "timm_proj", "timm_proj_bias", "timm_drop", "timm_drop_path"});
+}
+
 VitConfig read_config(const Json& json, const std::string& model) {
   VitConfig v;
   ModelSection section(json, model + ": vision_cfg");
-  section.read("image_size", v.image_size);
-  section.read("patch_size", v.patch_size);
+  section.read_side("image_size", v.image_size);
+  section.read_side("patch_size", v.patch_size);
   section.read("width", v.width);
   section.read("layers", v.layers);
   section.read("head_width", v.head_width);
   section.read("mlp_ratio", v.mlp_ratio);
   section.read("pool_type", v.pool_type);
   section.read("no_ln_pre", v.no_ln_pre);
+  read_unused(section);
   section.finish();
-  require(v.width > 0 && v.layers > 0, model, "widths and layers must be positive");
-  require(v.patch_size > 0 && v.image_size > 0 && v.image_size % v.patch_size == 0, model,
-          "image_size must be a multiple of patch_size");
-  require(v.head_width > 0 && v.width % v.head_width == 0, model, "vision width must be a multiple of head_width");
-  require(v.pool_type == "tok" || v.pool_type == "avg", model, "vision pool_type must be tok or avg");
+  require_sizes(model, {{"vision_cfg.image_size", v.image_size},
+                        {"vision_cfg.patch_size", v.patch_size},
+                        {"vision_cfg.width", v.width},
+                        {"vision_cfg.layers", v.layers},
+                        {"vision_cfg.head_width", v.head_width}});
+  require_mlp_ratio(model, "vision_cfg", v.mlp_ratio, v.width);
+  require(v.image_size % v.patch_size == 0, model,
+          fmt::format("image_size = {} must be a multiple of patch_size = {}", v.image_size, v.patch_size));
+  require(v.width % v.head_width == 0, model,
+          fmt::format("vision_cfg.width = {} must be a multiple of head_width = {}", v.width, v.head_width));
+  require(v.pool_type == "tok" || v.pool_type == "avg", model,
+          fmt::format("vision_cfg.pool_type = \"{}\" must be tok or avg", v.pool_type));
   return v;
 }
 
@@ -75,7 +94,7 @@ class Vit : public ImageTower {
     const Distribution by_width = normal(std::pow(static_cast<double>(v.width), -0.5));
     class_embedding_ = arena.declare(prefix + "class_embedding", {v.width}, {.decay = false, .initial = by_width});
     positions_ = arena.declare(prefix + "positional_embedding", {v.patches() + 1, v.width},
-                               {.decay = false, .initial = {by_width, normal(0.1)}});
+                               {.decay = false, .position = true, .initial = {by_width, normal(0.1)}});
     patch_weight_ = arena.declare(prefix + "conv1.weight", {v.width, 3, v.patch_size, v.patch_size},
                                   {.initial = torch_linear(3 * v.patch_size * v.patch_size)});
     if (!v.no_ln_pre) ln_pre_ = declare_layer_norm(arena, prefix + "ln_pre", v.width);
@@ -147,7 +166,8 @@ class Vit : public ImageTower {
 
 // ResNets have lists of layers, timm's towers a timm_model_name.
 bool reads(const Json& json) {
-  return !json.contains("timm_model_name") && !(json.contains("layers") && json.at("layers").is_array());
+  const auto timm = json.find("timm_model_name");
+  return (timm == json.end() || timm->is_null()) && !(json.contains("layers") && json.at("layers").is_array());
 }
 
 std::unique_ptr<ImageTower> declare(ParameterArena& arena, const Json& json, const TowerFacts& facts,

@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
+#include "clip_hpc/checkpoint/load_model.hpp"
 #include "clip_hpc/model/clip_model.hpp"
 #include "tests/data/data_fixtures.hpp"
 #include "tests/eval/eval_fixtures.hpp"
@@ -36,10 +40,14 @@ class OpenClipFolder : public testing::Test {
 };
 
 TEST_F(OpenClipFolder, ComesBackAsItWas) {
-  EXPECT_EQ(write_open_clip_folder(folder_ / "out", model_, ResizeMode::squash), "");
+  EXPECT_EQ(write_open_clip_folder(folder_ / "out", model_), "");
   const OpenClipModel read = read_open_clip(folder_ / "out/", {});
   EXPECT_EQ(read.config.name, "out");
-  EXPECT_EQ(to_json(read.config), to_json(model_.config));
+  EXPECT_EQ(read.config.view, "resize");  // said, where the model itself says nothing
+  ModelConfig said = model_.config;
+  said.view = "resize";
+  said.text["hf_tokenizer_name"] = "local-dir";
+  EXPECT_EQ(to_json(read.config), to_json(said));
   ASSERT_EQ(read.weights.size(), model_.weights.size());
   for (std::size_t i = 0; i < read.weights.size(); ++i) {
     EXPECT_EQ(read.weights[i].first, model_.weights[i].first);
@@ -50,7 +58,8 @@ TEST_F(OpenClipFolder, ComesBackAsItWas) {
 }
 
 TEST_F(OpenClipFolder, SaysWhatOpenClipMustKnow) {
-  write_open_clip_folder(folder_ / "out", model_, ResizeMode::shortest);
+  model_.config.view = "eval";
+  write_open_clip_folder(folder_ / "out", model_);
   const Json config = read_json_file(folder_ / "out/open_clip_config.json");
   const Json& text = config["model_cfg"]["text_cfg"];
   EXPECT_EQ(text["pool_type"], "eos");
@@ -61,9 +70,87 @@ TEST_F(OpenClipFolder, SaysWhatOpenClipMustKnow) {
   EXPECT_EQ(config["preprocess_cfg"]["interpolation"], "bicubic");
 }
 
+// What the model's file said of its test images and its tokenizer is said again.
+TEST_F(OpenClipFolder, PreprocessingAndTokenizerNameSurviveTheRoundTrip) {
+  model_.config.view = "longest-bilinear-fill127";
+  model_.config.text["hf_tokenizer_name"] = "timm/ViT-B-16-SigLIP";
+  model_.config.text["tokenizer_kwargs"] = {{"clean", "canonicalize"}};
+  write_open_clip_folder(folder_ / "a", model_);
+  const OpenClipModel read = read_open_clip(folder_ / "a", {});
+  write_open_clip_folder(folder_ / "b", read);
+  EXPECT_EQ(read_json_file(folder_ / "a/open_clip_config.json"), read_json_file(folder_ / "b/open_clip_config.json"));
+  const Json config = read_json_file(folder_ / "b/open_clip_config.json");
+  EXPECT_EQ(config["preprocess_cfg"]["resize_mode"], "longest");
+  EXPECT_EQ(config["preprocess_cfg"]["interpolation"], "bilinear");
+  EXPECT_EQ(config["preprocess_cfg"]["fill_color"], 127);
+  EXPECT_EQ(config["preprocess_cfg"]["size"], (Json{32, 32}));
+  EXPECT_EQ(config["model_cfg"]["text_cfg"]["hf_tokenizer_name"], "timm/ViT-B-16-SigLIP");
+  EXPECT_EQ(config["model_cfg"]["text_cfg"]["tokenizer_kwargs"]["clean"], "canonicalize");
+}
+
+TEST_F(OpenClipFolder, WithoutPreprocessingItIsOpenClipsDefault) {
+  write_open_clip_folder(folder_ / "out", model_);
+  Json config = read_json_file(folder_ / "out/open_clip_config.json");
+  for (const char* key : {"resize_mode", "interpolation", "fill_color"}) config["preprocess_cfg"].erase(key);
+  write_json_file(folder_ / "out/open_clip_config.json", config);
+  EXPECT_EQ(read_open_clip(folder_ / "out", {}).config.view, "eval");
+}
+
+TEST_F(OpenClipFolder, AViewThatOpenClipHasNoWordsForIsRefused) {
+  model_.config.view = "eval_squash";
+  refuses({"eval_squash", "--view"}, [&] { write_open_clip_folder(folder_ / "out", model_); });
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+}
+
+TEST_F(OpenClipFolder, WrappersAreTakenOffAndNoWeightsLeftOut) {
+  for (const std::string wrapper : {"module.", "_orig_mod.", "model.", "_orig_mod.module."}) {
+    NamedTensors weights;
+    for (const auto& [name, tensor] : model_.weights) weights.emplace_back(wrapper + name, tensor);
+    weights.emplace_back(wrapper + "attn_mask", at::zeros({12, 12}));
+    weights.emplace_back(wrapper + "input_resolution", at::full({}, 32, at::kLong));
+    const NamedTensors matched = match_weights(weights, specs_, "w");
+    ASSERT_EQ(matched.size(), specs_.size()) << wrapper;
+    for (std::size_t i = 0; i < specs_.size(); ++i) {
+      EXPECT_EQ(matched[i].first, specs_[i].name);
+      EXPECT_TRUE(at::equal(matched[i].second, model_.weights[i].second));
+    }
+  }
+  NamedTensors one;  // what stands before one name alone is no wrapper
+  for (const auto& [name, tensor] : model_.weights) one.emplace_back(one.empty() ? "module." + name : name, tensor);
+  refuses({"w lacks", "module."}, [&] { match_weights(one, specs_, "w"); });
+}
+
+TEST_F(OpenClipFolder, WeightsThatAreNoNumbersAreNamed) {
+  for (const double broken : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    NamedTensors weights = model_.weights;
+    weights[5].second = weights[5].second.clone();
+    weights[5].second.view({-1})[0] = broken;
+    refuses({"w: tensor " + weights[5].first, "1 values of", "NaN or Inf"},
+            [&] { match_weights(weights, specs_, "w"); });
+    ClipModel model(model_.config, at::kFloat);
+    refuses({"w: tensor " + weights[5].first}, [&] { set_weights(model, weights, "w"); });
+  }
+}
+
+// A zip file of torch.save, and the bare pickle that it wrote before: neither is opened.
+TEST_F(OpenClipFolder, PicklesAreRefusedWithTheLineThatConvertsThem) {
+  for (const std::string& head : {std::string("PK\x03\x04"), std::string("\x80\x02")}) {
+    for (const char* name : {"w.pt", "w.bin", "w.safetensors"}) {
+      write_file_atomic(folder_ / name, head + "rest of it");
+      refuses({name, "pickle", "weights_only=True", "w.safetensors"},
+              [&] { read_open_clip(folder_ / name, folder_ / "tiny.json"); });
+    }
+    std::filesystem::create_directories(folder_ / "hub");
+    write_json_file(folder_ / "hub/open_clip_config.json", to_json(model_.config));
+    write_file_atomic(folder_ / "hub/open_clip_pytorch_model.bin", head + "rest of it");
+    refuses({"open_clip_pytorch_model.bin", "pickle", "hub/open_clip_model.safetensors"},
+            [&] { read_open_clip(folder_ / "hub", {}); });
+  }
+}
+
 TEST_F(OpenClipFolder, IsNeverWrittenOver) {
   std::filesystem::create_directory(folder_ / "out");
-  refuses({"out exists", "--output"}, [&] { write_open_clip_folder(folder_ / "out", model_, ResizeMode::squash); });
+  refuses({"out exists", "--output"}, [&] { write_open_clip_folder(folder_ / "out", model_); });
 }
 
 TEST_F(OpenClipFolder, AFileOfWeightsNeedsTheModel) {

@@ -48,6 +48,42 @@ TEST(Augment, EvalViewsArePlanesOfTheResizedImage) {
   EXPECT_EQ(view_of({1, 1, 3, {255, 0, 0}}, luma), Bytes(4, 76));  // Pillow's luma of red
 }
 
+// open_clip's transforms of a test image have one name each, which says them again.
+TEST(TestViews, NamesAndTransformsAreOneToOne) {
+  for (const ResizeMode mode : {ResizeMode::shortest, ResizeMode::longest, ResizeMode::squash}) {
+    for (const Filter filter : {Filter::bicubic, Filter::bilinear}) {
+      for (const std::uint8_t fill : {0, 128, 255}) {
+        const TestTransform transform{mode, filter, fill};
+        const std::string name = test_view_name(transform);
+        EXPECT_EQ(test_transform_of(name), transform) << name;
+        EXPECT_NO_THROW(is_test_view()("view", name)) << name;
+      }
+    }
+  }
+  EXPECT_EQ(test_view_name({}), "eval");
+  EXPECT_EQ(test_view_name({ResizeMode::squash}), "resize");
+  EXPECT_EQ(test_view_name({ResizeMode::longest}), "eval_longest");
+  EXPECT_EQ(test_view_name({ResizeMode::longest, Filter::bilinear, 7}), "longest-bilinear-fill7");
+  EXPECT_FALSE(test_transform_of("eval_squash").has_value());  // open_clip has no such transform
+  EXPECT_FALSE(test_transform_of("crop").has_value());
+  for (const char* wrong :
+       {"shortest-bicubic", "shortest", "longest-bicubic-fill256", "longest-bicubic-fill", "crop"}) {
+    test::expect_error(ErrorKind::input, {"view must be one of", "squash-bilinear"},
+                       [&] { is_test_view()("view", wrong); });
+  }
+}
+
+TEST(TestViews, ANameMakesItsTransform) {
+  Image image{31, 17, 3, Bytes(31 * 17 * 3)};
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(i * 37 % 256);
+  const Image expected = eval_transform(image, 8, ResizeMode::longest, Filter::bilinear, 90);
+  const Bytes out = view_of(image, parse_view("longest-bilinear-fill90", 8));
+  for (std::size_t c = 0; c < 3; ++c) {
+    for (std::size_t i = 0; i < 64; ++i) ASSERT_EQ(out[c * 64 + i], expected.pixels[i * 3 + c]);
+  }
+  EXPECT_EQ(out[0], 90);  // its rim
+}
+
 // The paper's test images: squeezed to 256 x 256, the middle 224.
 TEST(Augment, EvalSquashIsTheMiddleOfTheSqueezedImage) {
   Image image{300, 100, 1, Bytes(30000)};

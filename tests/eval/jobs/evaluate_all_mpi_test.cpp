@@ -1,6 +1,7 @@
 // What an evaluation returns is what it writes, on any number of ranks.
 #include "clip_hpc/eval/jobs/evaluate_all.hpp"
 
+#include "clip_hpc/eval/jobs/write_results.hpp"
 #include "tests/eval/eval_mpi_fixture.hpp"
 
 namespace clip_hpc {
@@ -32,13 +33,14 @@ class EvaluateAll : public testing::Test, protected test::OnAllRanks {
 };
 
 TEST_F(EvaluateAll, ReturnsWhatItWrites) {
-  EXPECT_FALSE(is_evaluated(test_world(), options_, run_, 7));
+  EXPECT_FALSE(is_evaluated(test_world(), options_, run_, 7, "resize"));
   const Evaluated outcome = evaluate(7);
   EXPECT_TRUE(outcome.finished);
   EXPECT_TRUE(outcome.failures.empty());
   ASSERT_EQ(outcome.results.size(), 7U);  // two labels, but one retrieval
-  EXPECT_TRUE(is_evaluated(test_world(), options_, run_, 7));
-  EXPECT_FALSE(is_evaluated(test_world(), options_, run_, 8));
+  EXPECT_TRUE(is_evaluated(test_world(), options_, run_, 7, "resize"));
+  EXPECT_FALSE(is_evaluated(test_world(), options_, run_, 8, "resize"));
+  EXPECT_FALSE(is_evaluated(test_world(), options_, run_, 7, "eval"));
   test::on_rank_0([&] {
     const std::vector<Result> written = read_results(run_.results_file());
     ASSERT_EQ(written.size(), outcome.results.size());
@@ -46,12 +48,68 @@ TEST_F(EvaluateAll, ReturnsWhatItWrites) {
       EXPECT_EQ(written[i].task, outcome.results[i].task);
       EXPECT_EQ(written[i].label, outcome.results[i].label);
       EXPECT_EQ(written[i].variant, outcome.results[i].variant);
+      EXPECT_EQ(written[i].view, "resize");
       EXPECT_EQ(written[i].metrics, outcome.results[i].metrics);
       EXPECT_EQ(written[i].predictions.size(), outcome.results[i].predictions.size());
     }
     EXPECT_EQ(files_in("pictures"), 3);
     EXPECT_EQ(files_in("per_class"), 2 * 2);  // a table and a matrix for each label
   });
+}
+
+// Two sets that end alike are two results, with pictures of their own.
+TEST_F(EvaluateAll, SetsThatEndAlikeHaveLongerNames) {
+  test::on_rank_0([&] {
+    for (const char* version : {"v1/shapes", "v2/shapes"}) {
+      std::filesystem::create_directories(folder_ / version);
+      std::filesystem::copy(folder_ / "set", folder_ / version / "test", std::filesystem::copy_options::recursive);
+    }
+  });
+  options_.data = {(folder_ / "v1/shapes/test").native(), (folder_ / "v2/shapes/test").native()};
+  options_.tasks = {"zeroshot"};
+  options_.labels = {"label"};
+  const Evaluated outcome = evaluate(7);
+  ASSERT_EQ(outcome.results.size(), 2U);
+  EXPECT_EQ(outcome.results[0].dataset, "v1/shapes/test");
+  EXPECT_EQ(outcome.results[1].dataset, "v2/shapes/test");
+  EXPECT_TRUE(is_evaluated(test_world(), options_, run_, 7, "resize"));
+  test::on_rank_0([&] {
+    EXPECT_EQ(read_results(run_.results_file()).size(), 2U);
+    EXPECT_EQ(files_in("pictures"), 6);
+    EXPECT_EQ(files_in("per_class"), 4);
+  });
+}
+
+// A few-shot result says of how many classes it had fewer.
+TEST_F(EvaluateAll, FewShotsOfSmallClassesSaySo) {
+  options_.tasks = {"fewshot"};
+  options_.shots = {"2", "1000"};
+  test::on_rank_0([&] { run_.create(); });
+  const Evaluated outcome = evaluate(7);
+  ASSERT_EQ(outcome.results.size(), 4U);  // two labels, two numbers of shots
+  for (const Result& result : outcome.results) {
+    const double classes = result.label.empty() ? 7 : 2;
+    if (result.hyper.at("shots") == 2) {
+      EXPECT_FALSE(result.hyper.contains("classes_with_fewer"));
+    } else {
+      EXPECT_EQ(result.hyper.at("classes_with_fewer"), classes) << result.label;
+    }
+  }
+}
+
+TEST_F(EvaluateAll, AFolderThatCannotHoldResultsIsRefusedBeforeTheWork) {
+  test::on_rank_0([&] { write_file_atomic(folder_ / "file", "no folder"); });
+  test::expect_error(ErrorKind::storage, {"file", "--output"},
+                     [&] { check_results_folder(test_world(), RunFolder{folder_ / "file/run"}); });
+  test::on_rank_0([&] {
+    run_.create();
+    write_file_atomic(run_.results_file(), "[{\"dataset\": ");
+  });
+  test::expect_error(ErrorKind::storage, {"results.json", "--output"},
+                     [&] { check_results_folder(test_world(), run_); });
+  test::expect_error(ErrorKind::storage, {"nowhere", "--output"},
+                     [&] { check_output(test_world(), folder_ / "nowhere/scores.h5"); });
+  EXPECT_NO_THROW(check_output(test_world(), folder_ / "scores.h5"));
 }
 
 TEST_F(EvaluateAll, TablesOfALaterStepStay) {

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "clip_hpc/checkpoint/safetensors.hpp"
-#include "clip_hpc/data/image/resize.hpp"
 #include "clip_hpc/model/arena/parameters.hpp"
 #include "clip_hpc/model/model_file.hpp"
 
@@ -19,6 +19,7 @@ struct OpenClipModel {
   NamedTensors weights;                  // fp32, in the order of the model's parameters
   std::filesystem::path tokenizer_file;  // a SentencePiece model or CLIP's merges; empty where there is none
   bool states_eos = true;                // false: a model JSON that leaves eos_id to the tokenizer
+  std::optional<bool> lower_case = {};   // of captions, where the format says it beside a tokenizer file that does not
 };
 
 struct WeightFormat {
@@ -28,9 +29,9 @@ struct WeightFormat {
   bool (*reads)(const std::filesystem::path& input, const std::filesystem::path& config_file);
   // Throws input where names or shapes are not those of the model: it lists them.
   OpenClipModel (*read)(const std::filesystem::path& input, const std::filesystem::path& config_file);
-  // Into a folder that must not exist; it is written beside, synced and renamed. `mode`: how a test image is brought to
-  // the model's size. Returns why a part could not be written that the model works without, or nothing.
-  std::string (*write)(const std::filesystem::path& folder, const OpenClipModel& model, ResizeMode mode);
+  // Into a folder that must not exist; it is written beside, synced and renamed. Throws input where config.view is none
+  // that the format has words for. Returns why a part could not be written that the model works without, or nothing.
+  std::string (*write)(const std::filesystem::path& folder, const OpenClipModel& model);
 };
 
 std::span<const WeightFormat> weight_formats();
@@ -38,8 +39,10 @@ const WeightFormat& weight_format(const std::string& name);  // throws input, na
 // The first format that reads it. Throws input, naming the formats.
 const WeightFormat& weight_format_of(const std::filesystem::path& input, const std::filesystem::path& config_file);
 
-// The tensors that `names` ask for, in fp32 and in their order. Throws input, naming `where`, what is missing, what is
-// unknown and what has another shape.
+// The tensors that `names` ask for, in fp32 and in their order. What wrappers put before all names (module.,
+// _orig_mod., model.) is taken off, and tensors that are known to be no weights are left out, both with a line. Throws
+// input, naming `where`, what is missing, what is unknown, what has another shape and what holds values that are no
+// numbers.
 NamedTensors match_weights(const NamedTensors& weights, const std::vector<NamedShape>& names, const std::string& where);
 
 }  // namespace clip_hpc

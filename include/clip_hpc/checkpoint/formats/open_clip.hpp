@@ -8,10 +8,10 @@ namespace clip_hpc {
 
 WeightFormat open_clip_format();  // row of the table
 
-// The folder must not exist; it is written beside, synced and renamed. `mode`: how a test image is brought to the
-// model's size. tokenizer.model goes along, and tokenizer.json, from which open_clip.get_tokenizer gives the same ids;
-// returns why that one could not be written, or nothing.
-std::string write_open_clip_folder(const std::filesystem::path& folder, const OpenClipModel& model, ResizeMode mode);
+// The folder must not exist; it is written beside, synced and renamed. preprocess_cfg says the model's view, or
+// `resize` where it has none. tokenizer.model goes along, and tokenizer.json, from which open_clip.get_tokenizer gives
+// the same ids; returns why that one could not be written, or nothing.
+std::string write_open_clip_folder(const std::filesystem::path& folder, const OpenClipModel& model);
 
 // `input`: such a folder, or a safetensors file of one with the model's JSON in `config_file` (which a folder does not
 // need). Throws input where names or shapes are not those of the model: it lists them.

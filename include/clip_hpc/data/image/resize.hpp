@@ -20,6 +20,9 @@ Image resize(const ImageView& image, int width, int height, Filter filter);
 
 enum class ResizeMode { shortest, longest, squash };
 ResizeMode parse_resize_mode(const std::string& name);  // throws input
+Filter parse_filter(const std::string& name);           // throws input
+const char* name_of(ResizeMode mode);
+const char* name_of(Filter filter);
 
 // open_clip's validation transform to size x size: shortest: short side to size, centre crop; squash: both sides to
 // size; longest: long side to size, then padded with `fill`.

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "clip_hpc/base/random.hpp"
+#include "clip_hpc/config/option_table.hpp"
 #include "clip_hpc/data/image/image.hpp"
 #include "clip_hpc/data/image/resize.hpp"
 
@@ -24,7 +26,8 @@ struct ViewSpec {
   int channels = 3;  // of the output: 3, or 1 (RGB becomes luma)
   ResizeMode mode = ResizeMode::squash;
   Filter filter = Filter::bicubic;
-  double kept_side = 1;  // eval: fraction of the resized side that the centre crop keeps
+  std::uint8_t fill = 0;  // eval: of the rims of mode longest, in all channels
+  double kept_side = 1;   // eval: fraction of the resized side that the centre crop keeps
   // crop: fraction of the area, width / height, horizontal flip. drawing: its scale, its width / height.
   double scale_min = 1, scale_max = 1, aspect_min = 1, aspect_max = 1, flip_probability = 0;
   // drawing, on a white background
@@ -49,7 +52,25 @@ struct ViewKind {
 std::span<const ViewKind> view_kinds();
 
 std::vector<std::string> view_names(ViewUse use = ViewUse::any);
-ViewSpec parse_view(const std::string& name, int size);  // throws input for an unknown name
+// A name of the table, or one of test_view_name. Throws input for an unknown name.
+ViewSpec parse_view(const std::string& name, int size);
+
+// What open_clip's preprocess_cfg says of a test image. Its defaults are that project's.
+struct TestTransform {
+  ResizeMode mode = ResizeMode::shortest;
+  Filter filter = Filter::bicubic;
+  std::uint8_t fill = 0;
+  friend bool operator==(const TestTransform&, const TestTransform&) = default;
+};
+// The view that does this: a row of the table, else "MODE-FILTER" and, with another colour than black, "-fillN". And
+// back, for a view that open_clip can do: nothing for others.
+std::string test_view_name(const TestTransform& transform);
+std::optional<TestTransform> test_transform_of(const std::string& view);
+
+inline constexpr const char* kModelView = "model";  // as a choice: the model's own preprocessing
+// kModelView, a view of the table for tests, or a name that test_view_name gives.
+Check<std::string> is_test_view();
+std::string test_views_help();
 
 // out: [channels, size, size], exactly spec.bytes() long.
 void apply_view(const ImageView& image, const ViewSpec& spec, RandomStream& random, std::span<std::uint8_t> out);

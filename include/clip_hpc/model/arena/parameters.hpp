@@ -21,10 +21,12 @@ struct Range {
 
 // What a parameter is, said where it is declared.
 struct ParameterTraits {
-  bool decay = true;  // weight decay applies
+  bool decay = true;      // weight decay applies
+  bool position = false;  // of position embeddings: optim.decay_positions decides on their decay
   Initial initial = {};
   std::optional<Range> limits = {};  // the optimizer keeps its elements between these
   bool frozen = false;               // no gradient, no update
+  bool in_fp32 = false;              // used in fp32 whatever the compute type: ParameterArena::exact
   bool exported = true;              // false: kept in checkpoints, not among the weights that other programs read
 };
 
@@ -93,12 +95,17 @@ class ParameterArena {
   ArenaShare share() const { return share_; }
   ArenaSlice held() const { return held_; }  // the elements that this rank updates
 
+  void decay_positions(bool on);  // before an optimizer is made of it
+
   // Weights as their traits say (buffers have theirs from allocate() on). `scheme`: open_clip or clip_hpc
   // (initial.hpp).
   void initialise(const std::string& scheme, std::uint64_t seed);
 
   at::Tensor parameter(std::size_t index) const { return leaves_[index]; }  // leaf, compute type; grad unless frozen
-  at::Tensor buffer(std::size_t index) const;                               // fp32, a view of buffers()
+  // The parameter in fp32, to the last bit of the master, of one that was declared so; its gradient goes to the leaf.
+  // Of an arena in fp32 or fp64 the leaf itself.
+  at::Tensor exact(std::size_t index) const;
+  at::Tensor buffer(std::size_t index) const;  // fp32, a view of buffers()
   at::Tensor gradient_view(std::size_t index) const;
   at::Tensor master_view(std::size_t index) const;  // fp32, the same elements; only of an arena that is not shared
   void set_parameter(std::size_t index, const at::Tensor& values);  // fp32 -> weights and what is held of the master
@@ -117,6 +124,7 @@ class ParameterArena {
   std::vector<LimitedRange> limited_;
   std::vector<at::Tensor> leaves_;
   at::Tensor master_, weights_, gradients_, buffers_;
+  at::Tensor exact_values_;    // [parameters] fp32: of those in_fp32, where the master lies on several ranks
   at::Tensor padded_weights_;  // parts of equal length, as an all-gather wants them; weights_ is its beginning
   std::int64_t numel_ = 0, buffer_numel_ = 0;
   ArenaShare share_;

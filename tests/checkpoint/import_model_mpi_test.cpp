@@ -1,0 +1,72 @@
+// A model of open_clip as a run folder: what it says of itself is what evaluation begins with.
+#include "clip_hpc/checkpoint/import_model.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/checkpoint/formats/open_clip.hpp"
+#include "clip_hpc/checkpoint/load_model.hpp"
+#include "clip_hpc/data/views/view.hpp"
+#include "clip_hpc/text/lower_case.hpp"
+#include "tests/checkpoint/shared_folder.hpp"
+#include "tests/eval/eval_fixtures.hpp"
+
+namespace clip_hpc {
+namespace {
+
+class Import : public testing::Test {
+ protected:
+  Import() {
+    test::on_rank_0([&] {
+      write_file_atomic(folder_ / "tiny.json", test::kTinyModel);
+      ClipModel tiny(read_model_config(folder_ / "tiny.json"), at::kFloat);
+      tiny.initialise("open_clip", 1);
+      const std::vector<std::string> captions{"a red house", "a green tree", "a white house by a red tree"};
+      train_sentencepiece(captions, 300, folder_ / "sp.model");
+      const Tokenizer tokenizer = Tokenizer::load(folder_ / "sp.model");
+      OpenClipModel model{model_for(tiny.config(), tokenizer), named_weights(tiny), folder_ / "sp.model"};
+      model.config.view = "squash-bilinear";
+      write_open_clip_folder(folder_ / "model", model);
+    });
+    request_ = {
+        .input = folder_ / "model", .config = {}, .tokenizer = {}, .output = folder_ / "run", .command_line = {}};
+  }
+  LoadedModel imported() {
+    import_open_clip(test_world(), request_);
+    return load_model(request_.output);
+  }
+
+  test::SharedFolder folder_;
+  ImportRequest request_;
+};
+
+TEST_F(Import, ItsOwnPreprocessingIsTheViewOfEvaluations) {
+  const LoadedModel loaded = imported();
+  EXPECT_EQ(loaded.model->config().view, "squash-bilinear");
+  EXPECT_EQ(test_view(loaded.model->config(), kModelView), "squash-bilinear");
+}
+
+TEST_F(Import, AnEndTokenThatTheFileLeavesOpenIsTheTokenizers) {
+  request_.input = folder_ / "model/open_clip_model.safetensors";
+  request_.config = folder_ / "tiny.json";
+  request_.tokenizer = folder_ / "sp.model";
+  EXPECT_EQ(imported().model->text().end_token(), 1);
+}
+
+// Training would clamp a scale of e^5; a model that is only evaluated keeps its own.
+TEST_F(Import, ALargeScaleStaysAsItIs) {
+  test::on_rank_0([&] {
+    OpenClipModel model = read_open_clip(folder_ / "model", {});
+    for (auto& [name, tensor] : model.weights) {
+      if (name == "logit_scale") tensor = at::full({}, 5.0, at::kFloat);
+    }
+    write_open_clip_folder(folder_ / "hot", model);
+  });
+  request_.input = folder_ / "hot";
+  EXPECT_EQ(imported().model->logit_scale().item<float>(), 5.0F);
+}
+
+}  // namespace
+}  // namespace clip_hpc
