@@ -24,6 +24,7 @@ constexpr Rule kRules[] = {
     {"run.name", Change::free},
     {"run.dir", Change::free},
     {"run.log_every", Change::free},
+    {"data.allow_repeats", Change::free},
     {"data.workers", Change::free},
     {"data.loader_memory_mib", Change::free},
     {"train.device", Change::free},
@@ -87,9 +88,16 @@ void compare_content(const Json& before, const RunIdentity& now, Differences& fo
   }
 }
 
+// With the keys of this version. How test images are resized is [eval]'s matter: it trains nothing.
+Json trained_model(const Json& model, const char* whose) {
+  ModelConfig config = parse_model_config(model, whose);
+  config.view.clear();
+  return to_json(config);
+}
+
 void compare_model(const Json& before, const RunIdentity& now, Differences& found) {
-  const Json old = to_json(parse_model_config(before, "the checkpoint's"));  // with the keys of this version
-  const Json flat = now.model.flatten();
+  const Json old = trained_model(before, "the checkpoint's");
+  const Json flat = trained_model(now.model, "this run's").flatten();
   for (const auto& [path, value] : flat.items()) {
     const Json::json_pointer at(path);
     const Json was = old.contains(at) ? old.at(at) : Json();

@@ -65,6 +65,23 @@ TEST(RunIdentity, SeesWhatStandsBehindTheNames) {
   EXPECT_NE(found.branching[0].find("checksum 1"), std::string::npos);
 }
 
+// The view of test images stands in the model that a checkpoint keeps, and trains nothing: an older checkpoint has
+// none.
+TEST(RunIdentity, AnotherViewOfTestImagesIsTheSameRun) {
+  const RunIdentity before = identity_with({});
+  RunIdentity now = identity_with({"eval.view=eval", "data.allow_repeats=true"});
+  ModelConfig model = parse_model_config(before.model, "tiny");
+  model.view = "eval";
+  now.model = to_json(model);
+  for (const Differences& found : {differences(about(before), {}, now), differences(about(now), {}, before)}) {
+    EXPECT_EQ(found.refused, Lines{});
+    EXPECT_EQ(found.branching, Lines{});
+  }
+  model.norm.mean[0] = 0.25;  // what the towers see does
+  now.model = to_json(model);
+  EXPECT_EQ(differences(about(before), {}, now).refused.size(), 1U);
+}
+
 TEST(RunIdentity, ALongerRunIsAResumedOneAndAShorterOneABranch) {
   const RunIdentity before = identity_with({});
   RunIdentity now = before;
