@@ -1,6 +1,7 @@
 // What an evaluation returns is what it writes, on any number of ranks.
 #include "clip_hpc/eval/jobs/evaluate_all.hpp"
 
+#include "clip_hpc/base/log.hpp"
 #include "clip_hpc/eval/jobs/write_results.hpp"
 #include "tests/eval/eval_mpi_fixture.hpp"
 
@@ -95,6 +96,25 @@ TEST_F(EvaluateAll, FewShotsOfSmallClassesSaySo) {
       EXPECT_EQ(result.hyper.at("classes_with_fewer"), classes) << result.label;
     }
   }
+}
+
+// A test set that heads have learned from is said, wherever it lies.
+TEST_F(EvaluateAll, ATestSetThatWasTrainedOnIsSaid) {
+  test::on_rank_0([&] {
+    run_.create();
+    std::filesystem::copy(folder_ / "set", folder_ / "again", std::filesystem::copy_options::recursive);
+    test::write_noise_set(folder_ / "other", 40);
+  });
+  options_.tasks = {"fewshot"};
+  options_.data = {(folder_ / "again").native(), (folder_ / "other").native()};
+  start_log({test_world().rank(), folder_ / "log.txt"});
+  evaluate(7);
+  start_log({test_world().rank(), {}});
+  test::on_rank_0([&] {
+    const std::string log = read_text_file(folder_ / "log.txt");
+    EXPECT_NE(log.find("/again is eval.train_data itself"), std::string::npos) << log;
+    EXPECT_EQ(log.find("/other is eval.train_data itself"), std::string::npos) << log;
+  });
 }
 
 TEST_F(EvaluateAll, AFolderThatCannotHoldResultsIsRefusedBeforeTheWork) {
