@@ -27,7 +27,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 torch_version=2.11.0
 build_packages=(g++ cmake ninja-build ccache pkg-config git python3 python3-venv
   openmpi-bin libopenmpi-dev libhdf5-dev libboost-program-options-dev nlohmann-json3-dev libspdlog-dev libfmt-dev
-  libturbojpeg0-dev libjpeg-dev libwebp-dev libpng-dev libarchive-dev libxxhash-dev libssl-dev libfreetype-dev libharfbuzz-dev
+  libturbojpeg0-dev libjpeg-dev libwebp-dev libpng-dev libgif-dev libtiff-dev libarchive-dev libxxhash-dev libssl-dev libfreetype-dev libharfbuzz-dev
   libsentencepiece-dev libicu-dev libdnnl2 libgtest-dev gnuplot-nox fonts-noto-color-emoji fonts-symbola unicode-data fonts-noto-core
   fonts-dejavu-core fonts-dejavu-extra)
 test_packages=(slurm-wlm slurm-wlm-basic-plugins munge iproute2 shellcheck clang-format clang-tidy

@@ -47,7 +47,8 @@ Json read_json_file(const std::filesystem::path& path) {
 }
 
 void write_json_file(const std::filesystem::path& path, const Json& value) {
-  write_file_atomic(path, value.dump(2) + "\n");
+  // Names of files and what is in them may be no UTF-8: U+FFFD instead of losing everything at the end.
+  write_file_atomic(path, value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace clip_hpc

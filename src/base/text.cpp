@@ -43,4 +43,51 @@ std::vector<std::string> split_lines(std::string_view text) {
   return lines;
 }
 
+namespace {
+
+struct Utf8Piece {
+  std::size_t bytes = 1;
+  bool valid = false;
+};
+
+// The character at the beginning of `text`, or the longest piece of it that could have begun one.
+Utf8Piece utf8_piece(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return {1, true};
+  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4) return {};
+  unsigned low = 0x80, high = 0xBF;  // of the second byte
+  if (lead == 0xE0) low = 0xA0;      // shorter forms
+  if (lead == 0xF0) low = 0x90;
+  if (lead == 0xED) high = 0x9F;  // surrogates
+  if (lead == 0xF4) high = 0x8F;  // beyond U+10FFFF
+  for (std::size_t i = 1; i < length; ++i) {
+    if (i >= text.size() || byte(i) < low || byte(i) > high) return {i, false};
+    low = 0x80, high = 0xBF;
+  }
+  return {length, true};
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const Utf8Piece piece = utf8_piece(text);
+    if (!piece.valid) return false;
+    text.remove_prefix(piece.bytes);
+  }
+  return true;
+}
+
+std::string repaired_utf8(std::string_view text) {
+  std::string repaired;
+  while (!text.empty()) {
+    const Utf8Piece piece = utf8_piece(text);
+    repaired += piece.valid ? text.substr(0, piece.bytes) : "\xEF\xBF\xBD";
+    text.remove_prefix(piece.bytes);
+  }
+  return repaired;
+}
+
 }  // namespace clip_hpc

@@ -137,7 +137,7 @@ LoadRate bench_jpeg_read(const LoadBenchOptions& options, int side_pixels) {
   return read_rate(options, "jpeg_read_" + std::to_string(side_pixels), bytes_a_sample(options.folder),
                    [](RawSample& sample) {
                      thread_local Image image;
-                     decode_image_into(sample.image, 0, image);
+                     decode_stored_into(sample.image, 0, image);
                    });
 }
 

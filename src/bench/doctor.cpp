@@ -4,14 +4,17 @@
 #include <ATen/Parallel.h>
 #include <H5public.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/statvfs.h>
 #include <torch/headeronly/version.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <set>
@@ -237,6 +240,17 @@ void write_and_sync(const std::filesystem::path& path, std::int64_t mib) {
   if (fsync(file.get()) != 0) throw storage_error("cannot fsync {}", path.native());
 }
 
+// Some network file systems have no locks: the suite does without, other programs that read its HDF5 files may not.
+std::string locks_in(const std::filesystem::path& folder) {
+  const ScratchFile file(folder / fmt::format(".clip_hpc_doctor_lock_{}", getpid()));
+  if (!std::ofstream(file.path())) return fmt::format("file locks in {}: not tried", folder.native());
+  const FileDescriptor opened = FileDescriptor::open_read(file.path());
+  errno = 0;
+  if (flock(opened.get(), LOCK_SH | LOCK_NB) == 0) return fmt::format("file locks in {}: work", folder.native());
+  return fmt::format("file locks in {}: none ({}); clip_hpc does without, for h5py set HDF5_USE_FILE_LOCKING=FALSE",
+                     folder.native(), std::strerror(errno));
+}
+
 void report_storage(World& world, const DoctorOptions& options, DoctorReport& report) {
   if (options.dir.empty()) {
     report.lines.push_back("storage: not tried (give --dir FOLDER)");
@@ -264,6 +278,7 @@ void report_storage(World& world, const DoctorOptions& options, DoctorReport& re
   report.lines.push_back(fmt::format("storage {}: {} x {} MiB written and synced in {:.2f} s, {:.0f} MB/s",
                                      options.dir.native(), world.size(), options.write_mib, slowest[0],
                                      total_mib * kMiB / 1e6 / slowest[0]));
+  if (world.rank() == 0) report.lines.push_back(locks_in(options.dir));
 }
 
 }  // namespace

@@ -7,16 +7,17 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/timer.hpp"
+#include "clip_hpc/comm/collectively.hpp"
 #include "clip_hpc/comm/world.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/config/arguments.hpp"
-#include "clip_hpc/data/packed/pack.hpp"
 #include "clip_hpc/data/packed/packed_home.hpp"
 #include "clip_hpc/data/packed/packed_set.hpp"
 #include "clip_hpc/data/sources/source.hpp"
 #include "clip_hpc/data/targets/target.hpp"
 #include "clip_hpc/text/lower_case.hpp"
 #include "clip_hpc/text/tokenizer.hpp"
+#include "commands/packing/pack_set.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -47,6 +48,7 @@ struct PackWords {
   std::string from, to, output, tokenizer;
   std::int64_t vocabulary = 0;
   bool verify = false, lower_case = false;
+  PackHow how;
   bool wants_tokenizer() const { return vocabulary > 0 || !tokenizer.empty(); }
 };
 
@@ -89,6 +91,11 @@ void declare_common(ArgumentTable& table, PackWords& words) {
   table.add("lower-case", words.lower_case,
             "tokenizer: put captions into lower case before it, as big_vision for T5's");
   table.add("verify", words.verify, "compare every shard with its checksum");
+  table.add("keep-going", words.how.keep_going,
+            "make a set of what can be read where input files are broken; default: name them all and make no set. The "
+            "exit code is 3 in both");
+  table.add("strict", words.how.strict,
+            "make no set where anything is warned of: tar files that are cut off, uids twice, …");
 }
 
 struct PackTables {
@@ -183,34 +190,6 @@ void check_tokenizer(PackWords& words) {
 
 // --- work ------------------------------------------------------------------------------------------------------------
 
-// Parts go round the ranks; rank 0 hears of all and writes what makes the set complete.
-void pack_set(World& world, const PackSource& source, const fs::path& folder) {
-  const Timer timer;
-  if (world.rank() == 0) prepare_set_folder(folder);
-  world.barrier();
-  Json mine = Json::array();
-  for (auto part = static_cast<std::uint64_t>(world.rank()); part < source.parts;
-       part += static_cast<std::uint64_t>(world.size())) {
-    mine.push_back(to_json(pack_part(source, part, folder)));
-  }
-  std::vector<PackedPart> parts;
-  for (const std::string& text : world.gather_strings(mine.dump())) {
-    for (const Json& json : Json::parse(text)) parts.push_back(packed_part_from(json));
-  }
-  if (world.rank() == 0) {
-    std::uint64_t skipped = 0;
-    for (const PackedPart& part : parts) {
-      skipped += part.skipped;
-      for (const std::string& reason : part.reasons) log_warn("skipped {}", reason);
-    }
-    const DatasetInfo info = finish_set(source, parts, folder);
-    log_info("{}: {} samples in {} shards, {:.0f} samples/s{}", folder.native(), info.count, info.shards.size(),
-             static_cast<double>(info.count) / timer.seconds(),
-             skipped > 0 ? fmt::format(", {} skipped", skipped) : "");
-  }
-  world.barrier();
-}
-
 // The tokenizer of a set, trained on its captions or given. Returns what was done; empty when nothing was asked for.
 std::string give_tokenizer(const PackWords& words, const fs::path& folder) {
   const fs::path file = folder / kTokenizerFileName;
@@ -221,6 +200,7 @@ std::string give_tokenizer(const PackWords& words, const fs::path& folder) {
   }
   if (words.vocabulary == 0) return "";
   const PackedSet set(folder);
+  set.require_captions("a tokenizer");
   const std::uint64_t stride = (set.count() + kTokenizerSamples - 1) / kTokenizerSamples;  // more teach it nothing new
   std::vector<std::string> captions;
   for (std::uint64_t i = 0; i < set.count(); i += stride) captions.push_back(set.captions(i));
@@ -232,13 +212,15 @@ std::string give_tokenizer(const PackWords& words, const fs::path& folder) {
 void finish_sets(World& world, const PackWords& words, const OpenedSource& opened) {
   const fs::path output = words.output;
   std::vector<std::string> done;
-  for (std::size_t i = 0; i < opened.sets.size(); ++i) {
-    if (static_cast<int>(i) % world.size() != world.rank()) continue;
-    const SourceSet& set = opened.sets[i];
-    if (opened.built_in && set.folder == "train") done.push_back(give_tokenizer(words, output / "train"));
-    if (!set.finish) continue;
-    for (std::string& line : set.finish(output)) done.push_back(std::move(line));
-  }
+  together(world, [&] {
+    for (std::size_t i = 0; i < opened.sets.size(); ++i) {
+      if (static_cast<int>(i) % world.size() != world.rank()) continue;
+      const SourceSet& set = opened.sets[i];
+      if (opened.built_in && set.folder == "train") done.push_back(give_tokenizer(words, output / "train"));
+      if (!set.finish) continue;
+      for (std::string& line : set.finish(output)) done.push_back(std::move(line));
+    }
+  });
   for (const std::string& lines : world.gather_strings(fmt::format("{}", fmt::join(done, "\n")))) {
     if (!lines.empty()) log_info("{}", lines);
   }
@@ -277,8 +259,9 @@ int work_on_packed(World& world, const PackWords& words) {
   if (words.verify) verify_sets(world, output, sets);
   if (!words.wants_tokenizer()) return kExitDone;
   const fs::path train = sets.size() == 1 ? sets.front() : output / "train";
-  if (world.rank() == 0) log_info("{}", give_tokenizer(words, train));
-  world.barrier();
+  together(world, [&] {
+    if (world.rank() == 0) log_info("{}", give_tokenizer(words, train));
+  });
   return kExitDone;
 }
 
@@ -287,16 +270,28 @@ int pack_source(World& world, PackWords words, const OpenSource& open) {
   if (world.rank() == 0) {
     for (const std::string& warning : opened.warnings) log_warn("{}", warning);
   }
-  for (const SourceSet& set : opened.sets) {
-    const fs::path output = words.output;
-    pack_set(world, set.source, set.folder.empty() ? output : output / set.folder);
+  const fs::path output = words.output;
+  const fs::path tokenizer = (opened.built_in ? output / "train" : output) / kTokenizerFileName;
+  const std::vector<bool> done =
+      sets_packed_before(world, opened, output, words.wants_tokenizer() ? tokenizer : fs::path());
+  std::vector<std::string> broken;
+  for (std::size_t i = 0; i < opened.sets.size(); ++i) {
+    const SourceSet& set = opened.sets[i];
+    const fs::path folder = set.folder.empty() ? output : output / set.folder;
+    if (done[i]) {
+      if (world.rank() == 0) log_info("{} was packed by an earlier try: going on from there", folder.native());
+    } else if (std::string problem = pack_set(world, set.source, folder, words.how); !problem.empty()) {
+      broken.push_back(std::move(problem));
+    }
   }
   finish_sets(world, words, opened);
   if (opened.built_in) {  // its tokenizer is there
     words.vocabulary = 0;
     words.tokenizer.clear();
   }
-  return words.verify || words.wants_tokenizer() ? work_on_packed(world, words) : kExitDone;
+  if (words.verify || words.wants_tokenizer()) work_on_packed(world, words);
+  if (!broken.empty()) throw storage_error("{}", fmt::join(broken, "\n"));
+  return kExitDone;
 }
 
 int export_set(World& world, const PackWords& words, const PackTables& tables, const OpenTarget& open) {

@@ -57,6 +57,7 @@ int command_score(World& world, std::span<const std::string> arguments) {
   if (std::filesystem::exists(output)) throw input_error("{} exists: remove it, or give another --output", output);
   check_output(world, output);
   const PackedSet set(data);
+  set.require_captions("a score");
   const OpenedModel opened = open_model(world, source);
   const std::vector<float> scores =
       score(opened.context(), set, [&](std::int64_t done) { log_info("{} of {} samples", done, set.count()); });

@@ -195,7 +195,8 @@ std::string OptionTable::dump() const {
       text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", here);
       section = here;
     }
-    for (const std::string& value : row.values()) text += fmt::format("{} = {}\n", row.name.substr(dot + 1), value);
+    for (const std::string& value : row.values())
+      text += fmt::format("{} = {}\n", row.name.substr(dot + 1), ini_value(value));
   }
   return text;
 }

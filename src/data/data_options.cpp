@@ -5,6 +5,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/data/packed/packed_home.hpp"
 
 namespace clip_hpc {
 
@@ -29,6 +30,12 @@ void describe(OptionTable& table, DataOptions& options) {
 }
 
 WeightedPath parse_weighted_path(const std::string& text) {
+  const auto is_folder = [](const std::filesystem::path& path) {
+    std::error_code ignored;
+    return std::filesystem::is_directory(packed_path(path), ignored);
+  };
+  // A folder of this very name is meant: "laion@224".
+  if (text.find('@') != std::string::npos && is_folder(text)) return {text, 1};
   const std::size_t at = text.rfind('@');
   const std::string_view digits = at == std::string::npos ? "" : std::string_view(text).substr(at + 1);
   const auto is_number_char = [](char c) { return (c >= '0' && c <= '9') || c == '.' || c == '-'; };

@@ -72,7 +72,7 @@ at::Tensor pixels_of_files(std::span<const fs::path> files, const ViewSpec& view
     const fs::path& file = files[static_cast<std::size_t>(i)];
     const std::string bytes = read_text_file(file);
     try {
-      write_view(decode_image({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}), view,
+      write_view(decode_stored({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}), view,
                  pixels.select(0, i));
     } catch (const Error& problem) {
       throw storage_error("{}: {}", file.native(), problem.what());

@@ -149,7 +149,7 @@ at::Tensor image_pixels(const PackedSet& set, const ViewSpec& view, std::int64_t
         set.read_into(static_cast<std::uint64_t>(i), raw);
         const Image image = set.is_raw()
                                 ? image_from_raw(std::move(raw.image), raw.width, raw.height, set.info().channels)
-                                : decode_image(raw.image);
+                                : decode_stored(raw.image);
         write_view(image, view, pixels.select(0, i - begin));
       } catch (const Error& problem) {
         if (broken == nullptr) {

@@ -7,6 +7,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/text.hpp"
+#include "clip_hpc/config/ini_file.hpp"
 #include "clip_hpc/config/option_table.hpp"
 
 namespace clip_hpc {
@@ -124,7 +125,7 @@ std::string to_ini(const Settings& settings) {
       section = name.substr(0, dot);
       text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", section);
     }
-    for (const std::string& value : values) text += fmt::format("{} = {}\n", name.substr(dot + 1), value);
+    for (const std::string& value : values) text += fmt::format("{} = {}\n", name.substr(dot + 1), ini_value(value));
   }
   return text;
 }

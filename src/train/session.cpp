@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/log.hpp"
 #include "clip_hpc/data/packed/subset.hpp"
 
 namespace clip_hpc {
@@ -14,6 +15,10 @@ TrainingData open_training_data(const DataOptions& options) {
     const WeightedPath weighted = parse_weighted_path(text);
     data.sets.push_back(std::make_shared<PackedSet>(weighted.path));
     data.weights.push_back(weighted.weight);
+    data.sets.back()->require_captions("training");
+    if (data.sets.back()->info().min_captions == 0) {
+      log_warn("{}: some samples have no caption, and are trained with an empty one", weighted.path.native());
+    }
   }
   if (!options.subset.empty()) {
     if (data.sets.size() != 1) throw input_error("data.subset needs exactly one data.train");

@@ -43,6 +43,26 @@ TEST(IniFile, RefusesOtherLinesWithFileAndLine) {
   EXPECT_EQ(refusal("["), "some.cfg:1: a section is written [name]");
 }
 
+TEST(IniFile, AValueInQuotesMayHoldACommentSign) {
+  const auto lines = parse_ini("[a]\nb = \"/data/c#/x\"  # why\nc = \"say \\\"hi\\\" \\\\ \"\n# d = \"", "some.cfg");
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[1].value, "/data/c#/x");
+  EXPECT_EQ(lines[2].value, "say \"hi\" \\ ");
+  EXPECT_EQ(refusal("a = \"b"), "some.cfg:1: the quote that begins the value is not closed");
+  EXPECT_EQ(refusal("a = \"b\" c"), "some.cfg:1: text follows the closing quote of a value");
+  EXPECT_NE(refusal("a = /data/c#/x").find("in quotes"), std::string::npos);  // never cut off in silence
+  EXPECT_EQ(parse_ini("a = 5 \" # inches", "some.cfg").at(0).value, "5 \"");
+}
+
+TEST(IniFile, WhatIsWrittenIsReadBack) {
+  for (const std::string value :
+       {"plain", "with # sign", "#", "c#", " blanks ", "\"quoted\"", "back\\slash # and \"", "", "a = b"}) {
+    EXPECT_EQ(parse_ini("key = " + ini_value(value), "some.cfg").at(0).value, value);
+  }
+  EXPECT_EQ(ini_value("/data/c/x"), "/data/c/x");  // as it always was, where nothing is to be hidden
+  EXPECT_THROW(ini_value("two\nlines"), Error);
+}
+
 TEST(IniFile, AFileThatIsNotThereNamesItsOption) {
   try {
     read_ini_file("/nowhere/a.cfg", "the suite", "--suite");

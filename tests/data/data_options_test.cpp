@@ -4,6 +4,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/config/option_table.hpp"
+#include "tests/data/data_fixtures.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -31,6 +32,18 @@ TEST(DataOptions, TableReadsAndChecks) {
     describe(other, fresh);
     EXPECT_THROW(other.parse({}, {bad}), Error) << bad;
   }
+}
+
+TEST(WeightedPath, AFolderOfTheWholeNameIsThatFolder) {
+  const test::TempFolder folder;
+  std::filesystem::create_directories(folder / "laion");
+  const std::string name = (folder / "laion@224").native();
+  EXPECT_EQ(parse_weighted_path(name).weight, 224);
+  std::filesystem::create_directories(folder / "laion@224");
+  EXPECT_EQ(parse_weighted_path(name).weight, 1);
+  EXPECT_EQ(parse_weighted_path(name).path, name);
+  EXPECT_EQ(parse_weighted_path(name + "@2").weight, 2);
+  EXPECT_EQ(parse_weighted_path(name + "@2").path, name);
 }
 
 }  // namespace

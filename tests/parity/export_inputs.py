@@ -25,6 +25,33 @@ picture(50, 64).convert("L").save(folder / "grey.png")
 picture(120, 100).save(folder / "lossless.webp", lossless=True)
 picture(64, 96).save(folder / "photo.jpg", quality=90, subsampling=0)
 
+# Every kind of pixel that Pillow resizes in its own way. Padding of palettes is not compared: it takes their first colour.
+palette = picture(70, 43).quantize(40)
+palette.putpalette([0, 0, 0] + palette.getpalette()[3:])
+for suffix in ("png", "gif", "bmp", "tif"):
+    palette.save(folder / f"palette.{suffix}")
+palette.save(folder / "palette_clear.png", transparency=3)
+for suffix in ("png", "bmp"):
+    picture(45, 81).convert("1").save(folder / f"one_bit.{suffix}")
+picture(45, 81).convert("1").save(folder / "fax.tif", compression="group4")
+deep = Image.fromarray((np.array(picture(90, 50).convert("L")).astype(np.uint16) * 3))
+deep.save(folder / "grey_16.png")
+deep.save(folder / "grey_16.tif")
+alpha = picture(88, 61)
+alpha.putalpha(picture(88, 61).convert("L"))
+alpha.save(folder / "alpha.png")
+alpha.save(folder / "alpha.tif", compression="tiff_lzw")
+alpha.save(folder / "alpha.webp", lossless=True, exact=True)
+alpha.convert("LA").save(folder / "grey_alpha.png")
+picture(66, 90).convert("CMYK").save(folder / "cmyk.tif")
+picture(66, 90).convert("CMYK").save(folder / "cmyk.jpg", quality=95, subsampling=0)
+picture(57, 90).save(folder / "colours.bmp")
+picture(57, 90).save(folder / "turned.tif", tiffinfo={274: 6})
+frames = [picture(57, 90).quantize(16) for _ in range(3)]
+frames[0].putpalette([0, 0, 0] + frames[0].getpalette()[3:])
+frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:], duration=40)
+picture(57, 90).save(folder / "moving.webp", lossless=True, save_all=True, append_images=[picture(57, 90)], duration=40)
+
 lines = ["greek small letter alpha", "GREEK CAPITAL LETTER OMEGA", "Greek  letter\tPi, in  bold", " leading and trailing ",
          "", " ", "a", "A picture of a house: 3 rooms, 2 doors!", "x" * 200, "alpha " * 40, "don't stop (now) [or] {then}",
          "\u03b1\u03b2\u03b3 \u0391\u0392\u0393 \u03c2\u03a3", "stra\u00dfe STRASSE", "\u0130stanbul \u0131", "\u00c5ngstr\u00f6m A\u030angstrom",

@@ -1,5 +1,7 @@
 #include "clip_hpc/study/plan.hpp"
 
+#include "clip_hpc/config/ini_file.hpp"
+#include "clip_hpc/study/config_keys.hpp"
 #include "clip_hpc/study/cost.hpp"
 #include "clip_hpc/study/plan_table.hpp"
 #include "tests/study/study_fixtures.hpp"
@@ -138,6 +140,15 @@ TEST(Plan, TheGridsThatComeAlong) {
   EXPECT_EQ(b32->samples, 3'400'000'000);
   EXPECT_EQ(make_plan(read_grid("configs/study/small.cfg"), {}).cells.size(), 48U);
   EXPECT_LT(make_plan(read_grid("configs/study/medium.cfg"), {}).cells.size(), 100U);
+}
+
+TEST(CellConfiguration, AValueWithACommentSignIsReadBack) {
+  const Settings settings{{"data.train", {"/sets/c#/x", "/sets/y"}}, {"run.name", {"plain"}}};
+  std::vector<std::string> values;
+  for (const IniLine& line : parse_ini(to_ini(settings), "cell.cfg")) {
+    if (!line.key.empty()) values.push_back(line.value);
+  }
+  EXPECT_EQ(values, (std::vector<std::string>{"/sets/c#/x", "/sets/y", "plain"}));
 }
 
 }  // namespace

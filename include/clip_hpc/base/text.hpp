@@ -1,4 +1,4 @@
-// Pieces of text: trimmed, split, line by line.
+// Pieces of text: trimmed, split, line by line, valid UTF-8.
 #pragma once
 
 #include <string>
@@ -19,5 +19,10 @@ std::vector<std::string> split_words(std::string_view text);  // at blanks; none
 
 // Lines without their end, "\n" or "\r\n". What follows the last end is a line where it is not empty.
 std::vector<std::string> split_lines(std::string_view text);
+
+bool is_utf8(std::string_view text);  // RFC 3629: no lone surrogates, nothing longer than needed
+
+// Each maximal piece that is no UTF-8 becomes U+FFFD, as Python's decode("utf-8", "replace") has it.
+std::string repaired_utf8(std::string_view text);
 
 }  // namespace clip_hpc

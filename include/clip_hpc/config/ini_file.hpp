@@ -2,7 +2,8 @@
 //   # a comment, to the end of the line
 //   [section]
 //   key = value
-// Blanks around keys and values do not count; there are no quotes and no continued lines, so a value cannot hold "#".
+//   key = "a value with #, or with blanks at its ends"
+// Blanks around keys and values do not count; there are no continued lines. In quotes \" is a quote and \\ a backslash.
 #pragma once
 
 #include <filesystem>
@@ -28,6 +29,9 @@ Error at_line(const std::filesystem::path& file, int number, const std::string& 
 std::string full_key_of(const IniLine& line);  // section.key
 
 std::vector<IniLine> parse_ini(std::string_view text, const std::filesystem::path& file);
+
+// The value as parse_ini reads it back: in quotes where it needs them. Throws input for one with a line break.
+std::string ini_value(const std::string& value);
 
 // `what` and `option` say in the error which file it is and where its name comes from: "the suite", "--suite".
 std::vector<IniLine> read_ini_file(const std::filesystem::path& file, std::string_view what, std::string_view option);

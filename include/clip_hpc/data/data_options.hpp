@@ -26,7 +26,8 @@ struct WeightedPath {
   std::int64_t weight = 1;  // how often the set occurs in one epoch
 };
 
-// Splits "PATH@weight"; an '@' that no number follows belongs to the path. Throws input for a weight below 1.
+// Splits "PATH@weight"; an '@' that no number follows belongs to the path, and a folder of the whole name is that
+// folder. Throws input for a weight below 1.
 WeightedPath parse_weighted_path(const std::string& text);
 
 }  // namespace clip_hpc

@@ -7,59 +7,11 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/vector_clones.hpp"
+#include "data/image/resize_kinds.hpp"
+#include "data/image/taps.hpp"
 
 namespace clip_hpc {
 namespace {
-
-constexpr int kPrecisionBits = 32 - 8 - 2;  // Pillow's
-
-double weight_at(Filter filter, double x) {
-  x = std::abs(x);
-  if (filter == Filter::bilinear) return x < 1 ? 1 - x : 0;
-  constexpr double a = -0.5;
-  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
-  return 0;
-}
-
-struct Range {  // of outputs
-  int begin = 0, end = 0;
-};
-
-struct Taps {
-  int stride = 0;          // weights an output
-  std::vector<int> first;  // input of the first weight
-  std::vector<int> count;
-  std::vector<int> weights;  // fixed point
-};
-
-Taps make_taps(int in_size, double in_begin, double in_end, int out_size, Range outputs, Filter filter) {
-  const double scale = (in_end - in_begin) / out_size;
-  const double filter_scale = std::max(scale, 1.0);
-  const double support = (filter == Filter::bilinear ? 1.0 : 2.0) * filter_scale;
-  Taps taps;
-  taps.stride = static_cast<int>(std::ceil(support)) * 2 + 1;
-  std::vector<double> exact(static_cast<std::size_t>(taps.stride));
-  for (int out = outputs.begin; out < outputs.end; ++out) {
-    const double center = in_begin + (out + 0.5) * scale;
-    const double inverse = 1.0 / filter_scale;
-    const int first = std::max(static_cast<int>(std::floor(center - support + 0.5)), 0);
-    const int count = std::min(static_cast<int>(std::floor(center + support + 0.5)), in_size) - first;
-    double total = 0;
-    for (int i = 0; i < count; ++i) {
-      exact[static_cast<std::size_t>(i)] = weight_at(filter, (i + first - center + 0.5) * inverse);
-      total += exact[static_cast<std::size_t>(i)];
-    }
-    taps.first.push_back(first);
-    taps.count.push_back(count);
-    for (int i = 0; i < taps.stride; ++i) {
-      double weight = i < count ? exact[static_cast<std::size_t>(i)] : 0.0;
-      if (total != 0.0) weight /= total;
-      taps.weights.push_back(static_cast<int>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kPrecisionBits)));
-    }
-  }
-  return taps;
-}
 
 constexpr int kStripRows = 16;  // rows that are worked on side by side: one vector register, or two
 
@@ -153,15 +105,15 @@ Image copy_of(const ImageView& view) {
   return copy;
 }
 
-// Pillow shrinks the rows of a tall image first, which rounds in another order. Its condition, found by trying 12,000
-// shapes on Pillow 13; the box has no say in it.
-bool is_rows_first(const ImageView& image, int width, int height) {
+}  // namespace
+
+// Found by trying 12,000 shapes on Pillow 13; the box has no say in it.
+bool rows_come_first(const ImageView& image, int width, int height) {
   return height < image.height && image.height - height > 2 * (image.width - width);
 }
 
-// Outputs [columns] x [rows] of the whole resized image: a centre crop costs only what it keeps.
-Image resize_part(const ImageView& image, int width, int height, Filter filter, const Box& box, Range columns,
-                  Range rows) {
+Image resize_bytes(const ImageView& image, int width, int height, Filter filter, const Box& box, OutputRange columns,
+                   OutputRange rows) {
   const bool sideways = width != image.width || box.left != 0 || box.right != image.width;
   const bool upright = height != image.height || box.top != 0 || box.bottom != image.height;
   const int out_width = columns.end - columns.begin;
@@ -174,7 +126,7 @@ Image resize_part(const ImageView& image, int width, int height, Filter filter, 
     first_row = down.first.front();
     last_row = down.first.back() + down.count.back();
   }
-  if (sideways && upright && is_rows_first(image, width, height)) {
+  if (sideways && upright && rows_come_first(image, width, height)) {
     Image shortened = make_image(image.width, out_height, image.channels);
     vertical_pass(image.crop(0, first_row, image.width, last_row - first_row), first_row, down, shortened);
     Image out = make_image(out_width, out_height, image.channels);
@@ -197,10 +149,13 @@ Image resize_part(const ImageView& image, int width, int height, Filter filter, 
   return out;
 }
 
+namespace {
+
 int round_half_to_even(double value) { return static_cast<int>(std::nearbyint(value)); }  // Python's round
 
 Image pad_to(const Image& image, int size, std::uint8_t fill) {
   Image out = make_image(size, size, image.channels);
+  out.kind = image.kind;
   std::ranges::fill(out.pixels, fill);
   const int left = (size - image.width) / 2;
   const int top = (size - image.height) / 2;
@@ -215,7 +170,7 @@ Image pad_to(const Image& image, int size, std::uint8_t fill) {
 }  // namespace
 
 Image resize(const ImageView& image, int width, int height, Filter filter, const Box& box) {
-  if (width < 1 || height < 1 || image.width < 1 || image.height < 1 || (image.channels != 1 && image.channels != 3)) {
+  if (width < 1 || height < 1 || image.width < 1 || image.height < 1 || image.channels < 1 || image.channels > 4) {
     throw input_error("cannot resize {} x {} x {} to {} x {}", image.width, image.height, image.channels, width,
                       height);
   }
@@ -252,13 +207,13 @@ const char* name_of(ResizeMode mode) {
 const char* name_of(Filter filter) { return filter == Filter::bicubic ? "bicubic" : "bilinear"; }
 
 Image eval_transform(const ImageView& image, int size, ResizeMode mode, Filter filter, std::uint8_t fill) {
-  if (mode == ResizeMode::squash) return resize(image, size, size, filter);
+  if (mode == ResizeMode::squash) return to_plain(resize(image, size, size, filter));
   if (image.width < 1 || image.height < 1) throw input_error("cannot resize an empty image");
   if (mode == ResizeMode::longest) {
     const double ratio = std::max(image.width, image.height) / static_cast<double>(size);
-    return pad_to(resize(image, std::max(1, round_half_to_even(image.width / ratio)),
-                         std::max(1, round_half_to_even(image.height / ratio)), filter),
-                  size, fill);
+    return to_plain(pad_to(resize(image, std::max(1, round_half_to_even(image.width / ratio)),
+                                  std::max(1, round_half_to_even(image.height / ratio)), filter),
+                           size, fill));
   }
   const bool wide = image.width > image.height;
   const auto shorter = static_cast<double>(std::min(image.width, image.height));
@@ -267,9 +222,9 @@ Image eval_transform(const ImageView& image, int size, ResizeMode mode, Filter f
   const int height = wide ? size : longer;
   const int left = round_half_to_even((width - size) / 2.0);
   const int top = round_half_to_even((height - size) / 2.0);
-  return resize_part(image, width, height, filter,
-                     {0, 0, static_cast<double>(image.width), static_cast<double>(image.height)}, {left, left + size},
-                     {top, top + size});
+  return to_plain(resize_part(image, width, height, filter,
+                              {0, 0, static_cast<double>(image.width), static_cast<double>(image.height)},
+                              {left, left + size}, {top, top + size}));
 }
 
 }  // namespace clip_hpc

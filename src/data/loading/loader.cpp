@@ -200,7 +200,7 @@ void BatchLoader::make_views(Batch& batch, int row, const Located& located, Scra
   if (raw) {
     image = image_from_raw(std::move(sample.image), sample.width, sample.height, located.set->info().channels);
   } else {
-    decode_image_into(sample.image, options_.decode_size, image);
+    decode_stored_into(sample.image, options_.decode_size, image);
   }
   scratch.counters.decode_s += timer.seconds();
 

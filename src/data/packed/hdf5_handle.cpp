@@ -1,14 +1,45 @@
 #include "clip_hpc/data/packed/hdf5_handle.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <vector>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
 
 namespace clip_hpc {
 namespace {
 
-void silence_hdf5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }  // our messages say more than its stack does
+// Before the first use of the library. What it writes as the process ends is nothing but what already failed, on a full
+// disk for example, and that crashes; every file is closed before.
+void prepare_hdf5() {
+  static const herr_t once = H5dont_atexit();
+  static_cast<void>(once);
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // our messages say more than its stack does
+}
+
+// HDF5 locks each file that it opens. Some file systems have no locks (ENOLCK, EOPNOTSUPP), and it then calls a good
+// file damaged. Complete files do not change, so that reading needs none.
+Hid file_access(bool locked) {
+  Hid access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0))
+  H5Pset_file_locking(access.get(), locked, true);
+#else
+  static_cast<void>(locked);  // HDF5_USE_FILE_LOCKING=FALSE is then for the user to set
+#endif
+  return access;
+}
+
+bool is_held_by_another(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const FileDescriptor file(fd);
+  return ::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
 
 Error write_failed(const std::filesystem::path& path, std::string_view what) {
   return storage_error("cannot write {} into {}: is the disk full or the quota reached?", what, path.native());
@@ -35,24 +66,42 @@ Hid open_attribute(const Hid& file, const char* name, const std::filesystem::pat
 
 }  // namespace
 
-Hid open_hdf5(const std::filesystem::path& path) {
-  silence_hdf5();
+Hid open_hdf5(const std::filesystem::path& path, Hdf5Use use) {
+  prepare_hdf5();
   if (!std::filesystem::exists(path)) throw storage_error("{} does not exist: check the path", path.native());
-  Hid file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+  const unsigned mode = use == Hdf5Use::change ? H5F_ACC_RDWR : H5F_ACC_RDONLY;
+  Hid file(H5Fopen(path.c_str(), mode, file_access(false).get()), H5Fclose);
   if (!file.valid()) {
     throw storage_error("{} is not a whole HDF5 file (truncated or damaged): copy or write it again", path.native());
   }
   return file;
 }
 
+hid_t create_hdf5_file(const std::filesystem::path& path, hid_t creation, bool aligned) {
+  prepare_hdf5();
+  for (const bool locked : {true, false}) {  // locked where that works
+    const Hid access = file_access(locked);
+    if (aligned) H5Pset_alignment(access.get(), 1 << 16, 4096);  // large datasets start on a page
+    const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation, access.get());
+    if (file >= 0) return file;
+    if (is_held_by_another(path)) break;
+  }
+  return -1;
+}
+
 Hid create_hdf5(const std::filesystem::path& path) {
-  silence_hdf5();
+  prepare_hdf5();
   const Hid creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   H5Pset_obj_track_times(creation.get(), false);
-  const Hid access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-  H5Pset_alignment(access.get(), 1 << 16, 4096);  // large datasets start on a page
-  Hid file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose);
-  if (!file.valid()) throw storage_error("cannot create {}: check that the folder is writable", path.native());
+  errno = 0;
+  Hid file(create_hdf5_file(path, creation.get(), true), H5Fclose);
+  if (!file.valid() && errno == EWOULDBLOCK) {
+    throw storage_error("{} is being written by another process: wait for it, or stop it", path.native());
+  }
+  if (!file.valid()) {
+    throw storage_error("cannot create {}: {}; check that the folder is writable and the disk not full", path.native(),
+                        errno != 0 ? std::strerror(errno) : "HDF5 says no more");
+  }
   return file;
 }
 
@@ -125,6 +174,11 @@ void write_attribute(const Hid& file, const char* name, std::uint64_t value, con
   const Hid space(H5Screate(H5S_SCALAR), H5Sclose);
   const Hid attribute(H5Acreate2(file.get(), name, H5T_STD_U64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
   if (!attribute.valid() || H5Awrite(attribute.get(), H5T_NATIVE_UINT64, &value) < 0) throw write_failed(path, name);
+}
+
+void change_attribute(const Hid& file, const char* name, std::uint64_t value, const std::filesystem::path& path) {
+  const Hid attribute = open_attribute(file, name, path);
+  if (H5Awrite(attribute.get(), H5T_NATIVE_UINT64, &value) < 0) throw write_failed(path, name);
 }
 
 void write_attribute(const Hid& file, const char* name, const std::string& value, const std::filesystem::path& path) {

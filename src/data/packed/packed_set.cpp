@@ -214,6 +214,18 @@ std::vector<std::string> PackedSet::templates() const {
   return read_lines(folder_ / "zeroshot_classification_templates.txt");
 }
 
+void PackedSet::require_captions(const std::string& what, bool all) const {
+  if (info_.max_captions == 0) {
+    throw input_error(
+        "{} has no captions, which {} needs: zero-shot classification, few-shot and linear probes can use it",
+        folder_.native(), what);
+  }
+  if (all && info_.min_captions == 0) {
+    throw input_error("{} has samples without a caption, and {} needs one for each: pack it again without them",
+                      folder_.native(), what);
+  }
+}
+
 std::string PackedSet::checksum() const {
   std::string all;
   for (const ShardInfo& shard : info_.shards) all += shard.xxh64;

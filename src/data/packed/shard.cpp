@@ -64,6 +64,7 @@ void write_dataset_json(const std::filesystem::path& folder, const DatasetInfo& 
   json["label_names"] = info.label_names;
   json["source"] = info.source;
   json["licence"] = info.licence;
+  if (!info.recipe.empty()) json["recipe"] = info.recipe;
   json["shards"] = Json::array();
   for (const ShardInfo& shard : info.shards) {
     json["shards"].push_back(
@@ -103,6 +104,7 @@ DatasetInfo read_dataset_json(const std::filesystem::path& folder) {
   info.label_names = field<std::vector<std::string>>(json, "label_names", path);
   info.source = field<std::string>(json, "source", path);
   info.licence = field<std::string>(json, "licence", path);
+  if (json.contains("recipe")) info.recipe = field<std::string>(json, "recipe", path);
   std::uint64_t total = 0;
   for (const Json& shard : field<Json>(json, "shards", path)) {
     info.shards.push_back({field<std::string>(shard, "file", path), field<std::uint64_t>(shard, "count", path),

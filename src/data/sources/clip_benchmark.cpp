@@ -9,6 +9,8 @@
 #include "clip_hpc/config/arguments.hpp"
 #include "clip_hpc/data/image/decode.hpp"
 #include "data/sources/reading/clip_benchmark_files.hpp"
+#include "data/sources/reading/files.hpp"
+#include "data/sources/reading/sample_json.hpp"
 #include "data/sources/reading/tar_file.hpp"
 
 namespace clip_hpc {
@@ -45,9 +47,14 @@ struct Expected {
   std::int64_t classes = 0;  // 0: nothing names them
 };
 
-PackedSample make_sample(const TarFields& fields, const std::string& where, const Expected& expected) {
-  const std::vector<std::uint8_t>* picture = picture_of(fields);
-  if (picture == nullptr) throw storage_error("{}: no jpg, jpeg, png or webp: write the tar file again", where);
+// `path`: tar file and key below the folder.
+PackedSample make_sample(const TarSample& from, const std::string& where, const std::string& path,
+                         const Expected& expected) {
+  const TarFields& fields = from.fields;
+  const std::vector<std::uint8_t>* picture = image_of(fields);
+  if (picture == nullptr) {
+    throw storage_error("{}: no image, found {}: write the tar file again", where, from.found());
+  }
   PackedSample sample;
   try {
     const Image whole = decode_image(*picture);  // once, here, rather than in the middle of an evaluation
@@ -58,7 +65,7 @@ PackedSample make_sample(const TarFields& fields, const std::string& where, cons
   }
   sample.image = *picture;
   if (const auto txt = fields.find("txt"); txt != fields.end()) {
-    const std::vector<std::string> lines = python_lines({txt->second.begin(), txt->second.end()});
+    const std::vector<std::string> lines = python_lines(text_of(txt->second));
     sample.captions = fmt::format("{}", fmt::join(lines, "\n"));
     if (lines.empty() && expected.retrieval) throw storage_error("{}: txt is empty: write a caption a line", where);
   } else if (expected.retrieval) {
@@ -79,7 +86,9 @@ PackedSample make_sample(const TarFields& fields, const std::string& where, cons
   } else if (!expected.retrieval) {
     throw storage_error("{}: no cls with the class, which a classification set has: write the tar file again", where);
   }
-  sample.uid = uid_of(fields, where);
+  const auto json = fields.find("json");
+  sample.uid = uid_in(json != fields.end() ? sample_json(json->second) : Json::object())
+                   .value_or(content_uid(*picture, sample.captions, path));
   return sample;
 }
 
@@ -137,11 +146,24 @@ PackSource open_clip_benchmark(const fs::path& named, const std::string& split) 
       throw storage_error("{} is missing though {} says {}: copy it again", tar.native(), kCount, source.parts);
     }
   }
-  source.read_part = [at, expected](std::uint64_t part, const PackSource::Add& add, const PackSource::Skip&) {
+  source.read_part = [at, expected](std::uint64_t part, const PackSink& sink) {
     const fs::path tar = tar_path(at, part);
-    read_tar(tar, [&](const std::string& key, const TarFields& fields) {
-      add(make_sample(fields, tar.native() + "/" + key, expected));
+    const std::string name = (at.filename() / tar.filename()).native();
+    const TarRemarks remarks = read_tar(tar, [&](const TarSample& from) {
+      const std::string where = tar.native() + "/" + from.key;
+      sink.add(where, make_sample(from, where, name + "/" + from.key, expected));
     });
+    if (!remarks.has_end) {
+      throw storage_error("{}: the tar file has no end (two blocks of zeros): is it cut off? Copy it again",
+                          tar.native());
+    }
+    if (remarks.twice > 0) {
+      throw storage_error("{}: member {} is there twice: write the tar file again", tar.native(), remarks.first_twice);
+    }
+  };
+  source.fingerprint = [at, expected](std::uint64_t part) {
+    return fmt::format("clip_benchmark {}, retrieval {}, classes {}", state_of({tar_path(at, part), ""}),
+                       expected.retrieval, expected.classes);
   };
   return source;
 }

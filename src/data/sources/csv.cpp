@@ -3,15 +3,17 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <memory>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/config/arguments.hpp"
+#include "clip_hpc/data/input_limits.hpp"
 #include "data/sources/reading/files.hpp"
 #include "data/sources/reading/picture.hpp"
-#include "data/sources/reading/tar_file.hpp"
+#include "data/sources/reading/sample_json.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -107,6 +109,7 @@ class CsvReader {
 
 struct CsvFile {
   fs::path path;
+  std::string name;                    // below the input
   std::size_t image = 0, caption = 0;  // columns
 };
 struct CsvPart {
@@ -122,11 +125,12 @@ std::size_t column_of(const fs::path& path, const Fields& header, const std::str
 }
 
 // Appends the parts of one file.
-CsvFile cut_file(const fs::path& path, std::size_t index, const CsvOptions& options, std::vector<CsvPart>& parts) {
+CsvFile cut_file(const InputFile& input, std::size_t index, const CsvOptions& options, std::vector<CsvPart>& parts) {
+  const fs::path& path = input.path;
   CsvReader reader(path, options.separator);
   Fields fields;
   if (!reader.next(fields)) throw input_error("{} is empty: its first row names the columns", path.native());
-  const CsvFile file{path, column_of(path, fields, options.image_key, "--csv-img-key"),
+  const CsvFile file{path, input.name, column_of(path, fields, options.image_key, "--csv-img-key"),
                      column_of(path, fields, options.caption_key, "--csv-caption-key")};
   for (std::uint64_t row = 0;; ++row) {
     const std::uint64_t offset = reader.offset();
@@ -136,15 +140,28 @@ CsvFile cut_file(const fs::path& path, std::size_t index, const CsvOptions& opti
   }
 }
 
+// The image of a row. A FIFO or a device in its place would be read for ever.
+std::string read_image_file(const fs::path& path) {
+  std::error_code code;
+  const fs::file_status status = fs::status(path, code);
+  if (!fs::exists(status)) throw storage_error("there is no such image file");
+  if (!fs::is_regular_file(status)) throw storage_error("the image is no file");
+  if (fs::file_size(path, code) > kInputLimits.tar_member_bytes) {
+    throw storage_error("the image file has more than {} MiB", kInputLimits.tar_member_bytes >> 20);
+  }
+  return read_text_file(path);
+}
+
 // Throws storage with the reason where the row is no sample.
 PackedSample make_sample(const CsvFile& file, const Fields& fields, const CsvOptions& options) {
   if (fields.size() <= std::max(file.image, file.caption)) throw storage_error("only {} fields", fields.size());
   PackedSample sample;
   sample.captions = one_line(fields[file.caption]);
   if (sample.captions.empty()) throw storage_error("no caption");
-  const std::string bytes = read_text_file(file.path.parent_path() / fields[file.image]);
-  put_picture({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, {.size = options.size}, sample);
-  sample.uid = uid_of({}, fields[file.image] + '\n' + fields[file.caption]);
+  const std::string text = read_image_file(file.path.parent_path() / fields[file.image]);
+  const std::span<const std::uint8_t> bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  put_picture(bytes, {.size = options.size}, sample);
+  sample.uid = content_uid(bytes, sample.captions, file.name + "/" + fields[file.image]);
   return sample;
 }
 
@@ -159,35 +176,41 @@ char separator_of(const std::string& text) {
 }  // namespace
 
 PackSource open_csv(const CsvOptions& options) {
-  const std::vector<fs::path> paths = find_files(options.inputs, ".csv");
+  constexpr std::array<std::string_view, 2> kEndings{".csv", ".tsv"};
+  const std::vector<InputFile> inputs = find_files(options.inputs, kEndings);
   std::vector<CsvFile> files;
   std::vector<CsvPart> parts;
-  for (const fs::path& path : paths) files.push_back(cut_file(path, files.size(), options, parts));
+  for (const InputFile& input : inputs) files.push_back(cut_file(input, files.size(), options, parts));
   PackSource source;
-  source.info.name =
-      paths.size() == 1 ? paths.front().stem().native() : paths.front().parent_path().filename().native();
+  const fs::path& first = inputs.front().path;
+  source.info.name = inputs.size() == 1 ? first.stem().native() : first.parent_path().filename().native();
   source.info.encoding = "mixed";
   source.info.channels = 3;
-  source.info.source = fmt::format("{} CSV files, {} to {}", paths.size(), paths.front().filename().native(),
-                                   paths.back().filename().native());
+  source.info.source = fmt::format("{} CSV files, {} to {}", inputs.size(), inputs.front().name, inputs.back().name);
   source.info.licence = "that of the input";
   source.parts = parts.size();
-  source.read_part = [files, parts, options](std::uint64_t part, const PackSource::Add& add,
-                                             const PackSource::Skip& skip) {
+  source.read_part = [files, parts, options](std::uint64_t part, const PackSink& sink) {
     const CsvPart& rows = parts[part];
     const CsvFile& file = files[rows.file];
     CsvReader reader(file.path, options.separator, rows.offset);
     Fields fields;
     for (std::uint64_t row = rows.first_row; row < rows.first_row + rows.rows && reader.next(fields); ++row) {
+      const std::string where = fmt::format("{} row {}", file.name, row);
       PackedSample sample;
       try {
         sample = make_sample(file, fields, options);
       } catch (const Error& problem) {
-        skip(fmt::format("{} row {}", file.path.filename().native(), row), problem.what());
+        sink.skip(where, problem.what());
         continue;
       }
-      add(sample);
+      sink.add(where, sample);
     }
+  };
+  source.fingerprint = [inputs, parts, options](std::uint64_t part) {
+    const CsvPart& rows = parts[part];
+    return fmt::format("csv {} as {}, rows {} to {}, columns {} and {}, size {}", state_of(inputs[rows.file]),
+                       inputs[rows.file].name, rows.first_row, rows.first_row + rows.rows, options.image_key,
+                       options.caption_key, options.size);
   };
   return source;
 }

@@ -31,18 +31,10 @@ void write_side_file(const fs::path& path, const std::string& content) {
   }
 }
 
-const char* extension_of(std::span<const std::uint8_t> picture) {
-  switch (format_of(picture)) {
-    case ImageFormat::jpeg:
-      return "jpg";
-    case ImageFormat::png:
-      return "png";
-    case ImageFormat::webp:
-      return "webp";
-    case ImageFormat::unknown:
-      break;
-  }
-  throw storage_error("a picture is neither JPEG, PNG nor WebP: repack the set with clip_hpc pack");
+std::string tar_extension(std::span<const std::uint8_t> image) {
+  std::string extension = extension_of(format_of(image));
+  if (extension.empty()) throw storage_error("an image of an unknown format: repack the set with clip_hpc pack");
+  return extension;
 }
 
 std::string as_lines_of_python(const std::string& captions) {  // only '\n' parts captions in a packed set
@@ -101,7 +93,7 @@ void write_clip_benchmark_tar(const PackedSet& set, const ClipBenchmarkTarget& t
     const auto put = [&](const std::string& extension, std::string_view bytes) {
       tar.add(fmt::format("{}.{}", key, extension), bytes);
     };
-    put(extension_of(sample.image), {reinterpret_cast<const char*>(sample.image.data()), sample.image.size()});
+    put(tar_extension(sample.image), {reinterpret_cast<const char*>(sample.image.data()), sample.image.size()});
     if (!target.retrieval) put("cls", std::to_string(sample.labels.at(target.label)));
     if (target.retrieval || !sample.captions.empty()) put("txt", as_lines_of_python(sample.captions));
     put("json", Json{{"uid", hex64(sample.uid[0]) + hex64(sample.uid[1])}}.dump());

@@ -45,7 +45,7 @@ ImageView random_crop(const ImageView& image, const ViewSpec& spec, RandomStream
 }  // namespace
 
 void make_crop_view(const ImageView& image, const ViewSpec& spec, RandomStream& random, std::span<std::uint8_t> out) {
-  Image cropped = resize(random_crop(image, spec, random), spec.size, spec.size, spec.filter);
+  Image cropped = to_plain(resize(random_crop(image, spec, random), spec.size, spec.size, spec.filter));
   if (spec.flip_probability > 0 && random.chance(spec.flip_probability)) flip_rows(cropped);
   write_planes(cropped, spec.channels, out);
 }

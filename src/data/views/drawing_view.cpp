@@ -98,7 +98,11 @@ void make_drawing_view(const ImageView& original, const ViewSpec& spec, RandomSt
                        std::span<std::uint8_t> out) {
   // Two taps cannot shrink by more than two: shrink first, with all pixels.
   ImageView image = original;
-  Image smaller;
+  Image plain, smaller;
+  if (image.kind != Pixels::plain) {
+    plain = to_plain(resize(image, image.width, image.height, Filter::bilinear));
+    image = plain;
+  }
   if (image.width > 2 * spec.size || image.height > 2 * spec.size) {
     smaller = resize(image, std::min(image.width, spec.size), std::min(image.height, spec.size), Filter::bilinear);
     image = smaller;

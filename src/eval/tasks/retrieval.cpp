@@ -76,7 +76,7 @@ EvalTask retrieval_row() {
       .main_metric = "image_retrieval_recall@1",
       .labels = [](const PackedSet&, const EvalOptions&) { return Strings{"label"}; },
       .variants = [](const EvalOptions&) { return Strings{""}; },
-      .check = [](const PackedSet&, const EvalOptions&) {},
+      .check = [](const PackedSet& set, const EvalOptions&) { set.require_captions("retrieval", true); },
       .run = run_retrieval};
 }
 

@@ -41,7 +41,10 @@ PackedSet pack_split(const fs::path& folder, const std::string& split, const fs:
   const PackSource source = open_clip_benchmark(folder, split);
   prepare_set_folder(output);
   std::vector<PackedPart> parts;
-  for (std::uint64_t part = source.parts; part-- > 0;) parts.push_back(pack_part(source, part, output));
+  for (std::uint64_t part = source.parts; part-- > 0;) {
+    parts.push_back(pack_part(source, part, output));
+    if (!parts.back().broken.empty()) throw storage_error("{}", parts.back().broken);
+  }
   finish_set(source, parts, output);
   return PackedSet(output);
 }
@@ -179,7 +182,7 @@ TEST(ClipBenchmarkSet, WhatIsWrongIsNamed) {
     tar_with({{"a.png", png(8, 1)}, {"a.cls", "cat"}});
   });
   test::expect_error(ErrorKind::storage, {"no cls"}, [&] { tar_with({{"a.png", png(8, 1)}}); });
-  test::expect_error(ErrorKind::storage, {"a: no jpg"}, [&] { tar_with({{"a.cls", "1"}}); });
+  test::expect_error(ErrorKind::storage, {"a: no image"}, [&] { tar_with({{"a.cls", "1"}}); });
   test::expect_error(ErrorKind::storage, {"undecodable"}, [&] {
     tar_with({{"a.png", png(8, 1).substr(0, 50)}, {"a.cls", "1"}});
   });

@@ -48,7 +48,9 @@ TEST(SourceTable, ASourceReadsItsOwnOptions) {
   EXPECT_TRUE(opened.sets[1].finish);
   std::vector<PackedSample> samples;
   opened.sets[0].source.read_part(
-      1, [&](const PackedSample& sample) { samples.push_back(sample); }, [](const std::string&, const std::string&) {});
+      1, {.add = [&](const std::string&, const PackedSample& sample) { samples.push_back(sample); },
+          .skip = {},
+          .warn = {}});
   ASSERT_EQ(samples.size(), 300);
   EXPECT_EQ(samples[0].width, 16);
 }

@@ -1,4 +1,4 @@
-// Image files in memory to pixels and back. Alpha is laid over white, CMYK and palettes become RGB.
+// Image files in memory to pixels and back.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,18 @@
 
 namespace clip_hpc {
 
-inline constexpr std::int64_t kMaxPixels = std::int64_t{512} << 20;  // a larger image is an attack or an accident
+enum class ImageFormat { jpeg, png, webp, gif, bmp, tiff, unknown };
+ImageFormat format_of(std::span<const std::uint8_t> bytes);  // by the first bytes
+const char* extension_of(ImageFormat format);                // without a dot; empty for unknown
 
-enum class ImageFormat { jpeg, png, webp, unknown };
-ImageFormat format_of(std::span<const std::uint8_t> bytes);  // by magic bytes
+// As the file stores it (Pixels), for a view. Of an animation the first frame. short_side > 0 lets a JPEG be decoded at
+// 1/2, 1/4 or 1/8 as long as its short side stays at least that long. Throws storage with the reason for anything that
+// cannot be decoded whole, or is larger than kInputLimits allows.
+Image decode_stored(std::span<const std::uint8_t> bytes, int short_side = 0);
+void decode_stored_into(std::span<const std::uint8_t> bytes, int short_side, Image& image);  // reuses its buffer
 
-// JPEG, PNG or WebP to RGB. short_side > 0 lets a JPEG be decoded at 1/2, 1/4 or 1/8 as long as its short side stays at
-// least that long. Throws storage with the reason for anything that cannot be decoded whole.
+// RGB, as Pillow's convert("RGB"): alpha is dropped.
 Image decode_image(std::span<const std::uint8_t> bytes, int short_side = 0);
-void decode_image_into(std::span<const std::uint8_t> bytes, int short_side, Image& image);  // reuses its buffer
 
 // Raw bytes [height, width, channels] of a shard; takes the buffer. Throws storage when the sizes disagree.
 Image image_from_raw(std::vector<std::uint8_t>&& pixels, std::int64_t width, std::int64_t height, int channels);

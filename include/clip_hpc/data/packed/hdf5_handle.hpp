@@ -44,7 +44,10 @@ struct FileRegion {
 };
 
 // All throw storage, naming the file.
-Hid open_hdf5(const std::filesystem::path& path);
+enum class Hdf5Use { read, change };
+Hid open_hdf5(const std::filesystem::path& path, Hdf5Use use = Hdf5Use::read);  // without a lock
+// H5Fcreate, with a lock on the file where the file system has locks. Negative: it failed.
+hid_t create_hdf5_file(const std::filesystem::path& path, hid_t creation, bool aligned);
 Hid create_hdf5(const std::filesystem::path& path);  // byte-deterministic: no times are stored
 FileRegion region_of(const Hid& file, const std::string& dataset, std::size_t element_bytes,
                      const std::filesystem::path& path);
@@ -58,6 +61,7 @@ bool has_dataset(const Hid& file, const std::string& name);
 std::uint64_t read_attribute_u64(const Hid& file, const char* name, const std::filesystem::path& path);
 std::string read_attribute_text(const Hid& file, const char* name, const std::filesystem::path& path);
 void write_attribute(const Hid& file, const char* name, std::uint64_t value, const std::filesystem::path& path);
+void change_attribute(const Hid& file, const char* name, std::uint64_t value, const std::filesystem::path& path);
 void write_attribute(const Hid& file, const char* name, const std::string& value, const std::filesystem::path& path);
 
 }  // namespace clip_hpc

@@ -41,6 +41,8 @@ class PackedSet {
   std::uint64_t count() const { return info_.count; }
   bool is_raw() const { return info_.encoding == "raw"; }
   std::string checksum() const;  // of all shards; names this very set
+  // Throws input where no sample has a caption, or where `all` is wanted and some have none. what: "training".
+  void require_captions(const std::string& what, bool all = false) const;
 
   // Thread-safe; index < count(). Reads check the sample's hash and throw storage when it is wrong.
   RawSample read(std::uint64_t index) const;

@@ -43,6 +43,7 @@ struct DatasetInfo {
   std::uint32_t min_side = 0, max_side = 0;          // of all images, in pixels
   std::uint64_t min_captions = 0, max_captions = 0;  // of one sample
   std::vector<std::string> label_names;
+  std::string recipe;  // names input and options; empty: not known
 };
 
 void write_dataset_json(const std::filesystem::path& folder, const DatasetInfo& info);

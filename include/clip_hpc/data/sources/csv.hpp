@@ -24,7 +24,7 @@ struct CsvOptions {
 // Reads each file once to cut its rows into parts, and remembers one offset per part. An image path is relative to the
 // folder of its CSV file. Throws input for a missing column, storage for a quote that is never closed. While packing, a
 // row without a caption, or whose image cannot be read or decoded, is skipped with its reason. The uid is a hash of
-// path and caption as the file has them.
+// image, caption, and the path as the file has it.
 PackSource open_csv(const CsvOptions& options);
 
 OpenSource declare_csv(ArgumentTable& words);

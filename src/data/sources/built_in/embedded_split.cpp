@@ -33,10 +33,10 @@ PackSource source_of(const EmbeddedSplit& split, std::uint64_t samples_per_part)
   source.parts = (split.count + samples_per_part - 1) / samples_per_part;
   source.classnames = split.classnames;
   source.templates = split.templates;
-  source.read_part = [render = split.render, count = split.count, samples_per_part](
-                         std::uint64_t part, const PackSource::Add& add, const PackSource::Skip&) {
+  source.read_part = [render = split.render, count = split.count, samples_per_part](std::uint64_t part,
+                                                                                    const PackSink& sink) {
     const std::uint64_t end = std::min(count, (part + 1) * samples_per_part);
-    for (std::uint64_t i = part * samples_per_part; i < end; ++i) add(render(i));
+    for (std::uint64_t i = part * samples_per_part; i < end; ++i) sink.add(fmt::format("sample {}", i), render(i));
   };
   return source;
 }
@@ -48,6 +48,11 @@ OpenedSource opened_from(const std::vector<EmbeddedSplit>& splits, const Embedde
   opened.warnings = splits.front().warnings;
   for (const EmbeddedSplit& split : splits) {
     SourceSet set{split.name, source_of(split, static_cast<std::uint64_t>(samples)), {}};
+    set.source.fingerprint = [options, name = split.name, source = split.source, count = split.count,
+                              samples](std::uint64_t part) {
+      return fmt::format("{}: {}; {} samples, {} per part, size {}, seed {}, part {}", name, source, count, samples,
+                         options.size, options.seed, part);
+    };
     if (split.name != "train") {
       set.finish = [name = split.name](const std::filesystem::path& output) {
         std::vector<std::string> lines;

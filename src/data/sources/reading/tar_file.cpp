@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
+#include <memory>
+#include <unordered_set>
 #include <utility>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
-#include "clip_hpc/base/json.hpp"
+#include "clip_hpc/base/text.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -50,56 +53,161 @@ EntryName split_name(const std::string& path) {
   return name;
 }
 
-}  // namespace
+// In the order in which they are preferred. What cannot be decoded is there, too: the reason then says so.
+constexpr auto kImageExtensions = std::to_array<std::string_view>(
+    {"jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "jxl", "jp2"});
 
-void read_tar(const fs::path& path, const std::function<void(const std::string&, const TarFields&)>& take) {
-  const Archive tar = open_tar(path);
-  std::string key;
-  TarFields fields;
-  archive_entry* entry = nullptr;
-  while (true) {
-    const int code = archive_read_next_header(tar.get(), &entry);
-    if (code == ARCHIVE_EOF) break;
-    if (code != ARCHIVE_OK && code != ARCHIVE_WARN) throw broken(path, tar.get());
-    const char* path_name = archive_entry_pathname(entry);
-    if (archive_entry_filetype(entry) != AE_IFREG || path_name == nullptr) continue;
-    const EntryName name = split_name(path_name);
-    if (name.extension.empty()) continue;
-    if (name.key != key && !fields.empty()) {
-      take(key, fields);
-      fields.clear();
+bool is_read(std::string_view extension) {
+  return extension == "txt" || extension == "json" || extension == "cls" || is_image_extension(extension);
+}
+
+// The name as it is stored; where the locale cannot express it, in UTF-8.
+std::string name_of(archive_entry* entry) {
+  const char* name = archive_entry_pathname(entry);
+  if (name == nullptr) name = archive_entry_pathname_utf8(entry);
+  return name != nullptr ? name : "";
+}
+
+class TarReader {
+ public:
+  TarReader(const fs::path& path, const std::function<void(const TarSample&)>& take, const InputLimits& limits)
+      : path_(path), take_(take), limits_(limits), tar_(open_tar(path)) {}
+
+  TarRemarks read() {
+    std::int64_t end_of_member = -1;
+    archive_entry* entry = nullptr;
+    while (true) {
+      const int code = archive_read_next_header(tar_.get(), &entry);
+      if (code == ARCHIVE_EOF) break;
+      if (code != ARCHIVE_OK && code != ARCHIVE_WARN) throw broken(path_, tar_.get());
+      member(entry);
+      if (archive_read_data_skip(tar_.get()) < ARCHIVE_WARN) throw broken(path_, tar_.get());
+      end_of_member = archive_filter_bytes(tar_.get(), 0);
     }
-    key = name.key;
-    std::vector<std::uint8_t>& bytes = fields[name.extension];
-    bytes.resize(static_cast<std::size_t>(archive_entry_size(entry)));
-    const la_ssize_t got = archive_read_data(tar.get(), bytes.data(), bytes.size());
-    if (got < 0 || static_cast<std::size_t>(got) != bytes.size()) throw broken(path, tar.get());
+    if (!sample_is_empty()) take_(sample_);
+    remarks_.has_end = archive_filter_bytes(tar_.get(), 0) > end_of_member;
+    remarks_.has_more = remarks_.has_end && has_bytes_behind();
+    return remarks_;
   }
-  if (!fields.empty()) take(key, fields);
-}
 
-const std::vector<std::uint8_t>* picture_of(const TarFields& fields) {
-  for (const char* extension : {"jpg", "jpeg", "png", "webp"}) {
-    if (const auto found = fields.find(extension); found != fields.end()) return &found->second;
+ private:
+  bool sample_is_empty() const { return sample_.fields.empty() && sample_.links.empty() && sample_.others.empty(); }
+
+  bool sample_has(const std::string& extension) const {
+    return sample_.fields.contains(extension) || sample_.links.contains(extension) ||
+           std::ranges::find(sample_.others, extension) != sample_.others.end();
   }
-  return nullptr;
-}
 
-std::array<std::uint64_t, 2> uid_of(const TarFields& fields, const std::string& other) {
-  if (const auto json = fields.find("json"); json != fields.end()) {
-    const Json about = Json::parse(json->second, nullptr, false);
-    if (about.is_object() && about.contains("uid") && about["uid"].is_string()) {
-      const auto text = about["uid"].get<std::string>();
-      std::array<std::uint64_t, 2> uid{};
-      const char* digits = text.data();
-      if (text.size() == 32 && std::from_chars(digits, digits + 16, uid[0], 16).ptr == digits + 16 &&
-          std::from_chars(digits + 16, digits + 32, uid[1], 16).ptr == digits + 32) {
-        return uid;
+  void member(archive_entry* entry) {
+    const bool is_link = archive_entry_hardlink(entry) != nullptr || archive_entry_filetype(entry) == AE_IFLNK;
+    if (!is_link && archive_entry_filetype(entry) != AE_IFREG) return;
+    const std::string path = name_of(entry);
+    if (path.empty()) remarks_.nameless += 1;
+    const EntryName name = split_name(path);
+    if (name.extension.empty()) return;
+    // The same member once more begins another sample: that of before is not overwritten.
+    if (name.key != sample_.key || sample_has(name.extension)) begin_sample(name.key);
+    if (!members_.insert(std::hash<std::string>{}(path)).second && ++remarks_.twice == 1) remarks_.first_twice = path;
+    if (is_link) {
+      const char* hard = archive_entry_hardlink(entry);
+      const char* target = hard != nullptr ? hard : archive_entry_symlink(entry);
+      sample_.links[name.extension] = target != nullptr ? target : "?";
+    } else if (is_read(name.extension)) {
+      read_bytes(path, archive_entry_size(entry), sample_.fields[name.extension]);
+    } else if (sample_.others.size() < kOthersKept) {
+      sample_.others.push_back(name.extension);
+    }
+  }
+
+  void begin_sample(const std::string& key) {
+    if (!sample_is_empty()) take_(sample_);
+    sample_ = {};
+    sample_.key = key;
+    sample_.again = !keys_.insert(std::hash<std::string>{}(key)).second;
+    sample_bytes_ = 0;
+  }
+
+  // Grows with what is there: the size in the header may be anything, and a sparse member is mostly holes.
+  void read_bytes(const std::string& name, std::int64_t claimed, std::vector<std::uint8_t>& bytes) {
+    while (true) {
+      const std::size_t had = bytes.size();
+      const auto missing = claimed - static_cast<std::int64_t>(had);
+      const auto step = static_cast<std::size_t>(std::clamp(missing, kLeastBytes, kStepBytes));
+      bytes.resize(had + step);
+      const la_ssize_t got = archive_read_data(tar_.get(), bytes.data() + had, step);
+      bytes.resize(had + static_cast<std::size_t>(std::max<la_ssize_t>(got, 0)));
+      if (got == 0) return;
+      if (got < 0) {
+        const char* reason = archive_error_string(tar_.get());
+        throw storage_error("{}: member {} cannot be read: {}; copy the tar file again", path_.native(),
+                            repaired_utf8(name), reason != nullptr ? reason : "?");
+      }
+      sample_bytes_ += static_cast<std::uint64_t>(got);
+      if (bytes.size() > limits_.tar_member_bytes || sample_bytes_ > limits_.tar_sample_bytes) {
+        const bool one = bytes.size() > limits_.tar_member_bytes;
+        throw storage_error(
+            "{}: {} {} has more than {} MiB: no image or caption is that large, write the tar file again",
+            path_.native(), one ? "member" : "the sample of", repaired_utf8(name),
+            (one ? limits_.tar_member_bytes : limits_.tar_sample_bytes) >> 20);
       }
     }
   }
-  const auto bytes = std::as_bytes(std::span(other));
-  return {xxh64(bytes, 1), xxh64(bytes, 2)};
+
+  // Tar files end with zeros. Of a compressed one nobody knows where its end lies in the file.
+  bool has_bytes_behind() const {
+    if (archive_filter_count(tar_.get()) > 1) return false;
+    const auto end = static_cast<std::uint64_t>(archive_filter_bytes(tar_.get(), 0));
+    const FileDescriptor file = FileDescriptor::open_read(path_);
+    const std::uint64_t size = file.size_bytes();
+    std::array<std::byte, 4096> block{};
+    for (std::uint64_t at = end; at < size; at += block.size()) {
+      const std::span<std::byte> piece = std::span(block).first(std::min<std::uint64_t>(block.size(), size - at));
+      pread_all(file.get(), piece, at, path_.native());
+      if (std::ranges::any_of(piece, [](std::byte value) { return value != std::byte{0}; })) return true;
+      if (at - end > kPaddingLooked) return false;
+    }
+    return false;
+  }
+
+  static constexpr std::int64_t kLeastBytes = 512, kStepBytes = 256 << 10;  // read at once
+  static constexpr std::size_t kOthersKept = 8;
+  static constexpr std::uint64_t kPaddingLooked = 1 << 20;
+
+  const fs::path& path_;
+  const std::function<void(const TarSample&)>& take_;
+  const InputLimits& limits_;
+  Archive tar_;
+  TarSample sample_;
+  std::uint64_t sample_bytes_ = 0;
+  std::unordered_set<std::size_t> keys_, members_;  // hashes: 8 bytes a member of this one file
+  TarRemarks remarks_;
+};
+
+}  // namespace
+
+std::string TarSample::found() const {
+  std::string all;
+  const auto add = [&](const std::string& extension) { all += (all.empty() ? "." : ", .") + extension; };
+  for (const auto& [extension, bytes] : fields) add(extension);
+  for (const auto& [extension, target] : links) add(extension);
+  for (const std::string& extension : others) add(extension);
+  return all;
+}
+
+TarRemarks read_tar(const fs::path& path, const std::function<void(const TarSample&)>& take,
+                    const InputLimits& limits) {
+  return TarReader(path, take, limits).read();
+}
+
+bool is_image_extension(std::string_view extension) {
+  return std::ranges::find(kImageExtensions, extension) != kImageExtensions.end();
+}
+
+const std::vector<std::uint8_t>* image_of(const TarFields& fields) {
+  for (const std::string_view extension : kImageExtensions) {
+    if (const auto found = fields.find(std::string(extension)); found != fields.end()) return &found->second;
+  }
+  return nullptr;
 }
 
 std::int32_t class_number(std::span<const std::uint8_t> cls) {

@@ -12,21 +12,41 @@
 #include <string_view>
 #include <vector>
 
+#include "clip_hpc/data/input_limits.hpp"
+
 struct archive;
 
 namespace clip_hpc {
 
 using TarFields = std::map<std::string, std::vector<std::uint8_t>>;  // by extension, lower case
 
-// Calls take(key, fields) for each sample, in the order of the file. Throws storage for a broken file, naming it.
-void read_tar(const std::filesystem::path& path,
-              const std::function<void(const std::string& key, const TarFields& fields)>& take);
+struct TarSample {
+  std::string key;
+  TarFields fields;                          // what a sample can be made of: images, txt, json, cls
+  std::map<std::string, std::string> links;  // extension -> what it is a link to; a link has no bytes
+  std::vector<std::string> others;           // further extensions, the first few; their bytes are not read
+  bool again = false;                        // the tar file had members of this key before
 
-// The picture among the fields: jpg, jpeg, png or webp. None: nullptr.
-const std::vector<std::uint8_t>* picture_of(const TarFields& fields);
+  std::string found() const;  // ".png, .1.txt": for a message
+};
 
-// A name by 32 hexadecimal digits ("uid" of json, as in DataComp), or where `json` has none, a hash of `other`.
-std::array<std::uint64_t, 2> uid_of(const TarFields& fields, const std::string& other);
+// What is wrong with a tar file that could be read.
+struct TarRemarks {
+  bool has_end = true;         // false: no end-of-archive blocks; perhaps cut off between two members
+  bool has_more = false;       // bytes behind its end, as where two tar files were joined by cat
+  std::uint64_t twice = 0;     // members whose name was there before
+  std::string first_twice;     // of those
+  std::uint64_t nameless = 0;  // members whose name cannot be read
+};
+
+// Calls take(sample) for each sample, in the order of the file. Reads no more than `limits` into memory, whatever a
+// member claims to be. Throws storage for a broken file, naming it and where it can the member.
+TarRemarks read_tar(const std::filesystem::path& path, const std::function<void(const TarSample&)>& take,
+                    const InputLimits& limits = kInputLimits);
+
+// The image among the fields. None: nullptr.
+const std::vector<std::uint8_t>* image_of(const TarFields& fields);
+bool is_image_extension(std::string_view extension);
 
 // The number in the field cls. Throws storage where it is none.
 std::int32_t class_number(std::span<const std::uint8_t> cls);
