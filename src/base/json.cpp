@@ -37,6 +37,12 @@ Json parse_json_or_discarded(std::string_view text) {
   return is_too_deep(text) ? Json(Json::value_t::discarded) : Json::parse(text, nullptr, false);
 }
 
+Json read_json_array_file(const std::filesystem::path& path, std::string_view of) {
+  Json json = read_json_file(path);
+  if (!json.is_array()) throw storage_error("{} is not a JSON array of {}", path.native(), of);
+  return json;
+}
+
 Json read_json_file(const std::filesystem::path& path) {
   const std::string text = read_text_file(path);
   try {

@@ -6,13 +6,10 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/checkpoint/state_file.hpp"
+#include "clip_hpc/ops/tensor_bytes.hpp"
 
 namespace clip_hpc {
 namespace {
-
-std::span<std::byte> bytes_of(const at::Tensor& host) {
-  return {static_cast<std::byte*>(host.mutable_data_ptr()), host.nbytes()};
-}
 
 // What this rank has of one buffer. `stored`: where it lies in the file.
 void restore_buffer(const std::filesystem::path& folder, const FileDescriptor& file, const NamedBuffer& buffer,
@@ -36,8 +33,8 @@ void restore_buffer(const std::filesystem::path& folder, const FileDescriptor& f
     const std::int64_t end = std::min(slice.begin + slice.count, buffer.first + buffer.tensor.numel());
     if (begin >= end) continue;  // another rank's
     const at::Tensor host = at::empty({slice.count}, at::kFloat);
-    pread_all(file.get(), bytes_of(host), stored.offset_bytes + static_cast<std::uint64_t>(slice.begin) * sizeof(float),
-              path.native());
+    pread_all(file.get(), mutable_bytes_of(host),
+              stored.offset_bytes + static_cast<std::uint64_t>(slice.begin) * sizeof(float), path.native());
     if (hex64(xxh64(bytes_of(host))) != slice.xxh64) {
       throw storage_error(
           "{}: checksum of {} does not match at element {}: the file is damaged; resume from an older checkpoint",

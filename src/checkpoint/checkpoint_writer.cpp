@@ -17,6 +17,7 @@
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/checkpoint/state_file.hpp"
 #include "clip_hpc/comm/collectively.hpp"
+#include "clip_hpc/ops/tensor_bytes.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -34,15 +35,12 @@ void write_together(World& world, const Work& work) {
   });
 }
 
-std::span<std::byte> bytes_of(const at::Tensor& host) {
-  return {static_cast<std::byte*>(host.mutable_data_ptr()), host.nbytes()};
-}
-
 // The weights that this buffer holds, read back from the file to which all ranks have written.
 NamedTensors weights_in(const std::filesystem::path& state_file, const StateBuffer& buffer,
                         const std::vector<ParameterSpec>& layout) {
   const at::Tensor all = at::empty({buffer.numel}, at::kFloat);
-  pread_all(FileDescriptor::open_read(state_file).get(), bytes_of(all), buffer.offset_bytes, state_file.native());
+  pread_all(FileDescriptor::open_read(state_file).get(), mutable_bytes_of(all), buffer.offset_bytes,
+            state_file.native());
   NamedTensors weights;
   for (const ParameterSpec& spec : layout) {
     if (!spec.exported) continue;

@@ -8,6 +8,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
+#include "clip_hpc/ops/tensor_bytes.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -43,10 +44,6 @@ at::ScalarType dtype_of(const std::string& name, const std::string& file) {
   if (name == "U8") return at::kByte;
   if (name == "BOOL") return at::kBool;
   throw storage_error("{}: tensor type {} is not supported; convert the file to F32", file, name);
-}
-
-std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
-  return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
 
 }  // namespace

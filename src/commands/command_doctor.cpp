@@ -7,7 +7,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr const char* kUsage = R"(clip_hpc doctor: is this allocation fit to run?
+constexpr const char* kDoctorUsage = R"(clip_hpc doctor: is this allocation fit to run?
 
 Examples:
   clip_hpc doctor
@@ -25,7 +25,7 @@ int command_doctor(World& world, std::span<const std::string> arguments) {
   ArgumentTable table;
   table.add("dir", dir, "also write and sync there (the run folder's file system)");
   table.add("mib", options.write_mib, "how much every rank writes", in_range(std::int64_t{1}, std::int64_t{1048576}));
-  if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
+  if (!read_arguments(table, arguments, kDoctorUsage, world.rank() == 0)) return kExitDone;
   options.dir = dir;
   const DoctorReport report = examine(world, options);
   for (const std::string& line : report.lines) log_line(line);

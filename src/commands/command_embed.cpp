@@ -14,7 +14,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kEmbedUsage =
     R"(clip_hpc embed: features of images and texts as an HDF5 file, on all ranks
 
 Datasets, for n images and m texts: image f32[n, dim] and text f32[m, dim], of unit length; ids i64[m, context], the
@@ -63,7 +63,7 @@ int command_embed(World& world, std::span<const std::string> arguments) {
   add_view_argument(table, source);
   add_precision_argument(table, source);
   table.add("output", output, "HDF5 file, which must not exist");
-  if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
+  if (!read_arguments(table, arguments, kEmbedUsage, world.rank() == 0)) return kExitDone;
   if (source.model.empty() || output.empty()) throw input_error("clip_hpc embed needs --model and --output");
   if (std::filesystem::exists(output)) throw input_error("{} exists: remove it, or give another --output", output);
   const EmbedSource embedded = source_of(data, images, texts);

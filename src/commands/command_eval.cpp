@@ -20,7 +20,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kEvalUsage =
     R"(clip_hpc eval: zero-shot accuracy, retrieval, few-shot regression and linear probes of a trained model
 
 Examples:
@@ -197,7 +197,7 @@ int command_eval(World& world, std::span<const std::string> arguments) {
   EvalRequest request;
   ArgumentTable table;
   declare(table, request);
-  if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
+  if (!read_arguments(table, arguments, kEvalUsage, world.rank() == 0)) return kExitDone;
   check(request);
   complete(request);
   if (request.follows) return follow_run(world, request);

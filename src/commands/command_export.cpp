@@ -10,7 +10,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kExportUsage =
     R"(clip_hpc export: a trained model as a folder that open_clip loads
 
   model = open_clip.create_model("local-dir:exported/letters")
@@ -35,7 +35,7 @@ int command_export(World& world, std::span<const std::string> arguments) {
   add_view_argument(table, source);
   table.add("output", output, "folder, which must not exist");
   table.add("format", format, help_of(weight_formats()), one_of(names_of(weight_formats())));
-  if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
+  if (!read_arguments(table, arguments, kExportUsage, world.rank() == 0)) return kExitDone;
   if (source.model.empty() || output.empty()) throw input_error("clip_hpc export needs --model and --output");
   if (world.rank() != 0) return kExitDone;  // one rank writes it
   const LoadedModel loaded = load_model(source.model, "fp32", at::kCPU, source.weights);

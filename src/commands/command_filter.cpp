@@ -12,7 +12,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kFilterUsage =
     R"(clip_hpc filter: a subset of a packed set, as a list of sample ids; no picture is copied
 
 By quality (--scores with --keep or --at-least), by a list (--uids), by number (--count); a number goes with the others,
@@ -86,7 +86,7 @@ int command_filter(World& world, std::span<const std::string> arguments) {
   FilterRequest request;
   ArgumentTable table;
   declare(table, request);
-  if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
+  if (!read_arguments(table, arguments, kFilterUsage, world.rank() == 0)) return kExitDone;
   check(request);
   if (world.rank() != 0) return kExitDone;  // a matter of seconds on one rank, and no collective
   const PackedSet set(request.data);

@@ -8,7 +8,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kImportUsage =
     R"(clip_hpc import: a model of open_clip as a run folder, for eval, embed and export
 
 --input is a folder as clip_hpc export writes it, or a file.safetensors with --config. Weights are kept in fp32. The
@@ -34,7 +34,7 @@ int command_import(World& world, std::span<const std::string> arguments) {
   table.add("lower-case", lower_case,
             "put captions into lower case for the tokenizer; default: only where the folder's tokenizer does");
   table.add("output", output, "run folder, which must not exist");
-  if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
+  if (!read_arguments(table, arguments, kImportUsage, world.rank() == 0)) return kExitDone;
   if (input.empty() || output.empty()) throw input_error("clip_hpc import needs --input and --output");
   import_open_clip(world, {.input = input,
                            .config = config,

@@ -12,7 +12,8 @@
 namespace clip_hpc {
 namespace {
 
-constexpr const char* kUsage = R"(clip_hpc model FILE...: parameters and multiply-adds of models in open_clip's JSON
+constexpr const char* kModelUsage =
+    R"(clip_hpc model FILE...: parameters and multiply-adds of models in open_clip's JSON
 
 Examples:
   clip_hpc model configs/models/ViT-B-32.json
@@ -133,7 +134,7 @@ int command_model(std::span<const std::string> arguments) {
   words.add("markdown", markdown, "the page docs/models.md");
   words.add_positional("FILE", files);
   if (!words.parse(arguments)) {
-    std::fputs(words.help(kUsage).c_str(), stdout);
+    std::fputs(words.help(kModelUsage).c_str(), stdout);
     return kExitDone;
   }
   if (files.empty()) throw input_error("clip_hpc model needs a file, for example configs/models/ViT-B-32.json");

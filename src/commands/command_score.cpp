@@ -16,7 +16,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kScoreUsage =
     R"(clip_hpc score: how well image and caption of each sample belong together, by a frozen CLIP
 
 Writes one number a sample, the cosine of both features (of several captions their mean); not a number where the picture
@@ -50,7 +50,7 @@ int command_score(World& world, std::span<const std::string> arguments) {
   add_view_argument(table, source);
   add_precision_argument(table, source);
   add_device_argument(table, source);
-  if (!read_arguments(table, arguments, kUsage, world.rank() == 0)) return kExitDone;
+  if (!read_arguments(table, arguments, kScoreUsage, world.rank() == 0)) return kExitDone;
   if (source.model.empty() || data.empty() || output.empty()) {
     throw input_error("clip_hpc score needs --model, --data and --output");
   }

@@ -11,7 +11,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kTokenizeUsage =
     R"(clip_hpc tokenize: token ids of the lines of standard input, one line a line, with the end token
 
 With --context N they are what a model of that context gets: cut so that the end token is the last, and padded with the
@@ -34,7 +34,7 @@ int command_tokenize(std::span<const std::string> arguments) {
   table.add("context", context, "ids a line; 0: as many as it has",
             in_range(std::int64_t{0}, std::int64_t{std::numeric_limits<int>::max()}));
   table.add("lower-case", lower_case, "put the lines into lower case for a SentencePiece model of another program");
-  if (!read_arguments(table, arguments, kUsage, true)) return kExitDone;
+  if (!read_arguments(table, arguments, kTokenizeUsage, true)) return kExitDone;
   if (name.empty()) throw input_error("clip_hpc tokenize needs --tokenizer");
   const std::filesystem::path file = tokenizer_path(name);
   const Tokenizer tokenizer = Tokenizer::parse(given_tokenizer(file, lower_case), file);

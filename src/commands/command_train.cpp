@@ -10,7 +10,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr const char* kUsage = R"(clip_hpc [train]: trains one model, on as many ranks as mpirun or srun starts
+constexpr const char* kTrainUsage = R"(clip_hpc [train]: trains one model, on as many ranks as mpirun or srun starts
 
   clip_hpc [train] --config FILE [--set section.key=value]... [--run-dir DIR] [--resume auto|none|CHECKPOINT]
                    [--branch NAME]
@@ -71,7 +71,7 @@ int command_train(World& world, std::span<const std::string> arguments) {
   options.add("help-markdown", markdown, "prints docs/config.md");
   OptionTable table;
   describe(table, request.config);
-  if (!read_arguments(options, arguments, kUsage, world.rank() == 0)) {
+  if (!read_arguments(options, arguments, kTrainUsage, world.rank() == 0)) {
     if (world.rank() == 0) fmt::print("\nConfiguration keys [default]:\n{}", table.help());
     return kExitDone;
   }

@@ -17,13 +17,14 @@
 #include "clip_hpc/data/packed/hdf5_handle.hpp"
 #include "clip_hpc/data/views/view.hpp"
 #include "clip_hpc/model/caption_ids.hpp"
+#include "clip_hpc/ops/tensor_bytes.hpp"
 
 namespace fs = std::filesystem;
 
 namespace clip_hpc {
 namespace {
 
-constexpr std::uint64_t kFileVersion = 1;
+constexpr std::uint64_t kEmbeddingsVersion = 1;
 
 // Calls work(begin, end) for the blocks of `rows` that are this rank's.
 void each_block(const World& world, std::int64_t rows, const std::function<void(std::int64_t, std::int64_t)>& work) {
@@ -116,7 +117,7 @@ Layout lay_out(const EvalContext& context, const EmbedParts& parts, const EmbedC
     }
     write_dataset(file, "image_of", H5T_STD_I64LE, m, 0, image_of.data(), path);
   }
-  write_attribute(file, "schema_version", kFileVersion, path);
+  write_attribute(file, "schema_version", kEmbeddingsVersion, path);
   for (const auto& [name, value] : about.items()) {
     if (value.is_number()) {
       write_attribute(file, name.c_str(), value.get<std::uint64_t>(), path);
@@ -142,8 +143,8 @@ Layout share_layout(World& world, const Layout& layout) {
 void write_rows(int fd, const Region& region, std::int64_t first, const at::Tensor& rows, const fs::path& path) {
   if (!region) return;
   const at::Tensor values = rows.contiguous();
-  pwrite_all(fd, {static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()},
-             region.offset_bytes + static_cast<std::uint64_t>(first) * region.row_bytes, path.native());
+  pwrite_all(fd, bytes_of(values), region.offset_bytes + static_cast<std::uint64_t>(first) * region.row_bytes,
+             path.native());
 }
 
 }  // namespace

@@ -16,19 +16,16 @@
 #include "clip_hpc/comm/collectively.hpp"
 #include "clip_hpc/data/image/decode.hpp"
 #include "clip_hpc/data/packed/hdf5_handle.hpp"
+#include "clip_hpc/ops/tensor_bytes.hpp"
 
 namespace fs = std::filesystem;
 
 namespace clip_hpc {
 namespace {
 
-constexpr std::uint64_t kFileVersion = 1;
+constexpr std::uint64_t kFeaturesVersion = 1;
 
 at::ScalarType compute_type(const EvalContext& context) { return context.model.arena().parameter(0).scalar_type(); }
-
-std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
-  return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
-}
 
 // Everything that the features depend on but the pictures themselves.
 std::string encoder_key(const EvalContext& context) {
@@ -38,8 +35,8 @@ std::string encoder_key(const EvalContext& context) {
     weights = xxh64(bytes_of(arena.master_view(i).cpu().contiguous()), weights);
   }
   const std::string text =
-      fmt::format("{} {} {} {} {}", kFileVersion, hex64(weights), to_json(context.model.config()).dump(), context.view,
-                  compute_type(context) == at::kBFloat16 ? "bf16" : "fp32");
+      fmt::format("{} {} {} {} {}", kFeaturesVersion, hex64(weights), to_json(context.model.config()).dump(),
+                  context.view, compute_type(context) == at::kBFloat16 ? "bf16" : "fp32");
   return hex64(xxh64(std::as_bytes(std::span(text))));
 }
 
@@ -51,7 +48,7 @@ void write_features(const fs::path& path, const at::Tensor& features) {
   const auto rows = static_cast<std::uint64_t>(features.size(0)), width = static_cast<std::uint64_t>(features.size(1));
   Hid file = create_hdf5(part);
   write_dataset(file, "features", H5T_IEEE_F32LE, rows, width, features.const_data_ptr(), part);
-  write_attribute(file, "schema_version", kFileVersion, part);
+  write_attribute(file, "schema_version", kFeaturesVersion, part);
   write_attribute(file, "count", rows, part);
   write_attribute(file, "width", width, part);
   write_attribute(file, "kind", std::string(name_of(FeatureKind::pooled)), part);
@@ -66,12 +63,11 @@ at::Tensor read_features(const fs::path& path, std::uint64_t count, std::int64_t
   const Hid file = open_hdf5(path);
   const FileRegion region = region_of(file, "features", sizeof(float), path);
   at::Tensor features = at::empty({static_cast<std::int64_t>(count), width}, at::kFloat);
-  if (read_attribute_u64(file, "schema_version", path) != kFileVersion || region.size_bytes != features.nbytes()) {
+  if (read_attribute_u64(file, "schema_version", path) != kFeaturesVersion || region.size_bytes != features.nbytes()) {
     throw storage_error("{} holds other features than its name says", path.native());
   }
   const FileDescriptor bytes = FileDescriptor::open_read(path);
-  pread_all(bytes.get(), {static_cast<std::byte*>(features.mutable_data_ptr()), features.nbytes()}, region.offset_bytes,
-            path.native());
+  pread_all(bytes.get(), mutable_bytes_of(features), region.offset_bytes, path.native());
   if (xxh64(bytes_of(features)) != read_attribute_u64(file, "features_xxh64", path)) {
     throw storage_error("{} does not match its checksum", path.native());
   }

@@ -61,12 +61,6 @@ Provenance from_json(const Json& json) {
   return provenance;
 }
 
-Json read_array(const fs::path& file) {
-  Json json = read_json_file(file);
-  if (!json.is_array()) throw storage_error("{} is not a JSON array of starts of a run", file.native());
-  return json;
-}
-
 }  // namespace
 
 std::string hash_of_config(std::string_view dump) { return hex64(xxh64(std::as_bytes(std::span(dump)))); }
@@ -81,7 +75,7 @@ std::string utc_now() {
 
 void append_provenance(const fs::path& file, const Provenance& provenance) {
   std::error_code ignored;
-  Json all = fs::exists(file, ignored) ? read_array(file) : Json::array();
+  Json all = fs::exists(file, ignored) ? read_json_array_file(file, "starts of a run") : Json::array();
   all.push_back(to_json(provenance));
   // A command line may hold bytes that are no UTF-8.
   write_file_atomic(file, all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
@@ -89,7 +83,7 @@ void append_provenance(const fs::path& file, const Provenance& provenance) {
 
 std::vector<Provenance> read_provenance(const fs::path& file) {
   std::vector<Provenance> all;
-  for (const Json& entry : read_array(file)) {
+  for (const Json& entry : read_json_array_file(file, "starts of a run")) {
     try {
       all.push_back(from_json(entry));
     } catch (const Json::exception& problem) {

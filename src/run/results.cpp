@@ -105,12 +105,6 @@ Result result_from(const Json& json) {
   return result;
 }
 
-Json read_array(const fs::path& file) {
-  Json json = read_json_file(file);
-  if (!json.is_array()) throw storage_error("{} is not a JSON array of results", file.native());
-  return json;
-}
-
 bool same_evaluation(const Json& json, const Result& result) {
   return json.is_object() && json.value("dataset", "") == result.dataset && json.value("task", "") == result.task &&
          json.value("step", std::int64_t{0}) == result.step && json.value("label", "") == result.label &&
@@ -129,7 +123,7 @@ std::string main_metric(const Result& result) {
 
 std::vector<Result> read_results(const fs::path& file) {
   std::vector<Result> results;
-  for (const Json& entry : read_array(file)) {
+  for (const Json& entry : read_json_array_file(file, "results")) {
     try {
       results.push_back(result_from(entry));
     } catch (const Json::exception& problem) {
@@ -205,7 +199,7 @@ std::string clip_benchmark_file(const Result& result) {
 void append_result(const fs::path& file, const Result& result) {
   std::error_code ignored;
   // Works on the JSON, not on Result, so that fields of a newer version survive.
-  Json all = fs::exists(file, ignored) ? read_array(file) : Json::array();
+  Json all = fs::exists(file, ignored) ? read_json_array_file(file, "results") : Json::array();
   try {
     Json* place = nullptr;
     for (Json& entry : all) {

@@ -9,6 +9,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/ops/tensor_bytes.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -31,7 +32,7 @@ std::uint64_t hash_of_weights(ParameterArena& arena) {
   const bool has_master_of_its_own = arena.share().parts == 1 && arena.weights().scalar_type() != at::kFloat;
   if (has_master_of_its_own) append_sums(arena.master().detach(), sums);
   const at::Tensor all = at::stack(sums).cpu();
-  return xxh64({static_cast<const std::byte*>(all.const_data_ptr()), all.nbytes()});
+  return xxh64(bytes_of(all));
 }
 
 std::vector<std::size_t> ranks_apart(const std::vector<std::string>& hashes) {

@@ -93,6 +93,8 @@ program() { # NAME OUTPUT COMMAND...
   done
 }
 model=whole_fp32
+program pack packed "$clip_hpc" pack --from glyphs --faces small --scripts greek --output packed --train-tokenizer 300 \
+  --samples-per-shard 64
 # Tars of captioned pictures, out of the packed letters.
 make_tars() {
   "$clip_hpc" pack --to clip_benchmark --input greek/train --type retrieval --output wds >log 2>&1 || cat log

@@ -26,6 +26,12 @@ if [[ $code == 3 ]] && grep -q 'the storage does not answer' log && ((took < 100
 else
   bad 'storage that hangs' "exit code $code after $took s" log
 fi
+# A file system without locks, all the time: training does without them.
+if "${faulty[@]}" STORAGE_FAULT=nolock "${train[@]}" --run-dir runs/nolock >log 2>&1 && same runs/nolock 1; then
+  row 'no file locks' 'trained, the same bits'
+else
+  bad 'no file locks' 'not trained, or other bits' log
+fi
 table
 check 'no trial went wrong' test "$failures" = 0
 finish

@@ -22,7 +22,7 @@ PYTHON
 }
 IFS=$'\t' read -r folder light < <(command_of src/base/file.cpp)
 IFS=$'\t' read -r _ data < <(command_of src/data/packed/shard.cpp)
-IFS=$'\t' read -r _ core < <(command_of src/train/loop.cpp)
+IFS=$'\t' read -r _ core < <(command_of src/ops/sgemm.cpp)
 [[ $light && $data && $core ]] || skip_all 'the build does not tell how it compiles'
 light=$(sed -E 's/ -include \S+//; s/ -fpch-preprocess//' <<<"$light")
 
@@ -35,9 +35,11 @@ compiles() { # header
   # shellcheck disable=SC2086 # words of a command line
   (cd "$folder" && $words -fsyntax-only -Wno-unused -x c++ - <<<"#include \"$CLIP_HPC_SOURCE_DIR/$1\"") 2>&1
 }
-# A header that its source includes first is compiled on its own by the build, where it has a precompiled header anyway.
-is_first_in_its_source() { # header
+# A header that its source includes first is compiled on its own by the build, where it has a precompiled header anyway
+# and the source is compiled alone (clip_hpc_library in cmake/CompilerSettings.cmake).
+is_compiled_first() { # header
   local form=${1#include/} source
+  [[ ! $1 =~ ^(include/clip_hpc|src)/(model|strategy|checkpoint|train|bench|eval)/ ]] || return 1
   form=${form#src/}
   source=src/${form#clip_hpc/}
   source=${source%.hpp}.cpp
@@ -45,7 +47,7 @@ is_first_in_its_source() { # header
 }
 is_light() { [[ $1 =~ ^(include/clip_hpc|src)/(base|config|run|study)/|^postprocess/ ]]; }
 mapfile -t headers < <(find include src postprocess -name '*.hpp' ! -name 'pch*.hpp' ! -name '*_cuda.hpp' ! -name '*_device.hpp' |
-  sort | while read -r header; do is_light "$header" || ! is_first_in_its_source "$header" && echo "$header"; done)
+  sort | while read -r header; do is_light "$header" || ! is_compiled_first "$header" && echo "$header"; done)
 slots=$(nproc)
 for header in "${headers[@]}"; do
   while (($(jobs -rp | wc -l) >= slots)); do wait -n; done

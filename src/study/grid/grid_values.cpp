@@ -10,7 +10,7 @@
 namespace clip_hpc {
 namespace {
 
-const std::vector<std::string> kStudyKeys{"study.count", "study.fraction", "study.cost", "study.gmacs",
+const std::vector<std::string> kCellFacts{"study.count", "study.fraction", "study.cost", "study.gmacs",
                                           "study.mparams"};
 const std::vector<std::string> kKeysOfTheStudy{"run.name", "run.dir", "data.subset"};  // no grid sets them
 
@@ -20,8 +20,8 @@ bool holds(const std::vector<std::string>& all, const std::string& one) {
 
 void add_study_setting(const std::filesystem::path& file, Settings& settings, const std::string& key,
                        const std::string& value, int line) {
-  if (!holds(kStudyKeys, key)) {
-    fail_at(file, line, "unknown key \"{}\"; did you mean \"{}\"?", key, nearest_word(key, kStudyKeys));
+  if (!holds(kCellFacts, key)) {
+    fail_at(file, line, "unknown key \"{}\"; did you mean \"{}\"?", key, nearest_word(key, kCellFacts));
   }
   const double amount = positive_number(file, {"", key, value, line, line});
   if (key == "study.fraction" && amount > 1) fail_at(file, line, "study.fraction must lie in (0, 1], got {}", value);
