@@ -32,8 +32,8 @@ build_packages=(g++ cmake ninja-build ccache pkg-config git python3 python3-venv
   fonts-dejavu-core fonts-dejavu-extra)
 test_packages=(slurm-wlm slurm-wlm-basic-plugins munge iproute2 shellcheck clang-format clang-tidy
   chromium chromium-driver)
-# libtorch_cpu itself loads only these two libraries of CUDA, with or without a GPU.
-torch_wheels=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
+# Python packages by version and checksum; nothing that they ask for beside it.
+wheels=$root/jobs/wheels.txt peers=$root/tests/wheels.txt
 # The text files of data/ come out of this wheel (1.5 MB): "sha256 file", as sha256sum writes them.
 text_wheel='open_clip_torch==3.3.0'
 text_wheel_sha256=c549ad5ed6bfc119cc11105033c0a2b9d7a2a4afeb40a58a09aab3da1a0043ce
@@ -41,10 +41,6 @@ text_files='8800e39242cbed4c6889376e20a49cfdaf4f84a773a6686d15c3b39972ef94c4  cl
 639a1cf9e5e9f6bb6806145a01767bf24ea262e4311edec9db31fa73ad1a7dc5  templates/imagenet_80.txt
 cb260485c5c94021d48fea81546d7e5562d92b1f3c4114635835005d4422c9b8  templates/imagenet_7.txt
 67603cfda2e032ad77b5f8808af37789d590db664b26df8705d2bf8b3c553fc8  tokenizers/clip_bpe.txt'
-peer_wheels=("torch==$torch_version" torchvision "$text_wheel" timm safetensors numpy scikit-learn h5py transformers
-  sentencepiece webdataset requests selenium)
-# The packages of its task captioning (Java's among them) stay away.
-lone_wheels=('clip-benchmark==1.6.2')
 
 with_tests=0 print_only=0 offline="" download=""
 while [ $# -gt 0 ]; do
@@ -88,9 +84,8 @@ missing_packages() {
 
 # --- for another machine ---------------------------------------------------------------------------------------------
 download_all() { # folder
-  local packages=("${build_packages[@]}") wheels=("${torch_wheels[@]}" "$text_wheel") options=(--no-deps)
-  [ $with_tests = 0 ] || packages+=("${test_packages[@]}")
-  [ $with_tests = 0 ] || { wheels=("${torch_wheels[@]}" "${peer_wheels[@]}"); options=(); }
+  local packages=("${build_packages[@]}") lists=(--requirement "$wheels") fetch
+  [ $with_tests = 0 ] || { packages+=("${test_packages[@]}"); lists=(--requirement "$peers"); }
   mkdir -p "$1/partial"
   say "Debian packages: downloading ${#packages[@]} and what they depend on"
   # As if nothing were installed, so that apt chooses a complete set; no lock, so that any user may.
@@ -98,15 +93,15 @@ download_all() { # folder
     -o APT::Sandbox::User="$(id -un)" -o Dir::Cache::archives="$1" install "${packages[@]}"
   say "emoji names: downloading unicode-cldr-core"
   (cd "$1" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download unicode-cldr-core)
-  say "Python wheels: downloading ${wheels[*]}"
+  say "Python wheels: downloading those of ${lists[1]#"$root"/}"
   scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' EXIT
   python3 -m venv "$scratch/venv"
-  "$scratch/venv/bin/python3" -m pip download --disable-pip-version-check --progress-bar off --quiet --dest "$1" \
-    "${options[@]}" "${wheels[@]}"
-  [ $with_tests = 0 ] ||
-    "$scratch/venv/bin/python3" -m pip download --disable-pip-version-check --progress-bar off --quiet --dest "$1" \
-      --no-deps "${lone_wheels[@]}"
+  echo "$text_wheel --hash=sha256:$text_wheel_sha256" >"$scratch/text.txt"
+  fetch=("$scratch/venv/bin/python3" -m pip download --disable-pip-version-check --progress-bar off --quiet --no-deps
+    --require-hashes --dest "$1")
+  "${fetch[@]}" "${lists[@]}"
+  "${fetch[@]}" --requirement "$scratch/text.txt"
   rm -rf "$1/partial" "$1/lock"
   say "ready: $(du -sh "$1" | cut -f1) in $1; on the other machine: jobs/setup.sh --offline $1"
 }
@@ -207,12 +202,12 @@ installed_libtorch() {
   done
 }
 
-install_wheels() {
+install_wheels() { # LIST
   local source=()
   [ -z "$offline" ] || source=(--no-index --find-links "$offline")
   [ -x "$root/.deps/venv/bin/python3" ] || run python3 -m venv "$root/.deps/venv"
   run "$root/.deps/venv/bin/python3" -m pip install --disable-pip-version-check --progress-bar off --quiet \
-    "${source[@]}" "$@"
+    --no-deps --require-hashes "${source[@]}" --requirement "$1"
 }
 
 install_libtorch() {
@@ -227,7 +222,7 @@ install_libtorch() {
     return
   fi
   say "LibTorch $torch_version: taking it out of the PyTorch wheel (about 0.6 GB${offline:+, in $offline})"
-  install_wheels --no-deps "${torch_wheels[@]}"
+  install_wheels "$wheels"
 }
 
 install_peers() {
@@ -239,8 +234,7 @@ sys.exit(any(u.find_spec(name) is None for name in need))' 2>/dev/null; then
     return
   fi
   say "Python peers: downloading PyTorch $torch_version with its dependencies (about 3 GB), open_clip and timm"
-  install_wheels "${peer_wheels[@]}"
-  install_wheels --no-deps "${lone_wheels[@]}"
+  install_wheels "$peers"
 }
 
 # --- text files of data/: class names and prompts of ImageNet, CLIP's byte-pair merges, out of open_clip's wheel -------

@@ -1,9 +1,9 @@
 #include "clip_hpc/comm/device_plane.hpp"
 
 #include <ATen/cuda/CUDAGraph.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <cuda_runtime_api.h>
+#include <dlfcn.h>
 
 #include <array>
 
@@ -21,7 +21,11 @@ std::string identity(int device) {
 }
 
 std::string cudnn_version() {
-  const long number = at::detail::getCUDAHooks().versionRuntimeCuDNN();
+  // Of the library that libtorch_cuda.so loaded. LibTorch's own word for it is settled by the first tensor, which may
+  // have been made before this library was opened.
+  const auto get = reinterpret_cast<std::size_t (*)()>(dlsym(RTLD_DEFAULT, "cudnnGetVersion"));
+  if (get == nullptr) return "unknown";
+  const std::size_t number = get();
   return fmt::format("{}.{}.{}", number / 10000, number / 100 % 100, number % 100);
 }
 

@@ -13,5 +13,6 @@ run kill 1000
 run files 1000
 run storage 1000
 run signals 200
+run fuzz 10000
 echo "$failed campaigns with a trial that went wrong"
 ((failed == 0))

@@ -10,7 +10,7 @@ program=$(command -v clang-format-$version || command -v clang-format) || skip_a
 differing() { # folder: names of the files that clang-format would change
   # shellcheck disable=SC2016
   (cd "$1" && find include src tests postprocess -type f \( -name '*.[ch]pp' -o -name '*.cu' -o -name '*.cuh' \) -print0 2>/dev/null |
-    xargs -0 -r -n 1 -P "$(nproc)" sh -c '"$0" --style=file --dry-run --Werror "$1" 2>/dev/null || echo "$1"' "$program" | sort)
+    xargs -0 -r -n 1 -P "$(env -u OMP_NUM_THREADS nproc)" sh -c '"$0" --style=file --dry-run --Werror "$1" 2>/dev/null || echo "$1"' "$program" | sort)
 }
 all_formatted() {
   local files

@@ -48,7 +48,7 @@ is_compiled_first() { # header
 is_light() { [[ $1 =~ ^(include/clip_hpc|src)/(base|config|run|study)/|^postprocess/ ]]; }
 mapfile -t headers < <(find include src postprocess -name '*.hpp' ! -name 'pch*.hpp' ! -name '*_cuda.hpp' ! -name '*_device.hpp' |
   sort | while read -r header; do is_light "$header" || ! is_compiled_first "$header" && echo "$header"; done)
-slots=$(nproc)
+slots=$(env -u OMP_NUM_THREADS nproc) # which goes by that variable
 for header in "${headers[@]}"; do
   while (($(jobs -rp | wc -l) >= slots)); do wait -n; done
   { compiles "$header" >"$scratch/${header//\//_}" || : >"$scratch/${header//\//_}.failed"; } &

@@ -35,7 +35,7 @@ tidy() { # file
   clang-tidy --quiet --extra-arg=-Wno-unknown-warning-option -p "$work" "$1" >"$work/${1//\//_}.out" 2>/dev/null || return 1
   : >"$stamp"
 }
-slots=$(nproc)
+slots=$(env -u OMP_NUM_THREADS nproc) # which goes by that variable
 for file in "${files[@]}"; do
   while (($(jobs -rp | wc -l) >= slots)); do wait -n; done
   { tidy "$file" || : >"$work/${file//\//_}.failed"; } &

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -56,10 +57,17 @@ Hid create_dataset(const Hid& file, const std::string& name, hid_t type, std::sp
   return {H5Dcreate2(file.get(), name.c_str(), type, space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT), H5Dclose};
 }
 
+constexpr std::size_t kMostTextBytes = 1 << 20;  // of an attribute
+
 Hid open_attribute(const Hid& file, const char* name, const std::filesystem::path& path) {
   Hid attribute(H5Aopen(file.get(), name, H5P_DEFAULT), H5Aclose);
   if (!attribute.valid()) {
     throw storage_error("{} has no attribute {}: it was not written by clip_hpc, write it again", path.native(), name);
+  }
+  // HDF5 writes as many values as the file says into the caller's memory.
+  const Hid space(H5Aget_space(attribute.get()), H5Sclose);
+  if (H5Sget_simple_extent_npoints(space.get()) != 1) {
+    throw storage_error("{}: attribute {} is not one value: write the file again", path.native(), name);
   }
   return attribute;
 }
@@ -124,8 +132,12 @@ FileRegion region_of(const Hid& file, const std::string& dataset, std::size_t el
         "clip_hpc pack",
         path.native(), dataset, element_bytes);
   }
-  const hssize_t elements = H5Sget_simple_extent_npoints(space.get());
-  return {offset, static_cast<std::uint64_t>(elements) * element_bytes};
+  const auto elements = static_cast<std::uint64_t>(std::max<hssize_t>(0, H5Sget_simple_extent_npoints(space.get())));
+  const std::uint64_t file_bytes = std::filesystem::file_size(path);
+  if (offset > file_bytes || elements > (file_bytes - offset) / element_bytes) {
+    throw storage_error("{}: dataset {} goes beyond the end of the file: copy or repack it", path.native(), dataset);
+  }
+  return {offset, elements * element_bytes};
 }
 
 void write_dataset(const Hid& file, const std::string& name, hid_t type, std::uint64_t rows, std::uint64_t columns,
@@ -162,8 +174,8 @@ std::string read_attribute_text(const Hid& file, const char* name, const std::fi
   if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0) {
     throw storage_error("{}: attribute {} is not a fixed-length text: write the file again", path.native(), name);
   }
-  std::string text(H5Tget_size(type.get()), '\0');
-  if (H5Aread(attribute.get(), type.get(), text.data()) < 0) {
+  std::string text(std::min(H5Tget_size(type.get()), kMostTextBytes), '\0');
+  if (text.size() == kMostTextBytes || H5Aread(attribute.get(), type.get(), text.data()) < 0) {
     throw storage_error("{}: cannot read the attribute {}", path.native(), name);
   }
   text.resize(text.find_last_not_of('\0') + 1);

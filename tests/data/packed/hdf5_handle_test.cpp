@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 
+#include "clip_hpc/base/file.hpp"
 #include "tests/data/data_fixtures.hpp"
 
 namespace {
@@ -52,6 +55,38 @@ TEST(Hdf5HandleDeathTest, AFullDiskEndsWithAMessage) {
     std::exit(0);
   };
   EXPECT_EXIT(fill(), ::testing::ExitedWithCode(kExitStorage), "is the disk full");
+}
+
+// What a file says about itself never becomes memory that nobody asked for.
+TEST(Hdf5Handle, RefusesWhatWouldNotFit) {
+  const test::TempFolder folder;
+  const std::filesystem::path path = folder / "a.h5";
+  {
+    const Hid file = create_hdf5(path);
+    const std::array<hsize_t, 1> many{1000};
+    const Hid space(H5Screate_simple(1, many.data(), nullptr), H5Sclose);
+    const Hid number(H5Acreate2(file.get(), "number", H5T_STD_U64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+    const std::vector<std::uint64_t> values(1000, 7);
+    ASSERT_GE(H5Awrite(number.get(), H5T_NATIVE_UINT64, values.data()), 0);
+    write_dataset(file, "rows", H5T_STD_U64LE, 1000, 0, values.data(), path);
+  }
+  {
+    const Hid file = open_hdf5(path);
+    EXPECT_EQ(region_of(file, "rows", sizeof(std::uint64_t), path).size_bytes, 8000U);
+    test::expect_error(ErrorKind::storage, {"attribute number is not one value"},
+                       [&] { read_attribute_u64(file, "number", path); });
+    test::expect_error(ErrorKind::storage, {"number"}, [&] { read_attribute_text(file, "number", path); });
+  }
+  // The same file, where its dataset claims to have far more rows than there are bytes.
+  std::string bytes = read_text_file(path);
+  const std::uint64_t rows = 1000, claimed = std::uint64_t{1} << 40;
+  const std::string_view row_bytes(reinterpret_cast<const char*>(&rows), sizeof(rows));
+  for (auto at = bytes.find(row_bytes); at != std::string::npos; at = bytes.find(row_bytes, at + 1)) {
+    std::memcpy(bytes.data() + at, &claimed, sizeof(claimed));
+  }
+  write_file_atomic(path, bytes);
+  test::expect_error(ErrorKind::storage, {"rows", "beyond the end of the file"},
+                     [&] { region_of(open_hdf5(path), "rows", sizeof(std::uint64_t), path); });
 }
 
 }  // namespace
