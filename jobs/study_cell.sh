@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One stage of one cell of a study: takes the cell's lock, runs clip_hpc, writes down how it went. Used by
+# One stage of one cell of a study: takes the cell's lease, runs clip_hpc, writes down how it went. Used by
 # jobs/study_array.slurm and by `clip_study submit … --local N`; by hand, from the project folder:
 #
 #   jobs/study_cell.sh studies/small Ti_full_one_clip_0 train
@@ -8,8 +8,9 @@
 #   config.cfg   what is trained                run/         the run folder of clip_hpc
 #   train.json   state of the stage, so eval.json, probe.json: running, done, failed, stopped (goes on when started again)
 #   train.log    what was printed               history.log  one line a start and an end
-#   lock/        there while a stage runs. Its lease is renewed every few seconds; a lock whose lease is older than
-#                CLIP_HPC_LEASE_S belongs to a runner that died, and the next one takes it over.
+#   lease        there while a stage runs: host, process, job. `clip_study hold` renews it every few seconds; one that is
+#                older than CLIP_HPC_LEASE_S, or whose process is gone, belongs to a runner that died, and the next one
+#                takes it over.
 #
 #   PROGRAM           what to run                                          clip_hpc
 #   RANKS             ranks; 0: those of the Slurm job, else 1             0
@@ -23,7 +24,7 @@ if [ $# != 3 ]; then
 fi
 study=$1 cell=$2 stage=$3
 folder=$study/cells/$cell
-state=$folder/$stage.json lock=$folder/lock
+state=$folder/$stage.json
 if [ ! -r "$folder/config.cfg" ]; then
   echo "study_cell: $folder/config.cfg cannot be read: clip_study plan --study $study writes it" >&2
   exit 2
@@ -37,7 +38,6 @@ job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
 job=${job:-${SLURM_JOB_ID:-local}}
 restart=${SLURM_RESTART_COUNT:-0}
 host=$(hostname)
-me="$job $host $$ $lease"
 cap=$(sed -nE 's/^ *"attempts": ([0-9]+).*/\1/p' "$study/plan.json" 2>/dev/null | head -n1)
 cap=${cap:-3}
 
@@ -55,79 +55,40 @@ write_state() { # state, exit code or null, end or nothing
   mv "$state.$$" "$state"
 }
 
-# --- the lock --------------------------------------------------------------------------------------------------------
-# mkdir and rename are atomic on shared file systems, and ages are taken by the file system's own clock.
-lease_time() { stat -c %Y "$lock/lease" 2>/dev/null || stat -c %Y "$lock" 2>/dev/null || true; }
-age_of() { # time of a file, or nothing: age 0
-  local clock=$folder/.clock.$host.$$ clock_time
-  : >"$clock"
-  clock_time=$(stat -c %Y "$clock")
-  rm -f "$clock"
-  echo $((clock_time - ${1:-$clock_time}))
+# --- the lease -------------------------------------------------------------------------------------------------------
+# Another program holds it for as long as this script, or the launcher, has the other end of its input open.
+take_lease() {
+  local answer="" to from
+  coproc holder { exec clip_study hold --file "$folder/lease" --lasts-s "$lease"; }
+  # shellcheck disable=SC2154 # coproc sets it
+  holder_pid=$holder_PID
+  to=${holder[1]} from=${holder[0]}
+  eval "exec 8>&$to 9<&$from $to>&- $from<&-"
+  read -r answer <&9 || return 1
+  if [ "$answer" != held ]; then tell "took the lease of a dead runner: ${answer#held }"; fi
 }
-# The lease is that of the lock's owner: only it knows how often it renews.
-lease_is_over() {
-  local of_owner
-  of_owner=$(cut -d' ' -f4 "$lock/owner" 2>/dev/null || true)
-  (($(age_of "$(lease_time)") > ${of_owner:-$lease}))
-}
-make_lock() { mkdir "$lock" 2>/dev/null && echo "$me" >"$lock/owner" && : >"$lock/lease"; }
-take_lock() {
-  local seen now_seen
-  seen=$(lease_time)
-  until make_lock; do
-    if lease_is_over; then
-      # One at a time, and looked at again behind the door: else the second would remove the lock of the first.
-      if mkdir "$lock.door" 2>/dev/null; then
-        if lease_is_over && mv "$lock" "$lock.dead.$$"; then
-          tell "took the lock of a dead runner: $(cat "$lock.dead.$$/owner" 2>/dev/null || echo unknown)"
-          rm -rf "$lock.dead.$$"
-        fi
-        rmdir "$lock.door"
-      else
-        # Its maker died in between when it stands for as long as a lease: a matter of milliseconds otherwise.
-        if (($(age_of "$(stat -c %Y "$lock.door" 2>/dev/null || true)") > lease)); then
-          rmdir "$lock.door" 2>/dev/null || true
-        fi
-        sleep 1
-      fi
-      continue
-    fi
-    now_seen=$(lease_time)
-    # Renewed while we looked: its owner lives.
-    if [ -n "$seen" ] && [ -n "$now_seen" ] && [ "$seen" != "$now_seen" ]; then return 1; fi
-    seen=${seen:-$now_seen}
-    sleep 1
-  done
-}
-is_ours() { [ "$(cat "$lock/owner" 2>/dev/null)" = "$me" ]; }
+is_ours() { jobs -rp | grep -qx "$holder_pid"; }
 # shellcheck disable=SC2317 # called by the trap
-drop_lock() {
-  if is_ours; then
-    mv "$lock" "$lock.left.$$" 2>/dev/null && rm -rf "$lock.left.$$"
-  fi
-  return 0
+drop_lease() {
+  exec 8>&-
+  wait "$holder_pid" 2>/dev/null || true
 }
-# Lives as long as the launcher and no longer, whatever becomes of this script. One that finds its lock in other hands
-# was taken for dead: it ends its ranks.
-keep_lease() {
-  while sleep $((lease / 4 > 0 ? lease / 4 : 1)) && kill -0 "$launcher" 2>/dev/null; do
-    if ! is_ours; then
-      tell "lost the lock to $(cat "$lock/owner" 2>/dev/null || echo nobody): the ranks are ended"
-      pkill -TERM -P "$launcher" || true
-      kill -TERM "$launcher" || true
-      return
-    fi
-    touch "$lock/lease"
+# A runner that was taken for dead, after a pause of its node for example, ends its ranks.
+watch_lease() {
+  local word
+  while read -r word <&9; do
+    tell "$word: the ranks are ended"
+    pkill -TERM -P "$launcher" || true
+    kill -TERM "$launcher" || true
   done
 }
 
 # --- what there is to do ---------------------------------------------------------------------------------------------
-if ! take_lock; then
-  echo "study_cell: $cell runs elsewhere: $(cat "$lock/owner" 2>/dev/null || true)" >&2
+if ! take_lease; then
+  echo "study_cell: $cell runs elsewhere, or its folder cannot be written: see above" >&2
   exit 1
 fi
-trap drop_lock EXIT
+trap drop_lease EXIT
 if [ "$(state_of "$stage")" = "done" ]; then
   echo "study_cell: $stage of $cell is done"
   exit 0
@@ -166,11 +127,11 @@ fi
 # the ranks from Slurm, and this script only waits; outside it is passed on, and the ranks save and stop.
 (
   trap : USR1 TERM INT
-  clip_hpc_launch "${RANKS:-0}" "${command[@]}"
+  clip_hpc_launch "${RANKS:-0}" "${command[@]}" 8>&- 9<&-
 ) >>"$folder/$stage.log" 2>&1 &
 launcher=$!
-keep_lease </dev/null >/dev/null 2>&1 &
-keeper=$!
+watch_lease 8>&- </dev/null >/dev/null 2>&1 &
+watcher=$!
 signalled=""
 trap 'signalled=USR1; pkill -USR1 -P "$launcher" || true' USR1
 trap 'signalled=TERM; [ -n "${SLURM_JOB_ID:-}" ] || kill -TERM "$launcher" || true' TERM INT
@@ -180,11 +141,11 @@ while :; do
   [ -n "$signalled" ] || break
   signalled=""
 done
-kill "$keeper" 2>/dev/null || true
+kill "$watcher" 2>/dev/null || true
 
 # --- how it went -----------------------------------------------------------------------------------------------------
 if ! is_ours; then
-  tell "exit code $status, after the lock was lost: not written down"
+  tell "exit code $status, after the lease was lost: not written down"
   exit 1
 fi
 case $status in

@@ -72,12 +72,12 @@ StudyView view_of(Json table) {
   return view;
 }
 
-StageNote note_of(const StudyFolder& study, const PlannedCell& cell, const std::string& stage, std::int64_t now,
+StageNote note_of(const StudyFolder& study, const PlannedCell& cell, const std::string& stage,
                   std::vector<std::string>& broken) {
   StageNote note;
   note.stage = stage;
   try {
-    const StageStatus status = read_stage(study, cell, stage, now);
+    const StageStatus status = read_stage(study, cell, stage);
     note.state = name_of(status.state);
     note.attempts = status.attempts;
     note.exit_code = status.exit_code;
@@ -114,14 +114,13 @@ StudyView read_folder(const StudyFolder& study) {
   StudyTable table = collect_study(study);
   StudyView view = view_of(std::move(table.json));
   const PlannedStudy planned = read_study(study);
-  const std::int64_t now = file_system_time(study);
   view.grid = planned.json.value("grid", "");
   view.stages = planned.stages;
   view.broken = std::move(table.broken);
   for (std::size_t i = 0; i < view.cells.size(); ++i) {
     StudyCell& cell = view.cells[i];
     for (const std::string& stage : planned.stages) {
-      if (cell.not_yet.empty()) cell.stages.push_back(note_of(study, planned.cells[i], stage, now, view.broken));
+      if (cell.not_yet.empty()) cell.stages.push_back(note_of(study, planned.cells[i], stage, view.broken));
     }
     cell.state = state_of(cell);
     cell.kind = kind_of(cell.state);

@@ -31,7 +31,6 @@ Json json_of(const Result& result) {
 }
 
 StudyTable table_of(const StudyFolder& study, const PlannedStudy& planned) {
-  const std::int64_t now = file_system_time(study);
   StudyTable table;
   table.json = {
       {"schema_version", 1}, {"study", planned.name}, {"axes", planned.json.at("axes")}, {"cells", Json::array()}};
@@ -56,7 +55,7 @@ StudyTable table_of(const StudyFolder& study, const PlannedStudy& planned) {
     std::int64_t samples_seen = 0;
     double measured_hours = 0;
     try {
-      if (cell.not_yet.empty()) state = name_of(read_stage(study, cell, "train", now).state);
+      if (cell.not_yet.empty()) state = name_of(read_stage(study, cell, "train").state);
       results = read_run_results(run);
       tell_views_apart(results);
       if (std::filesystem::exists(run.metrics_file())) {

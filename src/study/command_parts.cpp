@@ -55,11 +55,10 @@ StudyFolder study_at(const std::string& folder, const char* command) {
 }
 
 StatusMap status_of(const StudyFolder& study, const PlannedStudy& planned) {
-  const std::int64_t now = file_system_time(study);
   StatusMap all;
   for (const std::string& stage : planned.stages) {
     for (const PlannedCell& cell : planned.cells) {
-      if (cell.not_yet.empty()) all[{stage, cell.task}] = read_stage(study, cell, stage, now);
+      if (cell.not_yet.empty()) all[{stage, cell.task}] = read_stage(study, cell, stage);
     }
   }
   return all;

@@ -7,14 +7,13 @@
 #include <fstream>
 
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/lease.hpp"
 #include "clip_hpc/base/text.hpp"
 #include "clip_hpc/run/metrics.hpp"
 #include "clip_hpc/study/plan_table.hpp"
 
 namespace clip_hpc {
 namespace {
-
-constexpr std::int64_t kDefaultLease_s = 120;  // as in jobs/study_cell.sh
 
 std::vector<std::string> lines_of(const std::filesystem::path& file) {  // none where there is no file
   std::error_code none;
@@ -205,19 +204,6 @@ const char* name_of(StageState state) {
   return "unknown";
 }
 
-std::int64_t file_system_time(const StudyFolder& study) {
-  const std::filesystem::path file = study.path / ".clock";
-  struct stat about {};
-  try {
-    write_file_atomic(file, "");
-  } catch (const Error&) {
-    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-  }
-  if (::stat(file.c_str(), &about) != 0) throw storage_error("cannot read {}", file.native());
-  return about.st_mtime;
-}
-
 std::string last_error_in(const std::filesystem::path& log) {
   // The program's own last word; where it had none, what the launcher or the shell said of its end.
   std::string own, others;
@@ -230,8 +216,7 @@ std::string last_error_in(const std::filesystem::path& log) {
   return own.empty() ? others : own;
 }
 
-StageStatus read_stage(const StudyFolder& study, const PlannedCell& cell, const std::string& stage,
-                       std::int64_t file_system_now) {
+StageStatus read_stage(const StudyFolder& study, const PlannedCell& cell, const std::string& stage) {
   StageStatus status;
   const std::filesystem::path file = study.state_file(cell.name, stage);
   if (!std::filesystem::exists(file)) return status;
@@ -260,15 +245,8 @@ StageStatus read_stage(const StudyFolder& study, const PlannedCell& cell, const 
     if (status.reason.empty()) status.reason = fmt::format("exit code {}", status.exit_code);
   } else {
     // Its lease says whether somebody still runs it.
-    struct stat lease {};
-    const std::filesystem::path lock = study.cell(cell.name) / "lock";
-    std::int64_t lease_s = kDefaultLease_s;
-    if (std::ifstream owner(lock / "owner"); owner) {
-      std::string word;
-      std::int64_t pid = 0;
-      owner >> word >> word >> pid >> lease_s;
-    }
-    const bool is_alive = ::stat((lock / "lease").c_str(), &lease) == 0 && file_system_now - lease.st_mtime <= lease_s;
+    const LeaseHolder runner = read_lease(study.lease(cell.name));
+    const bool is_alive = runner.pid != 0 && !is_dead(runner);
     status.state = is_alive ? StageState::running : StageState::lost;
   }
   if (stage == "train" && (status.state == StageState::running || status.state == StageState::stopped ||

@@ -58,9 +58,7 @@ class LocalRunner {
 
  private:
   const std::string& stage_of(const Task& task) const { return planned_.stages[task.stage]; }
-  StageStatus status_of(const Task& task) const {
-    return read_stage(study_, *task.cell, stage_of(task), file_system_time(study_));
-  }
+  StageStatus status_of(const Task& task) const { return read_stage(study_, *task.cell, stage_of(task)); }
 
   void begin_next() {
     Task task = waiting_.back();

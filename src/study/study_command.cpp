@@ -23,6 +23,7 @@ constexpr StudyCommand kCommands[] = {
     {"cancel", "takes the jobs of a study out of Slurm, or stops --local", command_cancel},
     {"collect", "all results as one table", command_collect},
     {"scaling", "the training step on 1, 2, 4, 8 … nodes, for clip_report --scaling", command_scaling},
+    {"hold", "for scripts: holds one cell of a study", command_hold},
 };
 
 constexpr const char* kRest = R"(  clip_study --version

@@ -11,6 +11,7 @@ int command_submit(const std::vector<std::string>& arguments);
 int command_status(const std::vector<std::string>& arguments);
 int command_cancel(const std::vector<std::string>& arguments);
 int command_collect(const std::vector<std::string>& arguments);
+int command_hold(const std::vector<std::string>& arguments);
 int command_scaling(const std::vector<std::string>& arguments);
 
 }  // namespace clip_hpc

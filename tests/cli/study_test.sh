@@ -138,15 +138,38 @@ check "stopped with exit code 75 (got $status)" test "$status" = 75
 check 'stopped, not failed' says 0 'train: 1 stopped' "$clip_study" status --study signal
 check 'and goes on' says 0 '1 cells done' run_stub signal
 
-# A runner that died: its lock is taken when its lease has run out.
+# A runner that died: its lease is taken when it has run out; a turn to take it over is left by one that died meanwhile.
 sed 's/run.seed = .*/run.seed = 6/' stub.cfg >dead.cfg
 "$clip_study" plan --grid dead.cfg --study dead >/dev/null
-mkdir dead/cells/6/lock
-echo 'local gone 1 3' >dead/cells/6/lock/owner
-touch dead/cells/6/lock/lease
-mkdir dead/cells/6/lock.door # of one that died while it took the lock over
-touch -d '1 hour ago' dead/cells/6/lock.door
-check 'a dead lock is taken over' says 0 '1 cells done' run_stub dead
-check 'and that is written down' grep -q 'took the lock of a dead runner: local gone 1 3' dead/cells/6/history.log
-check 'no lock is left' test ! -e dead/cells/6/lock -a ! -e dead/cells/6/lock.door
+cat >dead/cells/6/lease <<'LEASE'
+{"host": "gone", "pid": 17, "job": "", "restart": "", "space": "elsewhere", "started": "1", "token": "t", "lasts_s": 2}
+LEASE
+mkdir dead/cells/6/lease.turn
+touch -d '1 hour ago' dead/cells/6/lease.turn
+CLIP_HPC_LEASE_S=3 check 'a dead lease is taken over' says 0 '1 cells done' run_stub dead
+check 'and that is written down' grep -q 'took the lease of a dead runner: process 17 on gone' dead/cells/6/history.log
+check 'no lease is left' test ! -e dead/cells/6/lease -a ! -e dead/cells/6/lease.turn
+
+# A runner that is taken for dead while it lives ends its ranks and writes nothing down.
+sed 's/run.seed = .*/run.seed = 5/' stub.cfg >taken.cfg
+"$clip_study" plan --grid taken.cfg --study taken >/dev/null
+PROGRAM=$scratch/bin/stand_in CLIP_HPC_LEASE_S=1 RANKS=1 "$CLIP_HPC_ROOT/jobs/study_cell.sh" taken 5 train >taken.log 2>&1 &
+runner=$!
+for _ in $(seq 100); do [[ -e taken/cells/5/run/starts ]] && break; sleep 0.1; done
+sed -i 's/"token": "[^"]*"/"token": "of another"/' taken/cells/5/lease
+status=0
+wait $runner || status=$?
+check "a runner that lost its lease ends (exit code $status)" test "$status" = 1
+check 'and says so' grep -q 'lost .*: the ranks are ended' taken/cells/5/history.log
+check 'and writes no state' grep -q '"state": "running"' taken/cells/5/train.json
+rm taken/cells/5/lease
+# Killed with its ranks, its lease is that of a process that is gone.
+PROGRAM=$scratch/bin/stand_in RANKS=1 setsid "$CLIP_HPC_ROOT/jobs/study_cell.sh" taken 5 train >taken.log 2>&1 &
+runner=$!
+rm -f taken/cells/5/run/starts
+for _ in $(seq 100); do [[ -e taken/cells/5/run/starts ]] && break; sleep 0.1; done
+check 'while it runs, its lease is there' test -e taken/cells/5/lease
+pkill -KILL -s "$(ps -o sid= -p $runner | tr -d ' ')" || true
+wait $runner 2>/dev/null || true
+check 'then the cell is lost' says 0 'lost' "$clip_study" status --study taken
 finish

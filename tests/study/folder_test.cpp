@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "clip_hpc/base/lease.hpp"
 #include "clip_hpc/study/collect.hpp"
 #include "tests/expect_error.hpp"
 
@@ -14,8 +15,13 @@ constexpr const char* kHalves = "[axis data]\nfull =\nhalf = study.count=500\n[e
 
 struct Written : Project {
   explicit Written(const std::string& text = kHalves) : study{scratch / "study"} { write_study(study, plan(text)); }
-  StageStatus status(const std::string& cell, std::int64_t now = 0) const {
-    return read_stage(study, {.name = cell, .size_class = "", .not_yet = "", .samples = 1000, .task = 1}, "train", now);
+  StageStatus status(const std::string& cell) const {
+    return read_stage(study, {.name = cell, .size_class = "", .not_yet = "", .samples = 1000, .task = 1}, "train");
+  }
+  void leave_lease(const std::string& cell, double lasts_s) const {  // of a runner on another machine
+    const Json lease{{"host", "n1"},     {"pid", 99},      {"job", "7_1"}, {"restart", "0"},
+                     {"space", "of n1"}, {"started", "1"}, {"token", "t"}, {"lasts_s", lasts_s}};
+    write_json_file(study.lease(cell), lease);
   }
   void say(const std::string& cell, const std::string& json) const {
     write_file_atomic(study.state_file(cell, "train"), json);
@@ -125,27 +131,26 @@ TEST(StageStatus, AStateThatCannotBeReadCostsItsCellAlone) {
 TEST(StageStatus, ALeaseThatIsNotRenewedMeansLost) {
   const Written project;
   project.say("full", R"({"state": "running", "job": "7_1", "host": "n1"})");
-  EXPECT_EQ(project.status("full").state, StageState::lost);  // no lock at all
-  const std::filesystem::path lock = project.study.cell("full") / "lock";
-  std::filesystem::create_directories(lock);
-  write_file_atomic(lock / "owner", "7_1 n1 99 20\n");
-  write_file_atomic(lock / "lease", "");
-  const std::int64_t now = file_system_time(project.study);
-  EXPECT_EQ(project.status("full", now + 10).state, StageState::running);
-  EXPECT_EQ(project.status("full", now + 40).state, StageState::lost);
+  EXPECT_EQ(project.status("full").state, StageState::lost);  // no lease at all
+  {
+    const Lease held(project.study.lease("full"), {.lasts_s = 20, .on_loss = {}});
+    EXPECT_EQ(project.status("full").state, StageState::running);
+  }
+  EXPECT_EQ(project.status("full").state, StageState::lost);
+  project.leave_lease("full", 20);
+  EXPECT_EQ(project.status("full").state, StageState::running);  // of another machine, renewed just now
+  project.leave_lease("full", -1);
+  EXPECT_EQ(project.status("full").state, StageState::lost);
 }
 
 TEST(StageStatus, ProgressAndTimeLeftComeFromTheMetrics) {
   const Written project;
   project.say("full", R"({"state": "running"})");
-  const std::filesystem::path lock = project.study.cell("full") / "lock";
-  std::filesystem::create_directories(lock);
-  write_file_atomic(lock / "owner", "local here 99 120\n");
-  write_file_atomic(lock / "lease", "");
+  const Lease held(project.study.lease("full"), {});
   project.study.run("full").create();
   write_file_atomic(project.study.run("full").metrics_file(),
                     "{\"step\": 5, \"samples_seen\": 250, \"loss\": 1, \"samples_per_s\": 50}\n");
-  const StageStatus status = project.status("full", file_system_time(project.study));
+  const StageStatus status = project.status("full");
   EXPECT_DOUBLE_EQ(status.progress, 0.25);
   EXPECT_DOUBLE_EQ(status.eta_s, 15);
 }

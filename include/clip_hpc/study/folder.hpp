@@ -1,8 +1,8 @@
 // A study's folder on disk, and what it says about its cells.
 //   plan.json  cells.txt (line N: task N of the job arrays)  eval.words  probe.words
-//   cells/<name>/{config.cfg, run/, train.json, eval.json, probe.json, *.log, history.log, lock/}
+//   cells/<name>/{config.cfg, run/, train.json, eval.json, probe.json, *.log, history.log, lease}
 //   subsets/<name>.h5  jobs/{prepare.sh, submit_*.sh}  log/
-// Written by clip_study; states and locks by jobs/study_cell.sh.
+// Written by clip_study; states by jobs/study_cell.sh, which holds the lease.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,7 @@ struct StudyFolder {
   std::filesystem::path cells_file() const { return path / "cells.txt"; }
   std::filesystem::path cell(const std::string& name) const { return path / "cells" / name; }
   std::filesystem::path state_file(const std::string& name, const std::string& stage) const;
+  std::filesystem::path lease(const std::string& name) const { return cell(name) / "lease"; }  // base/lease.hpp
   RunFolder run(const std::string& name) const { return RunFolder{cell(name) / "run"}; }
   std::filesystem::path subset_file(const std::string& name) const { return path / "subsets" / (name + ".h5"); }
   std::filesystem::path prepare_script() const { return path / "jobs" / "prepare.sh"; }
@@ -68,10 +69,7 @@ struct StageStatus {
   double samples_per_s = 0;
 };
 
-// `file_system_now`: seconds by the clock of the study's file system (see file_system_time).
-StageStatus read_stage(const StudyFolder& study, const PlannedCell& cell, const std::string& stage,
-                       std::int64_t file_system_now);
-std::int64_t file_system_time(const StudyFolder& study);
+StageStatus read_stage(const StudyFolder& study, const PlannedCell& cell, const std::string& stage);
 
 std::string last_error_in(const std::filesystem::path& log);  // empty when there is none
 
