@@ -213,7 +213,7 @@ bool Lease::try_to_make() {
 
 // File systems without links (some of FUSE, exFAT).
 bool Lease::try_without_links(const LeaseHolder& me, int why) {
-  const int fd = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  const int fd = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0664);
   if (fd < 0 && errno == EEXIST) return false;
   if (fd < 0) throw storage_error("cannot make {}: {}", file_.native(), std::generic_category().message(why));
   const FileDescriptor open(fd);

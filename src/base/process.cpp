@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,6 +121,8 @@ ProgramOutput run_program(const std::vector<std::string>& words) {
 }
 
 std::string shell_output(const std::string& command) { return run_program({"/bin/sh", "-c", command}).out; }
+
+void keep_others_from_writing() { ::umask(::umask(0) | 0002); }
 
 std::filesystem::path program_folder() {
   std::error_code none;

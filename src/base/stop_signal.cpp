@@ -22,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 
 std::atomic<bool> g_requested{false};
 std::atomic<int> g_orderly{0};  // how many OrderlyStop there are
+std::atomic<int> g_leaves_nothing{0};
 
 sigset_t stop_signals() {
   sigset_t set;
@@ -74,7 +75,10 @@ bool insists(const Request& before, int signal) {
     int signal = 0;
     if (::sigwait(&set, &signal) != 0) continue;
     if (g_orderly.load() == 0) leave(signal);
-    if (g_requested.load() && insists(before, signal)) die_of(signal);
+    if (g_requested.load() && insists(before, signal)) {
+      if (g_leaves_nothing.load() > 0) leave(signal);
+      die_of(signal);
+    }
     before = {signal, Clock::now()};
     g_requested.store(true);
   }
@@ -96,8 +100,14 @@ void watch_stop_signals() {
   std::thread(wait_for_signals).detach();
 }
 
-OrderlyStop::OrderlyStop() { g_orderly.fetch_add(1); }
-OrderlyStop::~OrderlyStop() { g_orderly.fetch_sub(1); }
+OrderlyStop::OrderlyStop(bool leaves_nothing) : leaves_nothing_(leaves_nothing) {
+  g_leaves_nothing.fetch_add(leaves_nothing_ ? 1 : 0);
+  g_orderly.fetch_add(1);
+}
+OrderlyStop::~OrderlyStop() {
+  g_orderly.fetch_sub(1);
+  g_leaves_nothing.fetch_sub(leaves_nothing_ ? 1 : 0);
+}
 
 bool shutdown_requested() { return g_requested.load(); }
 

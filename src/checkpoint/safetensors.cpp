@@ -64,7 +64,7 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& te
   text.append((64 - (8 + text.size()) % 64) % 64, ' ');
   const std::uint64_t length = text.size();
 
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0664);
   if (fd < 0) throw storage_error("cannot create {}: check the folder and its permissions", path.native());
   const FileDescriptor file(fd);
   pwrite_all(fd, std::as_bytes(std::span(&length, 1)), 0, path.native());

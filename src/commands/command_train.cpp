@@ -1,3 +1,6 @@
+#include <cstdlib>
+#include <string_view>
+
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
@@ -33,7 +36,7 @@ clip_hpc --config configs/quickstart.cfg --config mine.cfg --set optim.lr=5e-4 -
 ```
 
 `--set` wins over files, a later file over an earlier one, and what no one sets has its default. A repeatable key is given
-once a line. An unknown key, or a value that is not allowed, ends the program with exit code 2 before anything starts. The
+once a line, and `--set key=` with nothing behind it empties its list: `--set eval.data=` evaluates nothing. An unknown key, or a value that is not allowed, ends the program with exit code 2 before anything starts. The
 run folder's `config.cfg` holds every key with the value it had; `--config` reads it again.
 )";
 
@@ -49,6 +52,15 @@ void start_branch(TrainRequest& request, const std::string& name) {
   if (request.branch_of.checkpoint_steps().empty()) {
     throw input_error("{} has no checkpoint to branch from", request.branch_of.path.native());
   }
+}
+
+// Slurm starts a job again with the words of its first start: the run that they began anew goes on.
+void go_on_after_restart(TrainRequest& request) {
+  const char* const restarts = std::getenv("SLURM_RESTART_COUNT");
+  if (request.resume != "none" || restarts == nullptr || std::string_view(restarts) == "0") return;
+  if (request.folder.checkpoint_steps().empty()) return;
+  log_info("--resume none: this is restart {} of the job, and the run that it began goes on", restarts);
+  request.resume = "auto";
 }
 
 }  // namespace
@@ -87,6 +99,7 @@ int command_train(World& world, std::span<const std::string> arguments) {
       RunFolder{run_dir.empty() ? std::filesystem::path(run.dir) / run.name : std::filesystem::path(run_dir)};
   request.command_line.assign(arguments.begin(), arguments.end());
   if (!branch.empty()) start_branch(request, branch);
+  go_on_after_restart(request);
   const ClaimedFolder claimed(world, request.folder, request.resume == "none");
   request.holds_folder = [&claimed] { return claimed.is_held(); };
   start_log({world.rank(), request.folder.log_file()});

@@ -140,7 +140,7 @@ void prepare_locally(const StudyFolder& study, const LocalOptions& options) {
 
 LocalOutcome run_locally(const StudyFolder& study, const LocalOptions& options) {
   LocalRunner runner(study, options);
-  const OrderlyStop passed_on;  // to the cells, which are process groups of their own
+  const OrderlyStop passed_on(true);  // to the cells, which are process groups of their own
   prepare_locally(study, options);
   if (shutdown_requested()) return {.is_stopped = true};
   return runner.run();

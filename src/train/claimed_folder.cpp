@@ -67,7 +67,7 @@ ClaimedFolder::ClaimedFolder(World& world, const RunFolder& folder, bool begins_
       folder.create();
       lease_ = take_lease(folder);
     }
-    remove_unfinished(folder.path);
+    for (const char* of_ours : {".", "features", "pictures", "per_class"}) remove_unfinished(folder.path / of_ours);
   });
 }
 

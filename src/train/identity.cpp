@@ -140,13 +140,15 @@ RunIdentity identity_of(const RunConfig& config, const TrainingData& data, const
   OptionTable table;
   RunConfig copy = config;
   describe(table, copy);
-  Json sets = Json::array();
+  Json sets = Json::array(), tables = Json::array();
   for (std::size_t i = 0; i < data.sets.size(); ++i) {
     sets.push_back(fmt::format("{} samples, checksum {}, weight {}", data.sets[i]->count(), data.sets[i]->checksum(),
                                data.weights[i]));
+    tables.push_back(data.sets[i]->tables_checksum());
   }
   const Json content = {
       {"training sets", sets},
+      {"tables of their shards", tables},
       {"subset", data.subset.empty() ? "none"
                                      : fmt::format("{} samples, checksum {}", data.subset.size(),
                                                    hex64(xxh64(std::as_bytes(std::span(data.subset)))))},

@@ -94,7 +94,10 @@ std::string what_a_kill_loses(const CheckpointOptions& options) {
 // Where a branch came from: a run, or a checkpoint.
 std::string origin_of(const TrainRequest& request) {
   if (!request.branch_of.path.empty()) return request.branch_of.path.native();
-  return request.resume == "auto" || request.resume == "none" ? "" : request.resume;
+  if (request.resume == "auto" || request.resume == "none") return "";
+  std::error_code none;
+  const std::filesystem::path run = without_slash(request.resume).parent_path().parent_path();
+  return std::filesystem::equivalent(run, request.folder.path, none) ? "" : request.resume;
 }
 
 // Collective.
@@ -114,6 +117,16 @@ void write_origin(const TrainingRun& run) {
                       {program_version(), git_commit(), library_versions(run.device), hosts, run.world.size(),
                        utc_now(), request.command_line, hash_of_config(request.config_text), cost, origin_of(request)});
   }
+}
+
+// The same command once more, of a run that began from the checkpoint of another one: it goes on where it is.
+bool has_begun_there(const TrainRequest& request) {
+  const std::string origin = origin_of(request);
+  std::error_code none;
+  if (origin.empty() || request.folder.checkpoint_steps().empty()) return false;
+  if (!std::filesystem::exists(request.folder.provenance_file(), none)) return false;
+  const auto starts = read_provenance(request.folder.provenance_file());
+  return std::ranges::any_of(starts, [&](const Provenance& start) { return start.branch_of == origin; });
 }
 
 }  // namespace
@@ -164,13 +177,14 @@ bool TrainingRun::packs_captions() const {
 void start_or_resume(TrainingRun& run) {
   const TrainRequest& request = run.request;
   // A folder without checkpoints that starts from one of another folder is a branch, whatever it was called.
-  const bool is_named = request.resume != "auto" && request.resume != "none";
+  const std::string from = has_begun_there(request) ? "auto" : request.resume;
+  const bool is_named = from != "auto" && from != "none";
   const bool begins_branch = request.folder.checkpoint_steps().empty() && (is_named || !request.branch_of.path.empty());
   const RunFolder& origin = begins_branch && !request.branch_of.path.empty() ? request.branch_of : request.folder;
   const auto check = [&](const std::filesystem::path& checkpoint, const Json& about) {
     check_continues(origin, checkpoint, about, run.identity, begins_branch);
   };
-  run.progress = resume(run.world, request.folder, {origin, request.resume}, {run.model, run.updater}, check);
+  run.progress = resume(run.world, request.folder, {origin, from}, {run.model, run.updater}, check);
   if (run.progress.step == 0) {
     run.model.initialise(run.config.model.init, run.seed());
     run.updater.average.restart();

@@ -14,6 +14,7 @@ run files 1000
 run storage 1000
 run signals 200
 run fuzz 10000
+run cluster 20
 echo "== sanitizers"
 bash sanitizers.sh || failed=$((failed + 1))
 echo "$failed campaigns with a trial that went wrong"

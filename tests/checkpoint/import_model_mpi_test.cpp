@@ -2,6 +2,7 @@
 #include "clip_hpc/checkpoint/import_model.hpp"
 
 #include <gtest/gtest.h>
+#include <sentencepiece_trainer.h>
 
 #include <cmath>
 
@@ -53,6 +54,26 @@ TEST_F(Import, AnEndTokenThatTheFileLeavesOpenIsTheTokenizers) {
   request_.config = folder_ / "tiny.json";
   request_.tokenizer = folder_ / "sp.model";
   EXPECT_EQ(imported().model->text().end_token(), 1);
+}
+
+// A model of another program sees captions as they are, unless it is asked to lower them; the run keeps the answer.
+TEST_F(Import, CapitalsStayWhereTheTokenizerKnowsThem) {
+  test::on_rank_0([&] {
+    write_file_atomic(folder_ / "text", "A Red House\na red house\nBERLIN and berlin\nRed red RED\n");
+    const auto status = sentencepiece::SentencePieceTrainer::Train(
+        fmt::format("--input={} --model_prefix={} --vocab_size=60 --hard_vocab_limit=false --eos_id=1 --bos_id=-1 "
+                    "--unk_id=0 --normalization_rule_name=identity --minloglevel=2",
+                    (folder_ / "text").native(), (folder_ / "cased").native()));
+    if (!status.ok()) throw input_error("{}", status.ToString());
+  });
+  request_.tokenizer = folder_ / "cased.model";
+  for (const bool lower_case : {false, true}) {
+    request_.lower_case = lower_case;
+    request_.output = folder_ / (lower_case ? "lowered" : "as_it_is");
+    const LoadedModel loaded = imported();
+    EXPECT_EQ(stated_lower_case(read_text_file(tokenizer_file(RunFolder{request_.output}))), lower_case);
+    EXPECT_EQ(loaded.tokenizer->tokens("Red BERLIN") == loaded.tokenizer->tokens("red berlin"), lower_case);
+  }
 }
 
 // Training would clamp a scale of e^5; a model that is only evaluated keeps its own.

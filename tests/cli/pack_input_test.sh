@@ -63,6 +63,17 @@ check 'other input does not go on' says 2 'already holds a packed set' tar_pack 
 mkfifo "$scratch/pipe.tar"
 check 'a FIFO' says 2 'is no file' timeout 20 "$clip_hpc" pack --from webdataset --input "$scratch/pipe.tar" --output "$scratch/none"
 
+# --- links, and captions under another key ---------------------------------------------------------------------------
+mkdir "$scratch/linked" && tar -xf "$tars/0.tar" -C "$scratch/linked"
+first=$(cd "$scratch/linked" && find . -name '*.png' | sort | head -n1)
+mv "$scratch/linked/$first" "$scratch/linked/kept.bin" && ln -s kept.bin "$scratch/linked/$first"
+for text in "$scratch/linked"/*.txt; do printf '{"alt": "as alt: %s"}' "$(head -n1 "$text")" >"${text%.txt}.json"; done
+tar --sort=name -cf "$scratch/linked.tar" -C "$scratch/linked" .
+check 'a link is named' says 0 'is a link to kept.bin' tar_pack --input "$scratch/linked.tar" --output "$scratch/links" \
+  --caption-key alt
+check 'the others are packed' test "$(count_of "$scratch/links")" = 99
+check 'the caption of another key' grep -qa 'as alt: ' "$scratch/links/shard_00000.h5"
+
 # --- images with classes alone ---------------------------------------------------------------------------------------
 mkdir "$scratch/files" "$scratch/classes" "$scratch/classes/test"
 tar -xf "$tars/0.tar" -C "$scratch/files" && rm "$scratch/files"/*.txt
@@ -72,4 +83,10 @@ check 'classes alone' says 0 '100 samples' pack --from clip_benchmark --input "$
 check 'a tokenizer needs captions' says 2 'has no captions' pack --output "$scratch/labelled/test" --train-tokenizer 300
 check 'training needs captions' says 2 'has no captions' "$clip_hpc" --config configs/quickstart.cfg --run-dir "$scratch/run" \
   --set data.train="$scratch/labelled/test" --set model.config=configs/models/ViT-B-16.json
+"$clip_hpc" --config configs/quickstart.cfg --run-dir "$scratch/model" --set data.train="$scratch/words" --set eval.data= \
+  --set model.config=configs/models/tiny.json --set train.samples=64 --set train.global_batch=32 >"$scratch/model.log" 2>&1
+check 'scores need captions' says 2 'has no captions' "$clip_hpc" score --model "$scratch/model" --data "$scratch/labelled/test" \
+  --output "$scratch/scores.h5"
+check 'retrieval needs captions' says 2 'has no captions' "$clip_hpc" eval --model "$scratch/model" \
+  --data "$scratch/labelled/test" --task retrieval --output "$scratch/results"
 finish

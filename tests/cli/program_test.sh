@@ -44,6 +44,10 @@ check 'unknown option' says 2 "'--from-where'" "$clip_hpc" pack --from-where emo
 check 'shortened option' says 2 "'--resum'" "$clip_hpc" --config "$config" --resum auto
 check 'option without its value' says 2 "'--config'" "$clip_hpc" --config
 check 'train: no configuration' says 2 'give --config' "$clip_hpc" train
+check 'train: a folder as configuration' says 2 'is not a file' "$clip_hpc" --config "$scratch"
+mkfifo "$scratch/fifo"
+check 'train: a FIFO as configuration' says 2 'is not a file' timeout 60 "$clip_hpc" --config "$scratch/fifo"
+check 'train: a branch of dots' says 2 'takes a name' "$clip_hpc" --config "$config" --run-dir "$scratch/a" --branch ..
 check 'pack: no output' says 2 'needs --from (or --to) and --output' "$clip_hpc" pack --from emoji
 check 'pack: unknown source' says 2 'must be one of' "$clip_hpc" pack --from emojis --output "$scratch/set"
 check 'eval: no model' says 2 'needs --model, and --data or --suite' "$clip_hpc" eval
@@ -103,6 +107,11 @@ check 'model: all that come with the program' says 0 ViT-L-14 "$clip_hpc" model 
 # --- the doctor ------------------------------------------------------------------------------------------------------
 check 'doctor: verdict' says 0 'verdict: ready' "$clip_hpc" doctor
 check 'doctor on 2 ranks, with storage' says 0 'verdict: ready' on_ranks 2 "$clip_hpc" doctor --dir "$scratch" --mib 1
+check 'doctor: file locks' says 0 "file locks in $scratch: work" "$clip_hpc" doctor --dir "$scratch" --mib 1
+cc -shared -fPIC -o "$scratch/no_locks.so" -xc - <<<'#include <errno.h>
+int flock(int fd, int how) { (void)fd; (void)how; errno = ENOLCK; return -1; }'
+check 'doctor: no file locks' says 0 "file locks in $scratch: none" env LD_PRELOAD="$scratch/no_locks.so" "$clip_hpc" doctor \
+  --dir "$scratch" --mib 1
 check 'doctor: no such folder' says 3 'cannot create' "$clip_hpc" doctor --dir "$scratch/nowhere"
 check 'doctor: wrong size' says 2 '--mib must' "$clip_hpc" doctor --mib 0
 finish

@@ -138,6 +138,20 @@ check "stopped with exit code 75 (got $status)" test "$status" = 75
 check 'stopped, not failed' says 0 'train: 1 stopped' "$clip_study" status --study signal
 check 'and goes on' says 0 '1 cells done' run_stub signal
 
+# Who insists on a stop gets it, and no cell counts it as a failure.
+sed 's/run.seed = .*/run.seed = 5/' stub.cfg >insist.cfg
+PROGRAM=$scratch/bin/stand_in "$clip_study" submit --grid insist.cfg --study insist --local 2 --ranks 1 >insist.log 2>&1 &
+submitter=$!
+for _ in $(seq 100); do [[ -e insist/cells/5/run/starts ]] && break; sleep 0.1; done
+kill -INT $submitter
+sleep 0.1
+kill -INT $submitter
+status=0
+wait $submitter || status=$?
+check "two Ctrl-C end with 75 (got $status)" test "$status" = 75
+for _ in $(seq 100); do grep -q '"state": "stopped"' insist/cells/5/train.json && break; sleep 0.1; done
+check 'and are no attempt' grep -q '"state": "stopped", "attempts": 0' insist/cells/5/train.json
+
 # A runner that died: its lease is taken when it has run out; a turn to take it over is left by one that died meanwhile.
 sed 's/run.seed = .*/run.seed = 6/' stub.cfg >dead.cfg
 "$clip_study" plan --grid dead.cfg --study dead >/dev/null

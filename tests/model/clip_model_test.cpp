@@ -28,6 +28,17 @@ TEST(ClipModel, SizesOfViTB32AreOpenClips) {
   EXPECT_EQ(model.arena().numel(), 151277313);
 }
 
+// optim.decay_positions is about these, and no others.
+TEST(ClipModel, PositionEmbeddingsOfBothTowersAreMarked) {
+  const std::string source = std::getenv("CLIP_HPC_SOURCE_DIR");
+  const ClipModel model(read_model_config(source + "/configs/models/ViT-B-32.json"));
+  std::vector<std::string> marked;
+  for (const ParameterSpec& spec : model.arena().specs()) {
+    if (spec.position) marked.push_back(spec.name);
+  }
+  EXPECT_EQ(marked, (std::vector<std::string>{"positional_embedding", "visual.positional_embedding"}));
+}
+
 TEST(ClipModel, KeepingAllPatchesInAnyOrderChangesNothing) {
   ClipModel model(tiny(), at::kFloat);
   model.initialise("clip_hpc", 1);

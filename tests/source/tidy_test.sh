@@ -18,11 +18,25 @@ else
   files=("$@")
 fi
 
-# clang cannot read g++'s precompiled headers: it gets the text that they were made of.
+# clang cannot read g++'s precompiled headers: it gets the text that they were made of. Sources that are compiled several
+# at a time have no line of their own in the build's list: all of a library are compiled alike.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-sed -E "s|-include [^ ]*clip_hpc_light\.dir/cmake_pch\.hxx|-include $CLIP_HPC_SOURCE_DIR/src/pch_light.hpp|
-        s|-include [^ ]*cmake_pch\.hxx|-include $CLIP_HPC_SOURCE_DIR/src/pch.hpp|"'; s/-fpch-preprocess//; s/-Winvalid-pch//' "$commands" >"$work/compile_commands.json"
+python3 - "$commands" "${files[@]}" >"$work/compile_commands.json" <<'PYTHON'
+import json, os, re, sys
+entries = {os.path.relpath(entry["file"]): entry for entry in json.load(open(sys.argv[1]))}
+like = [(r"src/(base|config|run|study)/|postprocess/", "src/base/file.cpp"), (r"src/(data|text)/", "src/data/packed/shard.cpp")]
+told = []
+for file in sys.argv[2:]:
+    model = next((row for form, row in like if re.match(form, file)), "src/ops/sgemm.cpp")
+    entry = dict(entries.get(file, entries[model]))
+    command = re.sub(r" -c \S+", " -c " + os.path.abspath(file), entry["command"])
+    command = re.sub(r"-include \S*clip_hpc_light_pch\S*", "-include " + os.path.abspath("src/pch_light.hpp"), command)
+    command = re.sub(r"-include \S*cmake_pch\.hxx", "-include " + os.path.abspath("src/pch.hpp"), command)
+    command = re.sub(r" -fpch-preprocess| -Winvalid-pch", "", command)
+    told.append({"directory": entry["directory"], "file": os.path.abspath(file), "command": command})
+json.dump(told, sys.stdout)
+PYTHON
 
 stamps=$CLIP_HPC_BINARY_DIR/tidy
 mkdir -p "$stamps"

@@ -42,13 +42,15 @@ TEST(ClaimedFolder, WhatKilledWritersLeftIsRemoved) {
   World& world = test_world();
   test::on_rank_0([&] {
     folder.create();
-    for (const char* name : {"results.json.tmp.123", "features.part", "config.cfg", "notes.tmp", "a.tmp.old"}) {
+    std::filesystem::create_directories(folder.path / "features");
+    for (const char* name :
+         {"results.json.tmp.123", "features.part", "features/a.h5.tmp.123", "config.cfg", "notes.tmp", "a.tmp.old"}) {
       write_file_atomic(folder.path / name, "x");
     }
   });
   { const ClaimedFolder mine(world, folder, false); }
   world.barrier();
-  for (const char* name : {"results.json.tmp.123", "features.part"}) {
+  for (const char* name : {"results.json.tmp.123", "features.part", "features/a.h5.tmp.123"}) {
     EXPECT_FALSE(std::filesystem::exists(folder.path / name)) << name;
   }
   for (const char* name : {"config.cfg", "notes.tmp", "a.tmp.old"}) {  // a user's

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "clip_hpc/data/packed/subset.hpp"
 #include "clip_hpc/run/provenance.hpp"
+#include "clip_hpc/text/lower_case.hpp"
 #include "tests/train/whole_run.hpp"
 
 namespace clip_hpc {
@@ -146,6 +148,103 @@ TEST_F(TrainLoop, ASetThatWasPackedAnewIsAnotherSet) {
   moved.config.data.train = {(folder_ / "moved").string()};
   EXPECT_EQ(run(moved), kExitDone);  // the same samples in another place
   test::expect_error(ErrorKind::input, {"training sets: ", "checksum", "--branch NAME"}, [&] { run(whole); });
+}
+
+// What stands behind a name is looked at, not the name alone.
+TEST_F(TrainLoop, WhatStandsBehindTheNamesIsCompared) {
+  TrainRequest whole = request("whole");
+  const auto draw = [&](std::uint64_t seed) {
+    const PackedSet set(folder_ / "set");
+    write_subset(folder_ / "subset.h5", set, draw_subset(set, 100, seed));
+  };
+  test::on_rank_0([&] { draw(1); });
+  whole.config.data.subset = (folder_ / "subset.h5").string();
+  EXPECT_EQ(run(whole), kExitDone);
+  const auto refuses = [&](const std::string& words, const std::filesystem::path& file, const std::string& content) {
+    std::string before;
+    test::on_rank_0([&] {
+      before = read_text_file(file);
+      write_file_atomic(file, content);
+    });
+    test::expect_error(ErrorKind::input, {words, ", now "}, [&] { run(whole); });
+    test_world().barrier();
+    test::on_rank_0([&] { write_file_atomic(file, before); });
+  };
+  const auto replaced = [](std::string text, const std::string& from, const std::string& to) {
+    return text.replace(text.find(from), from.size(), to);
+  };
+  const std::string model = test::kTinyModel;
+  refuses("model /model_cfg/vision_cfg/head_width: 16", folder_ / "tiny.json",
+          replaced(model, "\"head_width\": 16", "\"head_width\": 8"));
+  refuses("model /preprocess_cfg/mean", folder_ / "tiny.json",
+          fmt::format(R"({{"model_cfg": {}, "preprocess_cfg": {{"mean": [0.5, 0.5, 0.5]}}}})", model));
+  const std::filesystem::path tokenizer = folder_ / "set" / kTokenizerFileName;
+  refuses("tokenizer: checksum", tokenizer, with_lower_case(read_text_file(tokenizer), false));
+  test::on_rank_0([&] { draw(2); });
+  test::expect_error(ErrorKind::input, {"subset: 100 samples, checksum", ", now "}, [&] { run(whole); });
+  test_world().barrier();
+  test::on_rank_0([&] { draw(1); });
+  EXPECT_EQ(run(whole), kExitDone);
+}
+
+TEST_F(TrainLoop, AShardThatIsAnotherOneIsSeenThoughItsListIsNot) {
+  TrainRequest whole = request("whole");
+  EXPECT_EQ(run(whole), kExitDone);
+  test::on_rank_0([&] {  // the first two of 64 samples change places: two whole shards, another set
+    test::write_noise_set(folder_ / "other");
+    const auto shards = read_dataset_json(folder_ / "set").shards;
+    const std::string first = read_text_file(folder_ / "set" / shards[0].file);
+    const std::string second = read_text_file(folder_ / "set" / shards[1].file);
+    write_file_atomic(folder_ / "set" / shards[0].file, second);
+    write_file_atomic(folder_ / "set" / shards[1].file, first);
+    DatasetInfo info = read_dataset_json(folder_ / "set");
+    std::swap(info.shards[0].size_bytes, info.shards[1].size_bytes);  // their checksums stay where they were
+    write_dataset_json(folder_ / "set", info);
+  });
+  test::expect_error(ErrorKind::input, {"tables of their shards: "}, [&] { run(whole); });
+}
+
+// Manifests that do not fit are passed over like any other damage.
+TEST_F(TrainLoop, AManifestThatIsDamagedCostsItsCheckpointAlone) {
+  TrainRequest whole = request("whole");
+  whole.config.checkpoint.every_steps = 2;
+  EXPECT_EQ(run(whole), kExitDone);
+  const State expected = state_at(whole, kSteps);
+  test_world().barrier();
+  test::on_rank_0([&] {
+    const auto change = [&](std::int64_t step, const std::function<void(Json&)>& damage) {
+      const auto file = whole.folder.checkpoint_path(step) / "manifest.json";
+      Json manifest = read_json_file(file);
+      damage(manifest);
+      write_json_file(file, manifest);
+    };
+    change(8, [](Json& manifest) { manifest.erase("about"); });
+    change(6, [](Json& manifest) { manifest["about"]["applied"] = 2; });
+    change(4, [](Json& manifest) { manifest["about"]["layout"][0][0] = "another"; });
+  });
+  EXPECT_EQ(run(whole), kExitDone);
+  if (test_world().rank() == 0) {
+    for (const std::int64_t step : {8, 6, 4})
+      expect_log(whole, "skipping " + whole.folder.checkpoint_path(step).string());
+    expect_log(whole, "resumed from step 2 ");
+  }
+  expect_same_bits(expected, state_at(whole, kSteps));
+}
+
+// The same words again, as a job that was preempted is submitted.
+TEST_F(TrainLoop, ARunThatBeganFromANamedCheckpointGoesOnWhereItIs) {
+  TrainRequest whole = request("whole"), other = request("other");
+  whole.config.checkpoint.every_steps = 3;
+  EXPECT_EQ(run(whole), kExitDone);
+  other.config.optim.lr = 1e-4;
+  other.config.checkpoint.every_steps = 2;
+  other.resume = whole.folder.checkpoint_path(3).string();
+  request_shutdown();
+  EXPECT_EQ(run(other), kExitStoppedCleanly);
+  EXPECT_EQ(other.folder.checkpoint_steps(), std::vector<std::int64_t>{4});
+  EXPECT_EQ(run(other), kExitDone);
+  EXPECT_EQ(other.folder.checkpoint_steps(), (std::vector<std::int64_t>{4, 6, kSteps}));
+  if (test_world().rank() == 0) expect_log(other, "resumed from step 4 ");
 }
 
 TEST_F(TrainLoop, ABranchIsARunOfItsOwn) {

@@ -30,6 +30,9 @@ int exit_code_of(int status);  // what waitpid gave
 int run_shell(const std::string& command);
 std::string shell_output(const std::string& command);  // what `sh -c` prints; its exit code is for the command to tell
 
+// Whatever the umask was, no file of this process or its children can be written by all.
+void keep_others_from_writing();
+
 std::filesystem::path program_folder();  // where the running program lies
 
 }  // namespace clip_hpc

@@ -18,12 +18,16 @@ void watch_stop_signals();
 //
 // Who insists is obeyed at once, and the program dies of the signal: INT after any request, TERM a second or more after
 // another TERM. USR1 never insists, and neither does TERM after USR1: Slurm's way from a warning to the time limit.
+// `leaves_nothing`: who insists gets 75 all the same, since other processes do the work and were told to stop.
 class OrderlyStop {
  public:
-  OrderlyStop();
+  explicit OrderlyStop(bool leaves_nothing = false);
   ~OrderlyStop();
   OrderlyStop(const OrderlyStop&) = delete;
   OrderlyStop& operator=(const OrderlyStop&) = delete;
+
+ private:
+  bool leaves_nothing_;
 };
 
 bool shutdown_requested();  // on this rank; the ranks agree through World's control flags

@@ -6,6 +6,7 @@
 #include <map>
 #include <string_view>
 
+#include "checkpoint/pickle.hpp"
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/checkpoint/formats/open_clip.hpp"
@@ -75,6 +76,7 @@ const WeightFormat& weight_format(const std::string& name) { return row_named(we
 
 const WeightFormat& weight_format_of(const std::filesystem::path& input, const std::filesystem::path& config_file) {
   if (!std::filesystem::exists(input)) throw input_error("{} does not exist", input.native());
+  refuse_pickle(input);
   for (const WeightFormat& format : weight_formats()) {
     if (format.reads(input, config_file)) return format;
   }

@@ -1,10 +1,8 @@
 #include "clip_hpc/checkpoint/formats/open_clip.hpp"
 
-#include <array>
 #include <optional>
-#include <span>
-#include <string_view>
 
+#include "checkpoint/pickle.hpp"
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
@@ -21,7 +19,6 @@ namespace {
 
 constexpr const char* kConfigName = "open_clip_config.json";
 constexpr const char* kWeightsName = "open_clip_model.safetensors";
-constexpr const char *kPickleName = "open_clip_pytorch_model.bin", *kOldPickleName = "pytorch_model.bin";
 constexpr const char* kTokenizerJson = "tokenizer.json";
 
 // Beside a tokenizer.model that does not say whether captions are put into lower case.
@@ -67,31 +64,11 @@ std::string write_tokenizer(const fs::path& folder, const OpenClipModel& model) 
 
 // Of a folder; one that holds pickled weights alone names them.
 fs::path weights_in(const fs::path& folder) {
-  for (const char* name : {kWeightsName, kPickleName, kOldPickleName}) {
+  if (fs::exists(folder / kWeightsName)) return folder / kWeightsName;
+  for (const char* name : kPickleNames) {
     if (fs::exists(folder / name)) return folder / name;
   }
   return folder / kWeightsName;
-}
-
-// torch.save writes a zip file, or a pickle: reading either runs code.
-void refuse_pickle(const fs::path& file) {
-  const FileDescriptor bytes = FileDescriptor::open_read(file);
-  std::array<char, 9> head{};
-  if (bytes.size_bytes() < head.size()) return;
-  pread_all(bytes.get(), std::as_writable_bytes(std::span(head)), 0, file.native());
-  const std::string_view begin(head.data(), head.size());
-  if (begin.back() == '{') return;  // safetensors: a length of 8 bytes, then JSON
-  if (!begin.starts_with("PK") && begin.front() != '\x80') return;
-  const bool is_of_folder = file.filename() == kPickleName || file.filename() == kOldPickleName;
-  const fs::path safe =
-      is_of_folder ? file.parent_path() / kWeightsName : fs::path(file).replace_extension(".safetensors");
-  throw input_error(
-      "{0} is a pickle of PyTorch, which can run code when it is read: convert it with\n"
-      "  python -c \"import sys, torch, safetensors.torch as s; w = torch.load(sys.argv[1], map_location='cpu', "
-      "weights_only=True); w = "
-      "w.get('state_dict', w); s.save_file({{k: v.clone().contiguous() for k, v in w.items()}}, sys.argv[2])\" {0} "
-      "{1}\nand import that",
-      file.native(), safe.native());
 }
 
 }  // namespace

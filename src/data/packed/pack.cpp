@@ -7,6 +7,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/text.hpp"
 
 namespace clip_hpc {
@@ -215,6 +216,15 @@ DatasetInfo finish_set(const PackSource& source, std::vector<PackedPart> parts, 
     info.max_side = std::max(info.max_side, part.max_side);
     info.min_captions = std::min(info.min_captions, part.min_captions);
     info.max_captions = std::max(info.max_captions, part.max_captions);
+  }
+  std::size_t unclean = 0;
+  for (const auto& [label, names] : source.classnames) {
+    unclean += static_cast<std::size_t>(
+        std::ranges::count_if(names, [](const std::string& name) { return clean_text(name) != name; }));
+  }
+  if (unclean > 0) {
+    log_warn("{}: {} class names are not UTF-8, or hold NUL: such bytes are replaced by U+FFFD", folder.native(),
+             unclean);
   }
   for (const auto& [label, names] : source.classnames) {
     write_file_atomic(folder / classnames_file(label), lines_of(names));

@@ -116,6 +116,7 @@ PackedSet::Shard PackedSet::open_shard(const ShardInfo& info, std::uint64_t firs
   if (hash != read_attribute_u64(file, "tables_xxh64", shard.path)) {
     throw storage_error("{}: its tables do not match their checksum: copy it again or repack with clip_hpc pack", name);
   }
+  shard.tables_xxh64 = hash;
   const FileRegion images = region_of(file, "images", 1, shard.path);
   const FileRegion captions = region_of(file, "captions", 1, shard.path);
   shard.images_offset = images.offset_bytes;
@@ -224,6 +225,12 @@ void PackedSet::require_captions(const std::string& what, bool all) const {
     throw input_error("{} has samples without a caption, and {} needs one for each: pack it again without them",
                       folder_.native(), what);
   }
+}
+
+std::string PackedSet::tables_checksum() const {
+  std::uint64_t sum = 0;
+  for (const Shard& shard : shards_) sum = xxh64(std::as_bytes(std::span(&shard.tables_xxh64, 1)), sum);
+  return hex64(sum);
 }
 
 std::string PackedSet::checksum() const {

@@ -110,6 +110,10 @@ DatasetInfo read_dataset_json(const std::filesystem::path& folder) {
     info.shards.push_back({field<std::string>(shard, "file", path), field<std::uint64_t>(shard, "count", path),
                            field<std::uint64_t>(shard, "bytes", path), field<std::string>(shard, "xxh64", path)});
     total += info.shards.back().count;
+    if (const std::string& file = info.shards.back().file; std::filesystem::path(file).filename() != file) {
+      throw storage_error("{}: a shard lies beside it, not at \"{}\": repack the set with clip_hpc pack", path.native(),
+                          file);
+    }
   }
   if (total == 0 || total != info.count) {
     throw storage_error("{}: the shards hold {} samples, \"count\" says {}: repack the set with clip_hpc pack",

@@ -87,7 +87,7 @@ PackedSample make_sample(const TarSample& from, const std::string& where, const 
     throw storage_error("{}: no cls with the class, which a classification set has: write the tar file again", where);
   }
   const auto json = fields.find("json");
-  sample.uid = uid_in(json != fields.end() ? sample_json(json->second) : Json::object())
+  sample.uid = uid_in(json != fields.end() ? sample_json(json->second).about : Json::object())
                    .value_or(content_uid(*picture, sample.captions, path));
   return sample;
 }

@@ -71,13 +71,17 @@ Error no_caption(const TarSample& sample, const Json& about) {
 }
 
 // As a packed sample. Throws storage with the reason where it cannot be one. `path`: tar file and key below the input.
+// `is_repaired`: bytes of its json are replaced.
 PackedSample make_sample(const TarSample& from, const std::string& path, bool labelled,
-                         const WebDatasetOptions& options) {
+                         const WebDatasetOptions& options, bool& is_repaired) {
   const TarFields& fields = from.fields;
   const std::vector<std::uint8_t>* image = image_of(fields);
   if (image == nullptr) throw no_image(from);
   const auto json = fields.find("json"), txt = fields.find("txt"), cls = fields.find("cls");
-  const Json about = json != fields.end() ? sample_json(json->second) : Json::object();
+  const SampleJson read =
+      json != fields.end() ? sample_json(json->second) : SampleJson{.about = Json::object(), .is_repaired = false};
+  const Json& about = read.about;
+  is_repaired = read.is_repaired;
   PackedSample sample;
   sample.captions = caption_of(about, txt != fields.end() ? text_of(txt->second) : std::string(), options.caption_keys);
   if (sample.captions.empty()) throw no_caption(from, about);
@@ -96,14 +100,18 @@ void read_part(const InputFile& tar, bool labelled, const WebDatasetOptions& opt
   const TarRemarks remarks = read_tar(tar.path, [&](const TarSample& from) {
     const std::string path = name + "/" + from.key;
     PackedSample sample;
+    bool is_repaired = false;
     try {
-      sample = make_sample(from, path, labelled, options);
+      sample = make_sample(from, path, labelled, options, is_repaired);
     } catch (const Error& problem) {
       apart += from.again ? 1 : 0;
       if (!from.again) sink.skip(path, problem.what());  // else counted when its key came first
       return;
     }
     if (!labelled && from.fields.contains("cls")) sink.warn(path, "has a cls, which most samples lack: it is left out");
+    if (is_repaired) {
+      sink.warn(path, "the json is not UTF-8, or holds half a surrogate pair: U+FFFD takes the place of such bytes");
+    }
     sink.add(path, sample);
   });
   if (apart > 0) {

@@ -93,7 +93,7 @@ void check_words(ScalingWords& words, ScalingPlan& plan) {
     const char* gpus = std::getenv("CLIP_HPC_GPUS_PER_NODE");
     words.ranks_per_node = std::max<std::int64_t>(1, gpus == nullptr ? 1 : parse_count(gpus));
   }
-  check_for_shell(words.output);
+  for (const std::string& text : {words.output, plan.options.model, plan.options.data}) check_for_shell(text);
   if (words.time.empty() || words.time.find_first_not_of("0123456789:-") != std::string::npos) {
     throw input_error("--time is written as for sbatch, 00:30:00 or 1-00:00:00, got \"{}\"", words.time);
   }

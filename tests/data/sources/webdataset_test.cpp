@@ -213,15 +213,18 @@ TEST(WebDatasetText, NamesAndCaptionsThatAreNoUtf8) {
                        {"5.jpg", jpeg(9, 9)},
                        {"5.txt",
                         "\xEF\xBB\xBFgr\xC3\xBC\xC3\x9F"
-                        "e"}});
-  ASSERT_EQ(tar.count(), 4U);
+                        "e"},
+                       {"6.jpg", jpeg(9, 9)},
+                       {"6.json", "{\"caption\": \"caf\xE9\"}"}});
+  ASSERT_EQ(tar.count(), 5U);
   EXPECT_EQ(tar.set().captions(0), "caf\xEF\xBF\xBD au lait");
   EXPECT_EQ(tar.set().captions(1), "N\xEF\xBF\xBDU\xEF\xBF\xBDL");
   EXPECT_EQ(tar.set().captions(2), "half a smile \xEF\xBF\xBD and a whole one \xF0\x9F\x98\x80");
   EXPECT_EQ(tar.set().captions(3),
             "gr\xC3\xBC\xC3\x9F"
             "e");
-  EXPECT_EQ(tar.part().warnings.total(), 2U);
+  EXPECT_EQ(tar.set().captions(4), "caf\xEF\xBF\xBD");
+  EXPECT_EQ(tar.part().warnings.total(), 4U);  // all but the one that is whole
   EXPECT_EQ(tar.part().skipped.total(), 1U);
   EXPECT_NE(tar.report().find("b\xEF\xBF\xBD"
                               "b\xEF\xBF\xBD"),

@@ -40,7 +40,8 @@ class PackedSet {
   const DatasetInfo& info() const { return info_; }
   std::uint64_t count() const { return info_.count; }
   bool is_raw() const { return info_.encoding == "raw"; }
-  std::string checksum() const;  // of all shards; names this very set
+  std::string checksum() const;         // of all shards, as dataset.json has them; names this very set
+  std::string tables_checksum() const;  // of the tables in the shards themselves: hashes of all samples, uids, labels
   // Throws input where no sample has a caption, or where `all` is wanted and some have none. what: "training".
   void require_captions(const std::string& what, bool all = false) const;
 
@@ -65,6 +66,7 @@ class PackedSet {
     FileDescriptor file;
     MappedFile map;
     std::uint64_t first = 0, count = 0;  // samples
+    std::uint64_t tables_xxh64 = 0;
     std::uint64_t images_offset = 0, images_bytes = 0, captions_offset = 0, captions_bytes = 0;
     const std::byte *image_offsets = nullptr, *caption_offsets = nullptr, *widths = nullptr, *heights = nullptr,
                     *hashes = nullptr, *uids = nullptr;

@@ -43,11 +43,15 @@ std::string text_of(std::span<const std::uint8_t> bytes) {
   return text;
 }
 
-Json sample_json(std::span<const std::uint8_t> bytes) {
+SampleJson sample_json(std::span<const std::uint8_t> bytes) {
   const std::string text = text_of(bytes);
-  Json about = parse_json_or_discarded(text);
-  if (about.is_discarded()) about = parse_json_or_discarded(without_lone_surrogates(repaired_utf8(text)));
-  return about.is_object() ? about : Json::object();
+  SampleJson read{.about = parse_json_or_discarded(text), .is_repaired = false};
+  if (read.about.is_discarded()) {
+    read.about = parse_json_or_discarded(without_lone_surrogates(repaired_utf8(text)));
+    read.is_repaired = !read.about.is_discarded();
+  }
+  if (!read.about.is_object()) read = {.about = Json::object(), .is_repaired = false};
+  return read;
 }
 
 std::optional<Uid> uid_in(const Json& about) {

@@ -17,7 +17,11 @@ using Uid = std::array<std::uint64_t, 2>;
 
 // An object, empty where the text is none. Bytes that are no UTF-8 and lone surrogates become U+FFFD: Python writes
 // such files.
-Json sample_json(std::span<const std::uint8_t> bytes);
+struct SampleJson {
+  Json about;
+  bool is_repaired = false;  // something became U+FFFD
+};
+SampleJson sample_json(std::span<const std::uint8_t> bytes);
 
 std::optional<Uid> uid_in(const Json& about);  // "uid", 32 hexadecimal digits as in DataComp
 

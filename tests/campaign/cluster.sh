@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Training on a virtual Slurm cluster of three nodes, each trial with one trouble at a random moment: a node that is lost,
+# a rank that is suspended for good or for a while, links that become slow. The job completes by itself, with the weights
+# of a run that nobody disturbed; a suspended rank is named. Four clusters at a time.
+#   tests/campaign/cluster.sh [--count N] [--seed S]
+# shellcheck source=tests/slurm/job_scenarios.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../slurm/job_scenarios.sh"
+
+# --- inside a cluster ------------------------------------------------------------------------------------------------
+starts() { # NAME: submitted, and past a random step
+  submit "$1" || { outcome failed "$1: sbatch"; return 1; }
+  expect "$1: starts" wait_for has_checkpoint
+  sleep "0.$((RANDOM % 10))"
+}
+a_rank() { # the process of a rank that is not the first, as its node sees it
+  pgrep -f -- "--run-dir $run" | while read -r pid; do
+    [[ $(readlink "/proc/$pid/exe") == */clip_hpc ]] && echo "$pid"
+  done | tail -n1
+}
+names_a_rank() { grep -hqE 'rank [0-9]+ on n[0-9]' "$log" "$run/log.txt"; }
+suspended() { # for longer than comm.timeout_s
+  starts "$1" || return
+  local rank
+  rank=$(a_rank)
+  kill -STOP "$rank"
+  expect "$1: ends without it" wait_for runs_again
+  expect "$1: names it" names_a_rank
+  kill -KILL "$rank" 2>/dev/null
+  finishes "$1"
+}
+paused() { # for a while
+  starts "$1" || return
+  local rank
+  rank=$(a_rank)
+  kill -STOP "$rank"
+  sleep 3
+  kill -CONT "$rank"
+  finishes "$1" once
+}
+slow_link() {
+  starts "$1" || return
+  local file node
+  for file in "$CLUSTER_DIR"/run/node*.pid; do
+    node=$(pgrep -P "$(cat "$file")" | head -n1)
+    nsenter -t "$node" -n tc qdisc add dev eth0 root tbf rate 2mbit burst 32kbit latency 400ms ||
+      outcome failed "$1: the links are not slowed down"
+  done
+  finishes "$1" once
+}
+if [[ ${1:-} == inside ]]; then
+  RANDOM=$4
+  "$2" "$3"
+  exit 0
+fi
+
+# --- outside ---------------------------------------------------------------------------------------------------------
+count=${CAMPAIGN_COUNT:-1} seed=${CAMPAIGN_SEED:-1}
+while (($#)); do
+  case $1 in
+    --count) count=$2 ;;
+    --seed) seed=$2 ;;
+    *) echo 'usage: cluster.sh [--count N] [--seed S]' >&2; exit 2 ;;
+  esac
+  shift 2
+done
+make_scratch
+LAST_STEP=120 make_run
+export SETTINGS="$SETTINGS comm.timeout_s=10"
+declare -A good=()
+for ((trial = 0; trial < count; trial++)); do
+  before=$failed scenarios=()
+  for kind in node_loss suspended paused slow_link; do
+    TROUBLE_SEED=$((seed * 1000 + trial)) in_cluster $kind "${kind}_$trial" 3 job
+  done
+  judge
+  ((failed > before)) || good[all]=$((${good[all]:-0} + 1))
+done
+echo "seed $seed: a lost node, a suspended rank, a paused rank, slow links: $count times each, ${good[all]:-0} rounds without a fault"
+finish
