@@ -57,7 +57,7 @@ refuses 'timm_pool = rot_attn' '"timm_model_name": "convnext_tiny", "timm_pool":
 refuses 'timm_proj = ""' '"timm_model_name": "convnext_tiny", "timm_proj": ""'
 refuses 'timm_drop must be 0' '"timm_model_name": "convnext_tiny", "timm_drop": 0.5'
 refuses 'embed_dim = 768' '"timm_model_name": "convnext_tiny", "timm_proj": "none"'
-refuses 'key "patch_size"' '"timm_model_name": "convnext_tiny", "patch_size": 4'
+refuses 'key "window"' '"timm_model_name": "convnext_tiny", "window": 4'
 refuses 'describes no tower of this build' '"timm_model_name": "regnety_032"'
 
 # --- weights in and out, training ------------------------------------------------------------------------------------
