@@ -93,6 +93,7 @@ void shape_image(Image& image, std::int64_t width, std::int64_t height, int chan
   image.height = static_cast<int>(height);
   image.channels = channels;
   image.kind = kind;
+  image.palette.clear();
   image.pixels.resize(static_cast<std::size_t>(width * height) * static_cast<std::size_t>(channels));
 }
 
@@ -152,6 +153,7 @@ Image to_plain(Image image) {
       break;
   }
   image.kind = Pixels::plain;
+  image.palette.clear();
   image.pixels.resize(count * static_cast<std::size_t>(image.channels));
   return image;
 }

@@ -1,6 +1,7 @@
 #include "clip_hpc/data/image/resize.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -153,10 +154,21 @@ namespace {
 
 int round_half_to_even(double value) { return static_cast<int>(std::nearbyint(value)); }  // Python's round
 
-Image pad_to(const Image& image, int size, std::uint8_t fill) {
+// `fill` as a pixel of the image's own kind, as Pillow pads before it converts: a place in the palette, white or black
+// where a pixel is one bit, a number of 16 bits.
+std::array<std::uint8_t, 4> fill_pixel(const ImageView& image, std::uint8_t fill) {
+  if (image.kind == Pixels::grey16) return {fill, 0};
+  if (image.kind != Pixels::nearest) return {fill, fill, fill, fill};
+  if (image.palette == nullptr) return {static_cast<std::uint8_t>(fill > 0 ? 255 : 0)};
+  const std::uint8_t* const colour = image.palette + std::ptrdiff_t{3} * fill;
+  return {colour[0], colour[1], colour[2]};
+}
+
+Image pad_to(const Image& image, int size, const std::array<std::uint8_t, 4>& fill) {
   Image out = make_image(size, size, image.channels);
   out.kind = image.kind;
-  std::ranges::fill(out.pixels, fill);
+  const auto channels = static_cast<std::size_t>(image.channels);
+  for (std::size_t i = 0; i < out.pixels.size(); ++i) out.pixels[i] = fill[i % channels];
   const int left = (size - image.width) / 2;
   const int top = (size - image.height) / 2;
   const int row_bytes = image.width * image.channels;
@@ -213,7 +225,7 @@ Image eval_transform(const ImageView& image, int size, ResizeMode mode, Filter f
     const double ratio = std::max(image.width, image.height) / static_cast<double>(size);
     return to_plain(pad_to(resize(image, std::max(1, round_half_to_even(image.width / ratio)),
                                   std::max(1, round_half_to_even(image.height / ratio)), filter),
-                           size, fill));
+                           size, fill_pixel(image, fill)));
   }
   const bool wide = image.width > image.height;
   const auto shorter = static_cast<double>(std::min(image.width, image.height));

@@ -96,6 +96,26 @@ TEST(Resize, OpenClipEvalTransform) {
             Bytes(tall.pixels.begin() + 2 * 12, tall.pixels.begin() + 6 * 12));
 }
 
+// As Pillow pads: 127 is a place in a palette, a number of 16 bits, and white where a pixel is one bit.
+TEST(Resize, TheFillIsOfTheImagesOwnKind) {
+  const auto corner = [](Image image, std::uint8_t fill) {
+    image.width = 4;
+    image.height = 2;
+    image.pixels.assign(std::size_t{8} * static_cast<std::size_t>(image.channels), 9);
+    const Image out = eval_transform(image, 4, ResizeMode::longest, Filter::bilinear, fill);
+    return Bytes(out.pixels.begin(), out.pixels.begin() + out.channels);
+  };
+  Image coloured{0, 0, 3, {}, Pixels::nearest, Bytes(768, 0)};
+  coloured.palette[3 * 127] = 200;
+  EXPECT_EQ(corner(coloured, 127), (Bytes{200, 0, 0}));
+  EXPECT_EQ(corner(coloured, 126), (Bytes{0, 0, 0}));
+  const Image one_bit{0, 0, 1, {}, Pixels::nearest};
+  EXPECT_EQ(corner(one_bit, 127), Bytes{255});
+  EXPECT_EQ(corner(one_bit, 0), Bytes{0});
+  EXPECT_EQ(corner({0, 0, 2, {}, Pixels::grey16}, 127), Bytes{127});
+  EXPECT_EQ(corner({0, 0, 3, {}, Pixels::plain}, 127), (Bytes{127, 127, 127}));
+}
+
 TEST(Resize, CropsAreCutOffBeforeTheyAreResized) {
   const Image whole = picture(11, 7, 3);
   const ImageView part = ImageView(whole).crop(2, 1, 6, 5);

@@ -22,6 +22,7 @@ struct Image {
   int channels = 3;                  // bytes of a pixel
   std::vector<std::uint8_t> pixels;  // [height, width, channels]
   Pixels kind = Pixels::plain;
+  std::vector<std::uint8_t> palette{};  // [256, 3] where its pixels are out of one: the fill of a view is a place in it
 };
 
 // What Pillow's convert("RGB") makes of it; of grey one byte per pixel is left.
@@ -35,6 +36,7 @@ struct ImageView {
   int channels = 3;
   std::ptrdiff_t row_bytes = 0;
   Pixels kind = Pixels::plain;
+  const std::uint8_t* palette = nullptr;  // [256, 3]
 
   ImageView() = default;
   ImageView(const Image& image)  // NOLINT: an image is a view of itself
@@ -43,7 +45,8 @@ struct ImageView {
         height(image.height),
         channels(image.channels),
         row_bytes(std::ptrdiff_t{image.width} * image.channels),
-        kind(image.kind) {}
+        kind(image.kind),
+        palette(image.palette.empty() ? nullptr : image.palette.data()) {}
   ImageView crop(int left, int top, int crop_width, int crop_height) const {
     ImageView part = *this;
     part.pixels += top * row_bytes + std::ptrdiff_t{left} * channels;

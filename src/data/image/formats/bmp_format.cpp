@@ -194,6 +194,9 @@ void by_palette(const Bmp& bmp, Image& image) {
   const std::vector<std::uint8_t> data = runs ? run_lengths(bmp) : indices(bmp);
   shape_image(image, bmp.width, bmp.height, is_grey ? 1 : 3, is_grey && !one_bit ? Pixels::plain : Pixels::nearest,
               "BMP");
+  if (!is_grey) {
+    for (const auto& colour : palette) image.palette.insert(image.palette.end(), {colour[2], colour[1], colour[0]});
+  }
   for (std::size_t i = 0; i < data.size(); ++i) {
     const auto& colour = palette[data[i]];
     if (is_grey) {

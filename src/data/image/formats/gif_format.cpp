@@ -89,6 +89,11 @@ void decode_gif(ImageBytes bytes, int /*short_side*/, Image& image) {
   const bool coloured = read_palette(*frame.gif, palette);
   const int channels = coloured ? 3 : 1;
   shape_image(image, frame.width, frame.height, channels, coloured ? Pixels::nearest : Pixels::plain, "GIF");
+  if (coloured) {
+    for (const GifColorType& colour : palette) {
+      image.palette.insert(image.palette.end(), {colour.Red, colour.Green, colour.Blue});
+    }
+  }
   const auto put = [&](std::ptrdiff_t pixel, std::uint8_t index) {
     if (!coloured) {
       image.pixels[static_cast<std::size_t>(pixel)] = index;

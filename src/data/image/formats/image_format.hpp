@@ -11,6 +11,8 @@
 
 namespace clip_hpc {
 
+inline constexpr std::size_t kPaletteBytes = 3 * std::size_t{256};  // of Image::palette
+
 using ImageBytes = std::span<const std::uint8_t>;
 
 struct ImageFormatRow {

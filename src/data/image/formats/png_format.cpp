@@ -1,5 +1,6 @@
 #include <png.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstring>
 #include <string>
@@ -126,6 +127,17 @@ void decode_png(ImageBytes bytes, int /*short_side*/, Image& image) {
     channels = 4;
   }
   shape_image(image, width, height, channels, kind, "PNG");
+  if (colours == PNG_COLOR_TYPE_PALETTE) {
+    png_colorp entries = nullptr;
+    int count = 0;
+    png_get_PLTE(read.png, read.info, &entries, &count);
+    image.palette.assign(kPaletteBytes, 0);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(std::clamp(count, 0, 256)); ++i) {
+      image.palette[3 * i] = entries[i].red;
+      image.palette[3 * i + 1] = entries[i].green;
+      image.palette[3 * i + 2] = entries[i].blue;
+    }
+  }
   read.image = &image;
   if (!png_step(read, png_body)) throw undecodable("PNG", read.reason);
   // All pixels are there: that the file ends before its end chunk is no loss.

@@ -210,6 +210,10 @@ void palette(const Tiff& tiff, const Layout& layout, const std::vector<std::uint
     throw undecodable("TIFF", "it has no palette");
   }
   shape_image(image, layout.width, layout.height, 3, Pixels::nearest, "TIFF");
+  image.palette.assign(kPaletteBytes, 0);
+  for (std::size_t i = 0; i < std::size_t{1} << layout.bits && i < 256; ++i) {
+    for (std::size_t c = 0; c < 3; ++c) image.palette[3 * i + c] = static_cast<std::uint8_t>(maps[c][i] >> 8);
+  }
   for (std::size_t i = 0; i < image.pixels.size() / 3; ++i) {
     for (std::size_t c = 0; c < 3; ++c) {
       image.pixels[3 * i + c] = static_cast<std::uint8_t>(maps[c][values[i * layout.samples]] >> 8);
@@ -258,8 +262,12 @@ Image upright(Image image, int orientation) {
   const bool turned = orientation >= 5;
   const bool mirrored = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool flipped = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-  Image out{turned ? image.height : image.width, turned ? image.width : image.height, image.channels,
-            std::vector<std::uint8_t>(image.pixels.size()), image.kind};
+  Image out{turned ? image.height : image.width,
+            turned ? image.width : image.height,
+            image.channels,
+            std::vector<std::uint8_t>(image.pixels.size()),
+            image.kind,
+            image.palette};
   for (int y = 0; y < out.height; ++y) {
     for (int x = 0; x < out.width; ++x) {
       int from_x = turned ? y : x, from_y = turned ? x : y;
