@@ -121,9 +121,8 @@ def write_states(study, cell, state, took_s):
         last = HOSTILE if state == "given_up" else "clip_hpc: device: rank 3 on gpu02: an illegal memory access"
         (folder / "train.log").write_text(f"step 10 loss 6.1\n{last}\n")
     if state == "running":
-        (folder / "lock").mkdir(exist_ok=True)
-        (folder / "lock/owner").write_text("4711_1 gpu02 1 100000\n")
-        (folder / "lock/lease").write_text("")
+        lease = dict(host="gpu02", pid=1, job="4711_1", restart="0", space="of gpu02", started="1", token="t", lasts_s=100000)
+        (folder / "lease").write_text(json.dumps(lease))
     if state in ("done", "broken", "silent") and (study / "eval.words").exists():
         (folder / "eval.json").write_text(json.dumps({**note, "state": "done"}))
 

@@ -54,7 +54,7 @@ inside() {
   local taken lost
   taken=$(host_of 1)
   sbatch --parsable --partition=high --nodes=1 -w "$taken" --ntasks-per-node=4 --output=/dev/null --wrap 'sleep 3' >/dev/null
-  expect 'cell 1 is stopped' wait_for grep -q 'train end.*exit code 75\|took the lock' "$study/cells/$(cell_of 1)/history.log"
+  expect 'cell 1 is stopped' wait_for grep -q 'train end.*exit code 75\|took the lease' "$study/cells/$(cell_of 1)/history.log"
 
   # Another node loses power.
   expect 'a cell runs on another node' wait_for find_victim "$taken"
