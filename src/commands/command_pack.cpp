@@ -280,7 +280,8 @@ int pack_source(World& world, PackWords words, const OpenSource& open) {
     const fs::path folder = set.folder.empty() ? output : output / set.folder;
     if (done[i]) {
       if (world.rank() == 0) log_info("{} was packed by an earlier try: going on from there", folder.native());
-    } else if (std::string problem = pack_set(world, set.source, folder, words.how); !problem.empty()) {
+    } else if (std::string problem = pack_set(world, set.source, folder, words.how, output / kUnfinishedPack);
+               !problem.empty()) {
       broken.push_back(std::move(problem));
     }
   }
@@ -290,6 +291,9 @@ int pack_source(World& world, PackWords words, const OpenSource& open) {
     words.tokenizer.clear();
   }
   if (words.verify || words.wants_tokenizer()) work_on_packed(world, words);
+  together(world, [&] {
+    if (world.rank() == 0) fs::remove(output / kUnfinishedPack);
+  });
   if (!broken.empty()) throw storage_error("{}", fmt::join(broken, "\n"));
   return kExitDone;
 }

@@ -6,6 +6,7 @@
 # shellcheck source=tests/campaign/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 new_scratch
+cd "$CLIP_HPC_SOURCE_DIR" || exit 1 # grids name models below it
 program=$CLIP_HPC_BINARY_DIR/bin/fuzz_readers
 export OMP_NUM_THREADS=1
 export ASAN_OPTIONS=max_allocation_size_mb=4096:allocator_may_return_null=0:detect_leaks=0

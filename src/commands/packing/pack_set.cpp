@@ -6,6 +6,7 @@
 #include <map>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/timer.hpp"
@@ -95,10 +96,13 @@ bool is_packed(const fs::path& folder, const PackSource& source) {
 
 }  // namespace
 
-std::string pack_set(World& world, const PackSource& source, const fs::path& folder, const PackHow& how) {
+std::string pack_set(World& world, const PackSource& source, const fs::path& folder, const PackHow& how,
+                     const fs::path& unfinished) {
   const Timer timer;
   together(world, [&] {
-    if (world.rank() == 0) prepare_set_folder(folder);
+    if (world.rank() != 0) return;
+    prepare_set_folder(folder);
+    write_file_atomic(unfinished, "");
   });
   std::vector<PackedPart> parts = pack_parts(world, source, folder);
   PackReport report = report_of(parts);
@@ -142,7 +146,7 @@ std::vector<bool> sets_packed_before(World& world, const OpenedSource& opened, c
   std::string text;
   together(world, [&] {
     if (world.rank() != 0) return;
-    bool complete = tokenizer.empty() || fs::exists(tokenizer);
+    bool complete = (tokenizer.empty() || fs::exists(tokenizer)) && !fs::exists(output / kUnfinishedPack);
     for (const SourceSet& set : opened.sets) {
       const bool packed = is_packed(output / set.folder, set.source);
       text += packed ? '1' : '0';
