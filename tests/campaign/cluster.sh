@@ -54,15 +54,8 @@ if [[ ${1:-} == inside ]]; then
 fi
 
 # --- outside ---------------------------------------------------------------------------------------------------------
-count=${CAMPAIGN_COUNT:-1} seed=${CAMPAIGN_SEED:-1}
-while (($#)); do
-  case $1 in
-    --count) count=$2 ;;
-    --seed) seed=$2 ;;
-    *) echo 'usage: cluster.sh [--count N] [--seed S]' >&2; exit 2 ;;
-  esac
-  shift 2
-done
+# shellcheck source=tests/campaign/arguments.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../campaign/arguments.sh"
 make_scratch
 LAST_STEP=120 make_run
 export SETTINGS="$SETTINGS comm.timeout_s=10"

@@ -5,16 +5,8 @@
 # the table; a row of trouble that nobody may have (a wrong exit code, other weights, a step lost) is a failure.
 # shellcheck source=tests/cli/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../cli/common.sh"
-count=${CAMPAIGN_COUNT:-4} seed=${CAMPAIGN_SEED:-1}
-while (($#)); do
-  case $1 in
-    --count) count=$2 ;;
-    --seed) seed=$2 ;;
-    *) echo "usage: $(basename "$0") [--count N] [--seed S]" >&2; exit 2 ;;
-  esac
-  shift 2
-done
-RANDOM=$seed
+# shellcheck source=tests/campaign/arguments.sh
+source "$(dirname "${BASH_SOURCE[0]}")/arguments.sh"
 
 declare -A tally=()
 row() { # WHAT OUTCOME: one trial

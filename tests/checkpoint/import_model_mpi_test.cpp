@@ -2,7 +2,6 @@
 #include "clip_hpc/checkpoint/import_model.hpp"
 
 #include <gtest/gtest.h>
-#include <sentencepiece_trainer.h>
 
 #include <cmath>
 
@@ -13,6 +12,7 @@
 #include "clip_hpc/text/lower_case.hpp"
 #include "tests/checkpoint/shared_folder.hpp"
 #include "tests/eval/eval_fixtures.hpp"
+#include "tests/text/cased_model.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -58,14 +58,7 @@ TEST_F(Import, AnEndTokenThatTheFileLeavesOpenIsTheTokenizers) {
 
 // A model of another program sees captions as they are, unless it is asked to lower them; the run keeps the answer.
 TEST_F(Import, CapitalsStayWhereTheTokenizerKnowsThem) {
-  test::on_rank_0([&] {
-    write_file_atomic(folder_ / "text", "A Red House\na red house\nBERLIN and berlin\nRed red RED\n");
-    const auto status = sentencepiece::SentencePieceTrainer::Train(
-        fmt::format("--input={} --model_prefix={} --vocab_size=60 --hard_vocab_limit=false --eos_id=1 --bos_id=-1 "
-                    "--unk_id=0 --normalization_rule_name=identity --minloglevel=2",
-                    (folder_ / "text").native(), (folder_ / "cased").native()));
-    if (!status.ok()) throw input_error("{}", status.ToString());
-  });
+  test::on_rank_0([&] { test::write_cased_model(folder_ / ""); });
   request_.tokenizer = folder_ / "cased.model";
   for (const bool lower_case : {false, true}) {
     request_.lower_case = lower_case;

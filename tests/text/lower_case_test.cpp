@@ -1,12 +1,12 @@
 #include "clip_hpc/text/lower_case.hpp"
 
 #include <gtest/gtest.h>
-#include <sentencepiece_trainer.h>
 
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/text/tokenizer.hpp"
 #include "clip_hpc/text/tokenizer_json.hpp"
 #include "tests/data/data_fixtures.hpp"
+#include "tests/text/cased_model.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -14,14 +14,7 @@ namespace {
 // A model of another program, to which capitals are other letters.
 class LowerCase : public testing::Test {
  protected:
-  LowerCase() {
-    write_file_atomic(folder_ / "text", "A Red House\na red house\nBERLIN and berlin\nRed red RED\n");
-    const auto status = sentencepiece::SentencePieceTrainer::Train(
-        fmt::format("--input={} --model_prefix={} --vocab_size=60 --hard_vocab_limit=false --eos_id=1 --bos_id=-1 "
-                    "--unk_id=0 --normalization_rule_name=identity --minloglevel=2",
-                    (folder_ / "text").native(), (folder_ / "cased").native()));
-    if (!status.ok()) throw input_error("{}", status.ToString());
-  }
+  LowerCase() { test::write_cased_model(folder_ / ""); }
   bool tells_case(const std::string& bytes) const {
     const Tokenizer tokenizer = Tokenizer::parse(bytes, "cased.model");
     return tokenizer.tokens("Red BERLIN") != tokenizer.tokens("red berlin");
