@@ -168,7 +168,11 @@ Image pad_to(const Image& image, int size, const std::array<std::uint8_t, 4>& fi
   Image out = make_image(size, size, image.channels);
   out.kind = image.kind;
   const auto channels = static_cast<std::size_t>(image.channels);
-  for (std::size_t i = 0; i < out.pixels.size(); ++i) out.pixels[i] = fill[i % channels];
+  if (std::all_of(fill.begin(), fill.begin() + image.channels, [&](std::uint8_t byte) { return byte == fill[0]; })) {
+    std::ranges::fill(out.pixels, fill[0]);  // nearly always, and a pass of memset
+  } else {
+    for (std::size_t i = 0; i < out.pixels.size(); ++i) out.pixels[i] = fill[i % channels];
+  }
   const int left = (size - image.width) / 2;
   const int top = (size - image.height) / 2;
   const int row_bytes = image.width * image.channels;
