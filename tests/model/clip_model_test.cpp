@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "clip_hpc/base/error.hpp"
+#include "tests/logged.hpp"
 #include "tests/model/tiny_model.hpp"
 
 namespace clip_hpc {
@@ -209,7 +210,8 @@ TEST(ClipModel, AnInitialScaleOutsideItsLimitsIsKeptWithin) {
   ModelConfig config = tiny();
   config.init_logit_scale = 88;
   ClipModel model(config, at::kFloat);
-  model.initialise("open_clip", 1);
+  const std::string log = test::logged(0, [&] { model.initialise("open_clip", 1); });
+  EXPECT_NE(log.find("logit_scale would begin at 88: it is kept within 0 to 4.60517"), std::string::npos) << log;
   EXPECT_NEAR(model.logit_scale().exp().item<double>(), 100.0, 1e-3);
 }
 

@@ -1,9 +1,9 @@
 // What an evaluation returns is what it writes, on any number of ranks.
 #include "clip_hpc/eval/jobs/evaluate_all.hpp"
 
-#include "clip_hpc/base/log.hpp"
 #include "clip_hpc/eval/jobs/write_results.hpp"
 #include "tests/eval/eval_mpi_fixture.hpp"
+#include "tests/logged.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -86,7 +86,9 @@ TEST_F(EvaluateAll, FewShotsOfSmallClassesSaySo) {
   options_.tasks = {"fewshot"};
   options_.shots = {"2", "1000"};
   test::on_rank_0([&] { run_.create(); });
-  const Evaluated outcome = evaluate(7);
+  Evaluated outcome;
+  const std::string log = test::logged(test_world().rank(), [&] { outcome = evaluate(7); });
+  test::on_rank_0([&] { EXPECT_NE(log.find("2 of 2 classes have fewer training images"), std::string::npos) << log; });
   ASSERT_EQ(outcome.results.size(), 4U);  // two labels, two numbers of shots
   for (const Result& result : outcome.results) {
     const double classes = result.label.empty() ? 7 : 2;
@@ -107,11 +109,8 @@ TEST_F(EvaluateAll, ATestSetThatWasTrainedOnIsSaid) {
   });
   options_.tasks = {"fewshot"};
   options_.data = {(folder_ / "again").native(), (folder_ / "other").native()};
-  start_log({test_world().rank(), folder_ / "log.txt"});
-  evaluate(7);
-  start_log({test_world().rank(), {}});
+  const std::string log = test::logged(test_world().rank(), [&] { evaluate(7); });
   test::on_rank_0([&] {
-    const std::string log = read_text_file(folder_ / "log.txt");
     EXPECT_NE(log.find("/again is eval.train_data itself"), std::string::npos) << log;
     EXPECT_EQ(log.find("/other is eval.train_data itself"), std::string::npos) << log;
   });

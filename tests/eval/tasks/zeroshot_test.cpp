@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/eval/one_by_one.hpp"
+#include "tests/logged.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -51,6 +52,14 @@ TEST_F(ZeroshotAccuracy, FewerThanFiveClassesHaveNoTopFive) {
   EXPECT_EQ(outcome.metrics.count("acc1"), 1U);
   ASSERT_EQ(outcome.pictures.size(), 4U);
   for (const TopNames& top : outcome.pictures) EXPECT_EQ(top.classes.size(), 3U);
+}
+
+TEST_F(ZeroshotAccuracy, TemplatesThatLeaveNoRoomForTheNameAreSaid) {
+  test::write_lines(*folder_ / "long.txt", {"{c}", "a b c d e f g h i j k l m n o p q r s t u v w x y z {c}"});
+  const std::string log =
+      test::logged(0, [&] { evaluate_zeroshot(context_, set_, "label", 0, {.templates = *folder_ / "long.txt"}); });
+  EXPECT_NE(log.find("warning: 8 of 16 prompts lose the class name"), std::string::npos) << log;
+  EXPECT_NE(log.find("y z red"), std::string::npos) << log;
 }
 
 TEST_F(ZeroshotAccuracy, ASubsetIsComparedWithItselfAlone) {
