@@ -17,6 +17,7 @@ table() {
   echo "seed $seed, $count trials of each"
   for key in "${!tally[@]}"; do printf '%-28s %-44s %6d\n' "${key%%|*}" "${key#*|}" "${tally[$key]}"; done | sort
 }
+trap 'table; exit 75' INT TERM # stopped early, a campaign says what it has
 between() { # LOW HIGH, in ms: a random number of seconds
   local ms=$(($1 + RANDOM * ($2 - $1) / 32768))
   printf '%d.%03d' $((ms / 1000)) $((ms % 1000))
