@@ -56,6 +56,10 @@ check 'strict: no set' test ! -e "$scratch/short_strict/dataset.json"
 check 'the tokenizer fails' says 2 'cannot train a tokenizer' tar_pack --input "$scratch/one" --output "$scratch/words" --train-tokenizer 270
 check 'repeated, it goes on' says 0 'going on from there' tar_pack --input "$scratch/one" --output "$scratch/words" --train-tokenizer 300
 check 'the tokenizer is there' test -s "$scratch/words/tokenizer.model"
+touch "$scratch/words/unfinished.pack" # as a kill leaves it that comes after the last set, in the middle of a check of all bytes
+check 'stopped after its last set, it goes on' says 0 'going on from there' tar_pack --input "$scratch/one" --output "$scratch/words" \
+  --train-tokenizer 300
+check 'and is finished' test ! -e "$scratch/words/unfinished.pack"
 check 'once more, and nothing is overwritten' says 2 'already holds a packed set' tar_pack --input "$scratch/one" \
   --output "$scratch/words" --train-tokenizer 300
 check 'other input does not go on' says 2 'already holds a packed set' tar_pack --input "$scratch/two" --output "$scratch/words" \
