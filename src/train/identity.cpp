@@ -96,13 +96,15 @@ Json trained_model(const Json& model, const char* whose) {
 }
 
 void compare_model(const Json& before, const RunIdentity& now, Differences& found) {
-  const Json old = trained_model(before, "the checkpoint's");
-  const Json flat = trained_model(now.model, "this run's").flatten();
-  for (const auto& [path, value] : flat.items()) {
-    const Json::json_pointer at(path);
-    const Json was = old.contains(at) ? old.at(at) : Json();
-    if (was == value) continue;
-    found.refused.push_back(fmt::format("model {}: {}, now {}", path, texts_of(was), texts_of(value)));
+  // A key at its default may be left out: those of either count.
+  const Json old = trained_model(before, "the checkpoint's").flatten();
+  const Json own = trained_model(now.model, "this run's").flatten();
+  Json paths = old;
+  paths.update(own);
+  for (const auto& [path, value] : paths.items()) {
+    const Json was = old.value(path, Json()), is = own.value(path, Json());
+    if (was == is) continue;
+    found.refused.push_back(fmt::format("model {}: {}, now {}", path, texts_of(was), texts_of(is)));
   }
 }
 

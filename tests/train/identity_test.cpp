@@ -65,6 +65,19 @@ TEST(RunIdentity, SeesWhatStandsBehindTheNames) {
   EXPECT_NE(found.branching[0].find("checksum 1"), std::string::npos);
 }
 
+// A key at its default may stand in the file or not.
+TEST(RunIdentity, AModelKeyThatIsAddedOrTakenOutIsSeen) {
+  const RunIdentity plain = identity_with({});
+  RunIdentity quick = plain;
+  ModelConfig model = parse_model_config(plain.model, "tiny");
+  model.quick_gelu = true;
+  quick.model = to_json(model);
+  for (const Differences& found : {differences(about(plain), {}, quick), differences(about(quick), {}, plain)}) {
+    ASSERT_EQ(found.refused.size(), 1U);
+    EXPECT_NE(found.refused[0].find("quick_gelu"), std::string::npos) << found.refused[0];
+  }
+}
+
 // The view of test images stands in the model that a checkpoint keeps, and trains nothing: an older checkpoint has
 // none.
 TEST(RunIdentity, AnotherViewOfTestImagesIsTheSameRun) {

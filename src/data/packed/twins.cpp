@@ -76,7 +76,7 @@ std::uint64_t tables_hash(const Hid& file, const fs::path& path, const std::vect
 }  // namespace
 
 std::vector<Twin> find_twins(const fs::path& folder, std::span<const ShardInfo> shards, int rank, int world,
-                             std::uint64_t memory_samples) {
+                             std::uint64_t memory_samples, std::size_t most) {
   std::uint64_t count = 0;
   for (const ShardInfo& shard : shards) count += shard.count;
   const auto ranks = static_cast<std::uint64_t>(world);
@@ -91,8 +91,8 @@ std::vector<Twin> find_twins(const fs::path& folder, std::span<const ShardInfo> 
       });
     }
     append_twins(places, twins);
-    if (twins.size() > kMostTwins) {
-      throw input_error("more than {} samples of {} have a uid that another has: is an input given twice?", kMostTwins,
+    if (twins.size() > most) {
+      throw input_error("more than {} samples of {} have a uid that another has: is an input given twice?", most,
                         folder.native());
     }
   }

@@ -5,6 +5,7 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/data/packed/twins.hpp"
 #include "tests/data/data_fixtures.hpp"
+#include "tests/expect_error.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -171,6 +172,14 @@ TEST(Twins, AllButTheFirstGetAnotherUid) {
       EXPECT_EQ(twins_from_text(twins_to_text(twins))[1].uid, twins[1].uid);
     }
   }
+}
+
+TEST(Twins, TooManyMeanThatAnInputIsGivenTwice) {
+  const test::TempFolder folder;
+  const auto set = set_with_uids(folder / "set", {1, 2, 3, 1, 2, 3});
+  EXPECT_EQ(find_twins(folder / "set", set->info().shards, 0, 1, 1000, 3).size(), 3U);
+  test::expect_error(ErrorKind::input, {"more than 2 samples", "given twice"},
+                     [&] { find_twins(folder / "set", set->info().shards, 0, 1, 1000, 2); });
 }
 
 TEST(Twins, ARenamedShardIsWhole) {

@@ -22,10 +22,11 @@ inline constexpr std::uint64_t kTwinMemorySamples = std::uint64_t{8} << 20;  // 
 inline constexpr std::size_t kMostTwins = 1'000'000;
 
 // The twins among `shards` that fall to rank `rank` of `world`: each rank looks at its part of all possible uids. Reads
-// the tables of uids once a pass; memory does not grow with the set. Throws input where they are more than a few: then
-// an input is given twice.
+// the tables of uids once a pass; memory does not grow with the set. Throws input where a rank finds more than `most`:
+// then an input is given twice.
 std::vector<Twin> find_twins(const std::filesystem::path& folder, std::span<const ShardInfo> shards, int rank,
-                             int world, std::uint64_t memory_samples = kTwinMemorySamples);
+                             int world, std::uint64_t memory_samples = kTwinMemorySamples,
+                             std::size_t most = kMostTwins);
 
 std::string twins_to_text(const std::vector<Twin>& twins);  // for the other ranks
 std::vector<Twin> twins_from_text(const std::string& text);
