@@ -16,14 +16,14 @@ newest_step() { # RUN: of its checkpoints with a manifest
 }
 for ((i = 0; i < count; i++)); do
   if ((i % 6 == 0)); then
-    ranks=$(pick 1 1 2 4) run=runs/run_$i
+    ranks=$(pick 1 1 2 4) run=$scratch/runs/run_$i # of this campaign: another may run beside it
   fi
   before=$(newest_step "$run")
   # shellcheck disable=SC2046
   $(on "$ranks") "${train[@]}" --run-dir "$run" >log 2>&1 &
   launcher=$!
   sleep "$(between 300 2500)"
-  mapfile -t pids < <(pgrep -f "run-dir $run" | while read -r pid; do
+  mapfile -t pids < <(pgrep -f -- "--run-dir $run( |\$)" | while read -r pid; do
     [[ $(readlink "/proc/$pid/exe") == */clip_hpc ]] && echo "$pid"
   done)
   if ((${#pids[@]})); then
