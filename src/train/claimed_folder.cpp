@@ -67,7 +67,9 @@ ClaimedFolder::ClaimedFolder(World& world, const RunFolder& folder, bool begins_
       folder.create();
       lease_ = take_lease(folder);
     }
-    for (const char* of_ours : {".", "features", "pictures", "per_class"}) remove_unfinished(folder.path / of_ours);
+    for (const char* of_ours : {".", "features", "pictures", "per_class", "clip_benchmark"}) {
+      remove_unfinished(folder.path / of_ours);
+    }
   });
 }
 

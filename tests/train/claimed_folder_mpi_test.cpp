@@ -37,25 +37,25 @@ TEST(ClaimedFolder, ASecondTrainerIsRefusedOnAllRanks) {
 }
 
 TEST(ClaimedFolder, WhatKilledWritersLeftIsRemoved) {
+  constexpr const char* kLeft[] = {"results.json.tmp.123",   "features.part",
+                                   "features/a.h5.tmp.123",  "clip_benchmark/a.json.tmp.123",
+                                   "pictures/0.png.tmp.123", "per_class/a.csv.tmp.123"};
+  constexpr const char* kAUsers[] = {"config.cfg", "notes.tmp", "a.tmp.old"};
   const test::SharedFolder scratch;
   const RunFolder folder{scratch / "run"};
   World& world = test_world();
   test::on_rank_0([&] {
     folder.create();
-    std::filesystem::create_directories(folder.path / "features");
-    for (const char* name :
-         {"results.json.tmp.123", "features.part", "features/a.h5.tmp.123", "config.cfg", "notes.tmp", "a.tmp.old"}) {
+    for (const char* name : kLeft) {
+      std::filesystem::create_directories((folder.path / name).parent_path());
       write_file_atomic(folder.path / name, "x");
     }
+    for (const char* name : kAUsers) write_file_atomic(folder.path / name, "x");
   });
   { const ClaimedFolder mine(world, folder, false); }
   world.barrier();
-  for (const char* name : {"results.json.tmp.123", "features.part", "features/a.h5.tmp.123"}) {
-    EXPECT_FALSE(std::filesystem::exists(folder.path / name)) << name;
-  }
-  for (const char* name : {"config.cfg", "notes.tmp", "a.tmp.old"}) {  // a user's
-    EXPECT_TRUE(std::filesystem::exists(folder.path / name)) << name;
-  }
+  for (const char* name : kLeft) EXPECT_FALSE(std::filesystem::exists(folder.path / name)) << name;
+  for (const char* name : kAUsers) EXPECT_TRUE(std::filesystem::exists(folder.path / name)) << name;
   world.barrier();
 }
 
