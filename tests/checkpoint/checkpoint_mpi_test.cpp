@@ -173,6 +173,15 @@ TEST(Checkpoint, ADamagedByteIsFound) {
 }
 
 // A manifest is read as carefully as the data: what it does not cover would be resumed unchecked.
+TEST(Checkpoint, AManifestThatIsNestedTooDeepIsDamaged) {
+  const SharedFolder folder;
+  on_rank_0([&] { write_file_atomic(folder / "manifest.json", std::string(300000, '[')); });
+  EXPECT_NE(inspect_checkpoint(folder / "").problem.find("nested deeper than"), std::string::npos);
+  const CheckpointContent read = empty_content();
+  test::expect_error(ErrorKind::storage, {"manifest.json", "nested deeper than"},
+                     [&] { restore_checkpoint(folder / "", read.buffers); });
+}
+
 TEST(Checkpoint, AManifestThatDoesNotFitIsRefused) {
   const SharedFolder folder;
   const auto path = folder / "step_000000007", manifest_file = path / "manifest.json";

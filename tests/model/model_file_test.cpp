@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/memory.hpp"
 #include "clip_hpc/data/views/view.hpp"
 #include "clip_hpc/model/clip_model.hpp"
+#include "tests/data/data_fixtures.hpp"
 #include "tests/expect_error.hpp"
 
 namespace clip_hpc {
@@ -28,6 +30,13 @@ Json preprocessed(const Json& preprocess_cfg) {
 
 void refuses(const Json& json, const std::vector<std::string>& words) {
   test::expect_error(ErrorKind::input, words, [&] { parsed(json); });
+}
+
+TEST(ModelFile, NestedTooDeepItIsDamaged) {
+  const test::TempFolder folder;
+  write_file_atomic(folder / "m.json", std::string(300000, '['));
+  test::expect_error(ErrorKind::storage, {"m.json", "nested deeper than"},
+                     [&] { read_model_config(folder / "m.json"); });
 }
 
 TEST(ModelFile, PreprocessingIsTheModelsOwnViewAndComesBack) {

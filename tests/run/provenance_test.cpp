@@ -4,6 +4,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "tests/expect_error.hpp"
 #include "tests/run/scratch.hpp"
 
 namespace clip_hpc {
@@ -57,6 +58,13 @@ TEST(Provenance, CostIsKeptWhereARunKnowsIt) {
 TEST(Provenance, HashIsXxh64OfTheText) {
   EXPECT_EQ(hash_of_config(""), "ef46db3751d8e999");  // the published value of the empty input
   EXPECT_NE(hash_of_config("a"), hash_of_config("b"));
+}
+
+TEST(Provenance, NestedTooDeepItIsDamaged) {
+  const Scratch scratch;
+  write_file_atomic(scratch / "provenance.json", std::string(300000, '['));
+  test::expect_error(ErrorKind::storage, {"provenance.json", "nested deeper than"},
+                     [&] { read_provenance(scratch / "provenance.json"); });
 }
 
 TEST(Provenance, CorruptFilesAreNamed) {

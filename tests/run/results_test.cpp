@@ -7,6 +7,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
+#include "tests/expect_error.hpp"
 #include "tests/run/scratch.hpp"
 
 namespace clip_hpc {
@@ -56,6 +57,13 @@ TEST(Results, EveryFieldComesBack) {
   EXPECT_EQ(read.predictions[0].scores[0], 0.7);
   EXPECT_TRUE(std::isnan(read.predictions[0].scores[2]));
   EXPECT_EQ(main_metric(read), "acc1");
+}
+
+TEST(Results, NestedTooDeepTheyAreDamaged) {
+  const Scratch scratch;
+  write_file_atomic(scratch / "results.json", std::string(300000, '['));
+  test::expect_error(ErrorKind::storage, {"results.json", "nested deeper than"},
+                     [&] { read_results(scratch / "results.json"); });
 }
 
 TEST(Results, SameEvaluationReplacesInPlaceAndOthersStay) {

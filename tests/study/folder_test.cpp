@@ -74,6 +74,12 @@ TEST(StudyFolder, AnotherPlanThanWasWrittenIsNamed) {
   }
 }
 
+TEST(StudyFolder, APlanThatIsNestedTooDeepIsDamaged) {
+  const Written project;
+  write_file_atomic(project.study.plan_file(), std::string(300000, '['));
+  test::expect_error(ErrorKind::storage, {"plan.json", "nested deeper than"}, [&] { read_study(project.study); });
+}
+
 TEST(StudyFolder, ALargerGridAddsLinesAndKeepsTheOthers) {
   const Written project;
   write_study(project.study, project.plan("[axis data]\nthird = study.count=300\nhalf = study.count=500\nfull =\n"));
