@@ -1,69 +1,19 @@
 // Images of every kind against Pillow, whose results are in pillow_kinds.txt.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "clip_hpc/base/file.hpp"
-#include "clip_hpc/base/text.hpp"
 #include "clip_hpc/data/image/decode.hpp"
 #include "clip_hpc/data/image/resize.hpp"
 #include "tests/data/data_fixtures.hpp"
+#include "tests/data/image/claimed_sizes.hpp"
+#include "tests/data/image/pillow_kinds.hpp"
 
 namespace clip_hpc {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
-
-Bytes from_hex(std::string_view digits) {
-  Bytes bytes;
-  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
-    bytes.push_back(static_cast<std::uint8_t>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16)));
-  }
-  return bytes;
-}
-
-struct Kind {
-  std::string name;
-  Bytes file, shortest, squash, whole;
-};
-
-std::vector<Kind> kinds() {
-  const char* root = std::getenv("CLIP_HPC_SOURCE_DIR");
-  EXPECT_NE(root, nullptr) << "CLIP_HPC_SOURCE_DIR is not set";
-  std::vector<Kind> all;
-  const std::string text =
-      read_text_file(std::filesystem::path(root != nullptr ? root : ".") / "tests/data/image/pillow_kinds.txt");
-  for (const std::string& line : split_lines(text)) {
-    if (line.starts_with('#')) continue;
-    const std::vector<std::string_view> fields = split_text(line, '|');
-    all.push_back({std::string(fields.at(0)), from_hex(fields.at(1)), from_hex(fields.at(2)), from_hex(fields.at(3)),
-                   from_hex(fields.at(4))});
-  }
-  return all;
-}
-
-std::uint32_t crc32_of(std::span<const std::uint8_t> bytes) {
-  std::uint32_t crc = 0xFFFFFFFF;
-  for (const std::uint8_t byte : bytes) {
-    crc ^= byte;
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xEDB88320 : 0);
-  }
-  return ~crc;
-}
-
-Bytes png_that_claims(std::uint32_t width, std::uint32_t height) {
-  Bytes file = encode_png({4, 4, 3, Bytes(48, 7)});
-  const auto put = [&](std::size_t at, std::uint32_t value) {
-    for (std::size_t i = 0; i < 4; ++i) file[at + i] = static_cast<std::uint8_t>(value >> (24 - 8 * i));
-  };
-  put(16, width);
-  put(20, height);
-  put(29, crc32_of(std::span(file).subspan(12, 17)));
-  return file;
-}
 
 Bytes three_channels(const Image& image) {
   if (image.channels == 3) return image.pixels;
@@ -73,9 +23,9 @@ Bytes three_channels(const Image& image) {
 }
 
 TEST(ImageKinds, DecodeAsPillowDoes) {
-  const std::vector<Kind> all = kinds();
+  const std::vector<test::PillowKind> all = test::pillow_kinds();
   EXPECT_GT(all.size(), 40U);
-  for (const Kind& kind : all) {
+  for (const test::PillowKind& kind : all) {
     SCOPED_TRACE(kind.name);
     EXPECT_EQ(decode_image(kind.file).pixels, kind.whole);
     const ImageSize size = probe_size(kind.file);
@@ -85,7 +35,7 @@ TEST(ImageKinds, DecodeAsPillowDoes) {
 }
 
 TEST(ImageKinds, EvaluationResizesInTheImagesOwnModeAsOpenClipDoes) {
-  for (const Kind& kind : kinds()) {
+  for (const test::PillowKind& kind : test::pillow_kinds()) {
     SCOPED_TRACE(kind.name);
     const Image image = decode_stored(kind.file);
     EXPECT_EQ(three_channels(eval_transform(image, 4, ResizeMode::shortest)), kind.shortest);
@@ -94,7 +44,7 @@ TEST(ImageKinds, EvaluationResizesInTheImagesOwnModeAsOpenClipDoes) {
 }
 
 TEST(ImageKinds, ACutOffFileIsRefusedOrWhole) {
-  for (const Kind& kind : kinds()) {
+  for (const test::PillowKind& kind : test::pillow_kinds()) {
     SCOPED_TRACE(kind.name);
     for (std::size_t size = 0; size + 16 < kind.file.size(); size += 1 + kind.file.size() / 60) {
       const Bytes cut(kind.file.begin(), kind.file.begin() + static_cast<std::ptrdiff_t>(size));
@@ -108,7 +58,7 @@ TEST(ImageKinds, ACutOffFileIsRefusedOrWhole) {
 }
 
 TEST(ImageKinds, AnyByteMayBeWrong) {
-  for (const Kind& kind : kinds()) {
+  for (const test::PillowKind& kind : test::pillow_kinds()) {
     SCOPED_TRACE(kind.name);
     for (std::size_t at = 0; at < kind.file.size(); at += 1 + kind.file.size() / 300) {
       for (const int value : {0, 255}) {
@@ -151,10 +101,14 @@ TEST(ImageKinds, WhatIsNotReadIsCalledByItsName) {
 
 TEST(ImageKinds, WhatClaimsMorePixelsThanTheLimitIsRefusedBeforeMemoryIsAskedFor) {
   test::expect_error(ErrorKind::storage, {"1 x 400000000 pixels", "limit 178956970"},
-                     [] { decode_image(png_that_claims(1, 400'000'000)); });
+                     [] { decode_image(test::png_that_claims(1, 400'000'000)); });
   test::expect_error(ErrorKind::storage, {"10000 x 10000 pixels cannot be in"},
-                     [] { decode_image(png_that_claims(10'000, 10'000)); });
-  for (const Kind& kind : kinds()) {
+                     [] { decode_image(test::png_that_claims(10'000, 10'000)); });
+  test::expect_error(ErrorKind::storage, {"60000 x 50000 pixels", "limit 178956970"},
+                     [] { decode_image(test::jpeg_that_claims(60'000, 50'000)); });
+  test::expect_error(ErrorKind::storage, {"10000 x 10000 pixels cannot be in"},
+                     [] { decode_image(test::jpeg_that_claims(10'000, 10'000)); });
+  for (const test::PillowKind& kind : test::pillow_kinds()) {
     if (kind.name != "bmp in runs" && kind.name != "gif") continue;
     SCOPED_TRACE(kind.name);
     Bytes wide = kind.file;

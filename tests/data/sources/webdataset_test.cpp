@@ -12,6 +12,7 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/data/image/decode.hpp"
 #include "tests/data/data_fixtures.hpp"
+#include "tests/data/image/claimed_sizes.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -104,22 +105,27 @@ TEST(WebDataset, LargePicturesAreScaledToTheShortSide) {
 TEST(WebDataset, WhatCannotBeASampleIsSkippedWithItsReason) {
   const test::TempFolder folder;
   const std::string cut = jpeg(64, 64).substr(0, 400);
+  const std::vector<std::uint8_t> vast = test::png_that_claims(1, 400'000'000);
   write_tar(folder / "a.tar", {{"1.jpg", jpeg(9, 9)},
                                {"2.txt", "no picture"},
                                {"3.jpg", cut},
                                {"3.txt", "cut off"},
                                {"4.jpg", jpeg(9, 9)},
-                               {"4.txt", "good"}});
+                               {"4.txt", "good"},
+                               {"5.png", {vast.begin(), vast.end()}},
+                               {"5.txt", "a claim"}});
   std::vector<PackedPart> parts;
   const PackedSet set = pack_all(open_webdataset({.inputs = {folder / "a.tar"}}), folder / "packed", &parts);
   EXPECT_EQ(set.count(), 1U);
   EXPECT_EQ(set.captions(0), "good");
   ASSERT_EQ(parts.size(), 1U);
-  EXPECT_EQ(parts[0].skipped.total(), 3U);
+  EXPECT_EQ(parts[0].skipped.total(), 4U);
   const std::string report = read_text_file(folder / "packed" / kPackReportName);
   EXPECT_NE(report.find("skipped\ta.tar/1\tno caption"), std::string::npos) << report;
   EXPECT_NE(report.find("skipped\ta.tar/2\tno image"), std::string::npos) << report;
   EXPECT_NE(report.find("skipped\ta.tar/3\tundecodable JPEG"), std::string::npos) << report;
+  EXPECT_NE(report.find("skipped\ta.tar/5\tundecodable PNG image: 1 x 400000000 pixels (limit"), std::string::npos)
+      << report;
 }
 
 TEST(WebDataset, MissingAndBrokenTarsAreNamed) {
@@ -215,8 +221,12 @@ TEST(WebDatasetText, NamesAndCaptionsThatAreNoUtf8) {
                         "\xEF\xBB\xBFgr\xC3\xBC\xC3\x9F"
                         "e"},
                        {"6.jpg", jpeg(9, 9)},
-                       {"6.json", "{\"caption\": \"caf\xE9\"}"}});
-  ASSERT_EQ(tar.count(), 5U);
+                       {"6.json", "{\"caption\": \"caf\xE9\"}"},
+                       {"7.jpg", jpeg(9, 9)},
+                       {"7.txt", std::string("\xFF\xFE"
+                                             "a\0 \0c\0a\0t\0",
+                                             12)}});  // UTF-16
+  ASSERT_EQ(tar.count(), 6U);
   EXPECT_EQ(tar.set().captions(0), "caf\xEF\xBF\xBD au lait");
   EXPECT_EQ(tar.set().captions(1), "N\xEF\xBF\xBDU\xEF\xBF\xBDL");
   EXPECT_EQ(tar.set().captions(2), "half a smile \xEF\xBF\xBD and a whole one \xF0\x9F\x98\x80");
@@ -224,7 +234,10 @@ TEST(WebDatasetText, NamesAndCaptionsThatAreNoUtf8) {
             "gr\xC3\xBC\xC3\x9F"
             "e");
   EXPECT_EQ(tar.set().captions(4), "caf\xEF\xBF\xBD");
-  EXPECT_EQ(tar.part().warnings.total(), 4U);  // all but the one that is whole
+  std::string wide = tar.set().captions(5);
+  for (std::size_t at = 0; (at = wide.find("\xEF\xBF\xBD")) != std::string::npos;) wide.replace(at, 3, "?");
+  EXPECT_EQ(wide, "??a? ?c?a?t?");
+  EXPECT_EQ(tar.part().warnings.total(), 5U);  // all but the one that is whole
   EXPECT_EQ(tar.part().skipped.total(), 1U);
   EXPECT_NE(tar.report().find("b\xEF\xBF\xBD"
                               "b\xEF\xBF\xBD"),
