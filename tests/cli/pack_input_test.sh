@@ -32,6 +32,8 @@ broken() { says 3 "$1" on_ranks 2 "$clip_hpc" pack --from webdataset --input "$s
 check 'the first broken one is named' broken "broken/1.tar"
 check 'and the second' broken "broken/3.tar"
 check 'and what to do' broken '--keep-going'
+# The help is set in columns.
+check 'the default is stated' eval "pack --help | tr -s ' \n' ' ' | grep -q 'default: name them all and make no set'"
 check 'there is no set' test ! -e "$scratch/partial/dataset.json"
 cp "$tars"/[13].tar "$scratch/broken"
 check 'copied again: what was packed is taken' says 0 '3 parts of an earlier try' tar_pack --input "$scratch/broken" --output "$scratch/partial"

@@ -6,6 +6,7 @@
 #include "clip_hpc/data/packed/twins.hpp"
 #include "tests/data/data_fixtures.hpp"
 #include "tests/expect_error.hpp"
+#include "tests/logged.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -121,6 +122,19 @@ TEST(PackAgain, ASetKnowsWhatItWasMadeOf) {
   EXPECT_EQ(read_dataset_json(folder / "set").recipe, recipe_of(opened));
   source.version = "2";
   EXPECT_NE(read_dataset_json(folder / "set").recipe, recipe_of(source.open()));
+}
+
+TEST(ClassNames, ThatAreNoUtf8AreCountedAndReplaced) {
+  const test::TempFolder folder;
+  Source source(1);
+  PackSource opened = source.open();
+  opened.classnames["label"] = {"caf\xE9", "tea", std::string("co\0coa", 6)};
+  const std::string log =
+      test::logged(0, [&] { finish_set(opened, pack_parts(opened, folder / "set"), folder / "set"); });
+  EXPECT_NE(log.find("2 class names are not UTF-8, or hold NUL"), std::string::npos) << log;
+  EXPECT_EQ(PackedSet(folder / "set").classnames(), (std::vector<std::string>{"caf\xEF\xBF\xBD", "tea",
+                                                                              "co\xEF\xBF\xBD"
+                                                                              "coa"}));
 }
 
 TEST(SetWithoutCaptions, IsRefusedForWhatNeedsThem) {

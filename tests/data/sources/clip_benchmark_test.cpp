@@ -187,6 +187,13 @@ TEST(ClipBenchmarkSet, WhatIsWrongIsNamed) {
     tar_with({{"a.png", png(8, 1).substr(0, 50)}, {"a.cls", "1"}});
   });
   test::expect_error(ErrorKind::input, {"no sample to pack"}, [&] { tar_with({}); });
+  const std::vector<Entry> good{{"a.png", png(8, 1)}, {"a.cls", "1"}};
+  test::expect_error(ErrorKind::storage, {"0.tar", "a.png is there twice"}, [&] {
+    tar_with({good[0], good[1], good[0], good[1]});
+  });
+  tar_with(good);
+  fs::resize_file(in / "test/0.tar", fs::file_size(in / "test/0.tar") - 1024);  // the two blocks of zeros
+  test::expect_error(ErrorKind::storage, {"0.tar", "has no end"}, [&] { pack_split(in, "test", folder / "cut"); });
 
   write_text(in / "dataset_type.txt", "retrieval");
   test::expect_error(ErrorKind::storage, {"no txt"}, [&] { tar_with({{"a.png", png(8, 1)}, {"a.cls", "1"}}); });
