@@ -64,13 +64,15 @@ TEST_F(Options, AnEmptyValueTakesBackWhatAFileSays) {
 }
 
 TEST_F(Options, DumpReadsBackEqual) {
-  table_.parse({}, {"optim.lr=0.1", "train.fast=on", "data.train=x"});
+  const std::vector<std::string> sets{"x", "/data/c#/x", "# y"};
+  table_.parse({}, {"optim.lr=0.1", "train.fast=on", "data.train=x", "data.train=/data/c#/x", "data.train=# y"});
   write_file_atomic(file_, table_.dump());
   const std::string before = table_.dump();
   example_ = {};
   table_.parse({file_}, {});
   EXPECT_EQ(example_.lr, 0.1);
   EXPECT_TRUE(example_.fast);
+  EXPECT_EQ(example_.train, sets);
   EXPECT_EQ(table_.dump(), before);
 }
 
