@@ -11,6 +11,7 @@
 #include "clip_hpc/model/clip_model.hpp"
 #include "tests/data/data_fixtures.hpp"
 #include "tests/eval/eval_fixtures.hpp"
+#include "tests/logged.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -108,7 +109,12 @@ TEST_F(OpenClipFolder, WrappersAreTakenOffAndNoWeightsLeftOut) {
     for (const auto& [name, tensor] : model_.weights) weights.emplace_back(wrapper + name, tensor);
     weights.emplace_back(wrapper + "attn_mask", at::zeros({12, 12}));
     weights.emplace_back(wrapper + "input_resolution", at::full({}, 32, at::kLong));
-    const NamedTensors matched = match_weights(weights, specs_, "w");
+    NamedTensors matched;
+    const std::string log = test::logged(0, [&] { matched = match_weights(weights, specs_, "w"); });
+    EXPECT_NE(log.find("w: \"" + wrapper + "\" before the names of all tensors is taken off"), std::string::npos)
+        << log;
+    EXPECT_NE(log.find("w: left out, since they are no weights: attn_mask, input_resolution"), std::string::npos)
+        << log;
     ASSERT_EQ(matched.size(), specs_.size()) << wrapper;
     for (std::size_t i = 0; i < specs_.size(); ++i) {
       EXPECT_EQ(matched[i].first, specs_[i].name);
