@@ -72,6 +72,23 @@ TEST_F(Import, CapitalsStayWhereTheTokenizerKnowsThem) {
   }
 }
 
+// An exported folder says in tokenizer.json what its tokenizer.model leaves open.
+TEST_F(Import, TheTokenizerJsonBesideAModelSaysWhetherItIsLowered) {
+  test::on_rank_0([&] {
+    test::write_cased_model(folder_ / "");
+    write_file_atomic(folder_ / "model/tokenizer.model", read_text_file(folder_ / "cased.model"));
+  });
+  for (const bool lower_case : {false, true}) {
+    test::on_rank_0([&] {
+      const Json normalizer = lower_case ? Json{{"type", "Lowercase"}} : Json(nullptr);
+      write_json_file(folder_ / "model/tokenizer.json", {{"normalizer", normalizer}});
+    });
+    request_.output = folder_ / (lower_case ? "lowered" : "as_it_is");
+    const LoadedModel loaded = imported();
+    EXPECT_EQ(loaded.tokenizer->tokens("Red BERLIN") == loaded.tokenizer->tokens("red berlin"), lower_case);
+  }
+}
+
 // Training would clamp a scale of e^5; a model that is only evaluated keeps its own.
 TEST_F(Import, ALargeScaleStaysAsItIs) {
   test::on_rank_0([&] {

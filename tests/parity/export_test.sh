@@ -62,6 +62,25 @@ check 'an imported run is evaluated' says 0 'zero-shot' "$clip_hpc" eval --model
 accuracy() { grep -oE '"acc[15]": [0-9.]+' "$1/results.json"; }
 check 'to the same accuracies' cmp <(accuracy run) <(accuracy back)
 
+# --- a tokenizer of another program, to which capitals are other letters ------------------------------------------------
+cased() {
+  printf 'A Red House\na red house\nBERLIN and berlin\nRed red RED\n' >cased.txt
+  "$python" -c 'import sentencepiece
+sentencepiece.SentencePieceTrainer.train(input="cased.txt", model_prefix="cased", vocab_size=60, hard_vocab_limit=False,
+    eos_id=1, bos_id=-1, unk_id=0, normalization_rule_name="identity", minloglevel=2)'
+}
+tells() { # SPELLINGS WORDS...
+  [[ $(printf 'Red BERLIN\nred berlin\n' | "$clip_hpc" tokenize --tokenizer "${@:2}" | sort -u | wc -l) == "$1" ]]
+}
+packed() { # SPELLINGS FOLDER WORDS...: that the tokenizer of the set tells
+  quietly "$clip_hpc" pack --from glyphs --faces small --scripts greek --tokenizer cased.model --output "${@:2}" && tells "$1" "$2/train"
+}
+if_tokenizers 'a tokenizer that tells capitals' cased
+if_tokenizers 'tokenize tells them' tells 2 cased.model
+if_tokenizers 'and lowers them where asked' tells 1 cased.model --lower-case
+if_tokenizers 'a set that is packed with it tells them' packed 2 cased_set
+if_tokenizers 'and lowers them where asked to' packed 1 lowered_set --lower-case
+
 # --- the example -----------------------------------------------------------------------------------------------------
 # shellcheck disable=SC2016
 sed -n '/^```python$/,/^```$/ { /^```/d; p }' "$CLIP_HPC_SOURCE_DIR/docs/embed.md" >example.py
