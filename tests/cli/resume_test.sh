@@ -133,9 +133,29 @@ check 'a branch' says 0 'branch of' on_ranks 2 "${train[@]}" --run-dir "$run" --
   --set train.samples=10240
 check 'it says where it came from' grep -q "\"branch_of\": \"$run\"" "$scratch/slow/provenance.json"
 check 'a branch is a name' says 2 'takes a name, not a path' "${train[@]}" --run-dir "$run" --branch a/b
-on_ranks 2 "${train[@]}" --run-dir "$scratch/one" --set train.samples=640000 >"$scratch/one.out" 2>&1 &
+# A signal that a compute thread takes may break it: the one thread that waits for them takes them all.
+takers() { # PID SIGNALS...: how many of its threads do not block all of them
+  local pid=$1 mask=0 signal status blocked count=0
+  for signal in "${@:2}"; do mask=$((mask | 1 << ($(kill -l "$signal") - 1))); done
+  for status in /proc/"$pid"/task/*/status; do
+    blocked=$(sed -n 's/^SigBlk:\s*//p' "$status")
+    (((0x$blocked & mask) == mask)) || count=$((count + 1))
+  done
+  echo "$count"
+}
+one_takes_signals() { # RUN
+  local pid n=0
+  for pid in $(ranks_of "$1"); do
+    (($(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 | wc -l) > 3)) || return 1 # the loader's and OpenMP's at least
+    [[ $(takers "$pid" USR1 TERM INT) == 1 ]] || { grep SigBlk /proc/"$pid"/task/*/status; return 1; }
+    n=$((n + 1))
+  done
+  ((n == 2))
+}
+OMP_NUM_THREADS=2 on_ranks 2 "${train[@]}" --run-dir "$scratch/one" --set train.samples=640000 >"$scratch/one.out" 2>&1 &
 launcher=$!
 check 'one trains' wait_for_step "$scratch/one" 5
+check 'one thread of each rank takes signals' one_takes_signals "$scratch/one"
 check 'a second trainer is refused' says 2 'is held by process' "${train[@]}" --run-dir "$scratch/one"
 check 'on many ranks too' says 2 'renewed' on_ranks 2 "${train[@]}" --run-dir "$scratch/one"
 ranks_of "$scratch/one" | xargs kill -USR1
