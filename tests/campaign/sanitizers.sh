@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The unit tests with sanitizers, and the ends of programs under valgrind. Each kind is a build of its own, which takes
-# minutes; not part of tests/run.sh.
+# The unit tests with sanitizers, and the ends of programs with them and under valgrind. Each kind is a build of its own,
+# which takes minutes; not part of tests/run.sh.
 #   tests/campaign/sanitizers.sh [address] [thread] [valgrind]      all three when none is named
-#   address   AddressSanitizer and UndefinedBehaviorSanitizer: the whole label unit, and 1,000 damaged files per reader
+#   address   AddressSanitizer and UndefinedBehaviorSanitizer: the whole label unit, the ways in which a program ends, on
+#             1 and 2 ranks, and 1,000 damaged files per reader
 #   thread    ThreadSanitizer: loader, checkpoint writer, lease, stop signals, watchdog, batch feed
 #   valgrind  memcheck over the ways in which a program ends: help, refusals, a stop, the end of a run
 # shellcheck source=tests/cli/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../cli/common.sh"
 cd "$CLIP_HPC_SOURCE_DIR" || exit 1
 new_scratch
-clip_study=$CLIP_HPC_BINARY_DIR/bin/clip_study
 kinds=("$@")
 ((${#kinds[@]})) || kinds=(address thread valgrind)
 export OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
@@ -23,15 +23,49 @@ build() { # FOLDER SANITIZERS TARGETS...
     return 1
   fi
 }
+complaint='runtime error|ERROR: AddressSanitizer|WARNING: ThreadSanitizer'
 runs() { # NAME COMMAND...: ends with 0 and says nothing of a sanitizer
   local name=$1 code
   shift
   "$@" >"$scratch/log" 2>&1
   code=$?
-  ((code == 0)) && ! grep -qE 'runtime error|ERROR: AddressSanitizer|WARNING: ThreadSanitizer' "$scratch/log" && return 0
-  grep -nE -A 12 'runtime error|ERROR: AddressSanitizer|WARNING: ThreadSanitizer|Failure' "$scratch/log" | head -n 40
+  ((code == 0)) && ! grep -qE "$complaint" "$scratch/log" && return 0
+  grep -nE -A 12 "$complaint|Failure" "$scratch/log" | head -n 40
   echo "$name: exit code $code"
   return 1
+}
+# The ways in which a program ends, each a check.
+exits() { # NAME FOLDER_OF_PROGRAMS RANKS WORDS...: run under these words
+  local kind=$1 bin=$2 ranks=$3 place=$scratch/$1 under
+  shift 3
+  under=("$@")
+  [[ -e $scratch/tiny.cfg ]] || make_tiny "$scratch" || exit 1
+  mkdir "$place"
+  ends() { # NAME CODE COMMAND...
+    local name=$1 wanted=$2 code
+    shift 2
+    (cd "$place" && "${under[@]}" "$@") >"$scratch/log" 2>&1
+    code=$?
+    if ((code != wanted)) || grep -qE "$complaint" "$scratch/log"; then
+      grep -E "^==|$complaint" "$scratch/log" | head -n 30
+      tail -n 3 "$scratch/log"
+      code="$code, or a complaint"
+    fi
+    check "$kind: $name (exit code $wanted)" test "$code" = "$wanted"
+  }
+  ends 'help' 0 "$bin/clip_hpc" --help
+  ends 'an unknown key' 2 "$bin/clip_hpc" --config ../tiny.cfg --set train.nothing=1
+  ends 'a refused name' 2 "$bin/clip_hpc" --config ../tiny.cfg --set run.name=a/b
+  ends 'a set that is not there' 3 "$bin/clip_hpc" --config ../tiny.cfg --set data.train=nowhere --run-dir nowhere_run
+  ends 'a run to its end' 0 "$bin/clip_hpc" --config ../tiny.cfg --set train.samples=256 --run-dir whole
+  ends 'the same again' 0 "$bin/clip_hpc" --config ../tiny.cfg --set train.samples=256 --run-dir whole
+  ends 'evaluation' 0 "$bin/clip_hpc" eval --model whole --data ../greek/test_letters --output results
+  if ((ranks == 1)); then
+    ends 'a plan' 2 "$bin/clip_study" plan --grid nowhere.cfg
+    ends 'a report' 0 "$bin/clip_report" --runs whole --output page
+  fi
+  under=(timeout --preserve-status -s USR1 60 "$@")
+  ends 'a stop' 75 "$bin/clip_hpc" --config ../tiny.cfg --set train.samples=100000000 --run-dir stopped
 }
 units=(base config run study data text device comm ops model loss strategy optim checkpoint eval train bench postprocess)
 
@@ -47,6 +81,8 @@ for kind in "${kinds[@]}"; do
         [[ -x $folder/bin/${unit}_tests ]] || continue
         check "address: $unit" runs "$unit" env CLIP_HPC_BINARY_DIR="$PWD/$folder" "$folder/bin/${unit}_tests"
       done
+      exits address "$PWD/$folder/bin" 1 env
+      exits 'address, 2 ranks' "$PWD/$folder/bin" 2 mpirun -np 2 --oversubscribe --bind-to none
       check 'address: damaged files' runs fuzz env CLIP_HPC_BINARY_DIR="$PWD/$folder" bash tests/campaign/fuzz.sh --count 1000
       ;;
     thread)
@@ -62,25 +98,8 @@ for kind in "${kinds[@]}"; do
       ;;
     valgrind)
       command -v valgrind >/dev/null || { skip valgrind 'valgrind is not installed'; continue; }
-      make_tiny "$scratch" || exit 1
-      grind=(valgrind -q --error-exitcode=99 --suppressions=/usr/share/openmpi/openmpi-valgrind.supp)
-      ends() { # NAME CODE COMMAND...
-        local name=$1 wanted=$2 code
-        shift 2
-        (cd "$scratch" && "${grind[@]}" "$@") >"$scratch/log" 2>&1
-        code=$?
-        ((code == wanted)) || { grep '^==' "$scratch/log" | head -n 30; tail -n 3 "$scratch/log"; }
-        check "valgrind: $name (exit code $code)" test "$code" = "$wanted"
-      }
-      ends 'help' 0 "$clip_hpc" --help
-      ends 'an unknown key' 2 "$clip_hpc" --config tiny.cfg --set train.nothing=1
-      ends 'a set that is not there' 3 "$clip_hpc" --config tiny.cfg --set data.train=nowhere --run-dir nowhere_run
-      ends 'a run to its end' 0 "$clip_hpc" --config tiny.cfg --set train.samples=256 --run-dir whole
-      ends 'the same again' 0 "$clip_hpc" --config tiny.cfg --set train.samples=256 --run-dir whole
-      ends 'a stop' 75 timeout --preserve-status -s USR1 60 "$clip_hpc" --config tiny.cfg --set train.samples=100000000 --run-dir stopped
-      ends 'evaluation' 0 "$clip_hpc" eval --model whole --data greek/test_letters --output results
-      ends 'a plan' 2 "$clip_study" plan --grid nowhere.cfg
-      ends 'a report' 0 "$clip_report" --runs whole --output page
+      exits valgrind "$CLIP_HPC_BINARY_DIR/bin" 1 valgrind -q --error-exitcode=99 \
+        --suppressions=/usr/share/openmpi/openmpi-valgrind.supp
       ;;
     *) echo "sanitizers.sh: $kind is not address, thread or valgrind" >&2; exit 2 ;;
   esac
