@@ -29,6 +29,17 @@ for ((i = 0; i < count; i++)); do
   if ((${#pids[@]})); then
     if ((RANDOM % 2)); then kill -KILL "${pids[@]}"; else kill -KILL "${pids[RANDOM % ${#pids[@]}]}"; fi
   fi 2>/dev/null
+  # Open MPI's own end can lock up when a rank was killed (PMIx_server_finalize); the ranks are gone by then.
+  ended() { ! kill -0 "$launcher" 2>/dev/null || [[ $(ps -o stat= -p "$launcher") == Z* ]]; }
+  for ((waited = 0; waited < 600; waited++)); do
+    if ended; then break; fi
+    sleep 0.1
+  done
+  if ! ended; then
+    row "kill, $ranks ranks" 'mpirun did not end, 60 s'
+    if pgrep -f -- "^$clip_hpc .*--run-dir $run( |\$)" >/dev/null; then bad "kill, $ranks ranks" 'a rank did not end' log; fi
+    kill -KILL "$launcher"
+  fi
   wait "$launcher" 2>/dev/null
   code=$?
   resumed=$(sed -nE 's/^resumed from step ([0-9]+) .*/\1/p' log)
