@@ -71,6 +71,14 @@ void ModelSection::read(const char* key, std::array<double, 3>& field) {
   for (std::size_t i = 0; i < 3; ++i) field[i] = (is_list ? value->at(i) : *value).get<double>();
 }
 
+void ModelSection::read(const char* key, std::vector<std::int64_t>& field) {
+  known({key});
+  const Json* const value = find(key);
+  if (value == nullptr) return;
+  if (!value->is_array() || !std::all_of(value->begin(), value->end(), is_whole)) wrong(key, "a list of whole numbers");
+  field = value->get<std::vector<std::int64_t>>();
+}
+
 void ModelSection::read_side(const char* key, std::int64_t& field) {
   known({key});
   if (!json_.contains(key)) return;

@@ -5,12 +5,12 @@
 
 namespace clip_hpc {
 
-extern const ImageTowerKind kVit, kConvNext;
+extern const ImageTowerKind kVit, kConvNext, kMixer, kSwin;
 extern const TextTowerKind kTextTransformer;
 
 namespace {
 
-constexpr std::array kImageTowers{&kVit, &kConvNext};
+constexpr std::array kImageTowers{&kVit, &kConvNext, &kMixer, &kSwin};
 constexpr std::array kTextTowers{&kTextTransformer};
 
 template <class Kind>
