@@ -5,12 +5,12 @@
 
 namespace clip_hpc {
 
-extern const ImageTowerKind kVit, kConvNext, kMixer, kSwin;
+extern const ImageTowerKind kVit, kConvNext, kMixer, kSwin, kResNet;
 extern const TextTowerKind kTextTransformer;
 
 namespace {
 
-constexpr std::array kImageTowers{&kVit, &kConvNext, &kMixer, &kSwin};
+constexpr std::array kImageTowers{&kVit, &kConvNext, &kMixer, &kSwin, &kResNet};
 constexpr std::array kTextTowers{&kTextTransformer};
 
 template <class Kind>

@@ -48,6 +48,10 @@ class ImageTower {
                             const Pass& pass) const = 0;
   virtual at::Tensor project(const at::Tensor& pooled) const = 0;  // [batch, width] -> [batch, embed_dim]
 
+  // Whether a training pass depends on the other rows of its batch (BatchNorm), so that it can be neither cut into
+  // micro-batches nor computed again.
+  virtual bool has_batch_statistics() const { return false; }
+
   virtual Cost cost() const = 0;  // with the projection
   // The attention calls that a pass over `rows` images of `kept` patches makes, one of each kind; none: no attention.
   virtual std::vector<AttentionShape> attention_shapes(std::int64_t rows, std::int64_t kept) const = 0;

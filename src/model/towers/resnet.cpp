@@ -1,0 +1,226 @@
+// ResNet (He et al. 2016, the variant whose 3x3 kernels carry the stride) as timm has it and open_clip hangs it into
+// CLIP: names, shapes and arithmetic of `visual.trunk.*`. Two kinds of norm: BatchNorm, timm's own, and GroupNorm with
+// standardised kernels, after big_vision's bit.py: the paper's likely one, whose results do not depend on the number of
+// ranks. The second has timm's names with gn for bn, and no weights of it are known elsewhere.
+#include <array>
+
+#include "clip_hpc/model/layers/affine.hpp"
+#include "clip_hpc/model/layers/channel_norm.hpp"
+#include "clip_hpc/model/layers/timm_head.hpp"
+#include "clip_hpc/model/towers/tower.hpp"
+#include "clip_hpc/ops/conv.hpp"
+#include "model/model_section.hpp"
+
+namespace clip_hpc {
+namespace {
+
+constexpr std::int64_t kStem = 64, kExpansion = 4, kStages = 4;
+constexpr double kBatchEps = 1e-5, kGroupEps = 1e-6;
+constexpr double kKernelEps = 1e-5;  // added to the deviation of a kernel that is standardised
+
+struct Variant {
+  const char* name;
+  std::array<std::int64_t, kStages> depths;
+};
+constexpr std::array kVariants{
+    Variant{"resnet26", {2, 2, 2, 2}},
+    Variant{"resnet50", {3, 4, 6, 3}},
+    Variant{"resnet101", {3, 4, 23, 3}},
+    Variant{"resnet152", {3, 8, 36, 3}},
+};
+
+// What timm knows by name, or, for a model of one's own, by timm_model_kwargs.
+struct ResNetConfig {
+  TimmConfig timm;
+  std::vector<std::int64_t> depths, planes{64, 128, 256, 512};
+  NormKind norm = NormKind::batch;
+  bool has_kwargs = false;
+
+  std::int64_t width() const { return kExpansion * planes.back(); }
+};
+
+const Variant& variant_of(const std::string& name, const std::string& model) {
+  std::vector<std::string> names;
+  for (const Variant& variant : kVariants) {
+    if (name == variant.name) return variant;
+    names.emplace_back(variant.name);
+  }
+  throw input_error("model {}: timm_model_name = {} is not known; known are {}", model, name, fmt::join(names, ", "));
+}
+
+void read_kwargs(const Json& json, const std::string& model, ResNetConfig& c) {
+  ModelSection kwargs(json, model + ": timm_model_kwargs");
+  kwargs.read("layers", c.depths);
+  kwargs.read("channels", c.planes);
+  kwargs.finish();
+  require(!c.depths.empty() && c.depths.size() == c.planes.size() && c.depths.size() <= kStages, model,
+          "timm_model_kwargs: layers and channels must have one number a stage, of 1 to 4 stages");
+  for (std::size_t i = 0; i < c.depths.size(); ++i) {
+    require_sizes(model, {{"timm_model_kwargs.layers", c.depths[i]}, {"timm_model_kwargs.channels", c.planes[i]}});
+  }
+}
+
+ResNetConfig read_config(const Json& json, const std::string& model) {
+  ModelSection section(json, model + ": vision_cfg");
+  ResNetConfig c;
+  std::string norm = "batch";
+  c.timm = read_timm_config(section, model, 0);
+  const Variant& variant = variant_of(c.timm.name, model);
+  c.depths.assign(variant.depths.begin(), variant.depths.end());
+  section.read("norm", norm);
+  if (const Json* const own = section.find("timm_model_kwargs"); own != nullptr) {
+    read_kwargs(*own, model, c);
+    c.has_kwargs = true;
+  }
+  section.known({"timm_model_kwargs"});
+  section.finish();
+  require(norm == "batch" || norm == "group", model, fmt::format("norm = \"{}\" must be batch or group", norm));
+  c.norm = norm == "group" ? NormKind::group : NormKind::batch;
+  for (const std::int64_t planes : c.planes) {
+    require(c.norm == NormKind::batch || planes % 32 == 0, model,
+            fmt::format("norm = group needs channels that are multiples of 32, got {}", planes));
+  }
+  require(c.timm.image_size >= 32, model, fmt::format("image_size = {} must be at least 32", c.timm.image_size));
+  return c;
+}
+
+struct NormedConv {
+  Affine kernel;
+  ChannelNorm norm;
+};
+
+struct Bottleneck {
+  NormedConv conv1, conv2, conv3;
+  std::optional<NormedConv> downsample;
+  std::int64_t stride = 1;
+};
+
+class ResNet : public ImageTower {
+ public:
+  ResNet(ParameterArena& arena, ResNetConfig config, const TowerFacts& facts, const std::string& prefix)
+      : arena_(arena), config_(std::move(config)), model_(facts.model) {
+    const std::string trunk = prefix + "trunk.";
+    stem_ = declare_conv(arena, trunk + "conv1", trunk + norm_name() + "1", {kStem, 3, 7, 7});
+    std::int64_t in = kStem;
+    for (std::size_t i = 0; i < config_.depths.size(); ++i) {
+      for (std::int64_t j = 0; j < config_.depths[i]; ++j) {
+        const std::string name = fmt::format("{}layer{}.{}.", trunk, i + 1, j);
+        blocks_.push_back(declare_block(arena, name, in, config_.planes[i], i > 0 && j == 0 ? 2 : 1, j == 0));
+        in = kExpansion * config_.planes[i];
+      }
+    }
+    head_ = TimmHead(arena, prefix, config_.timm, width(), facts);
+  }
+
+  std::int64_t image_size() const override { return config_.timm.image_size; }
+  std::int64_t width() const override { return config_.width(); }
+  std::int64_t patches() const override { return 0; }
+  bool has_batch_statistics() const override { return config_.norm == NormKind::batch; }
+  void check_trainable() const override { check_drop_path(config_.timm, model_); }
+
+  at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {
+    if (kept) throw internal_error("a ResNet needs all of its patches");
+    at::Tensor x = normed(stem_, pixels.permute({0, 2, 3, 1}), {.stride = 2, .padding = 3}, pass).relu();
+    x = at::max_pool2d(x.permute({0, 3, 1, 2}), {3, 3}, {2, 2}, {1, 1}).permute({0, 2, 3, 1});  // [batch, s/4, s/4, 64]
+    for (const Bottleneck& block : blocks_) x = block_forward(block, x, pass);
+    return x.mean({1, 2});
+  }
+
+  at::Tensor project(const at::Tensor& pooled) const override { return head_(arena_, pooled); }
+
+  Cost cost() const override {
+    const auto halved = [](std::int64_t side) { return (side + 1) / 2; };  // by a stride of 2 and padding
+    std::int64_t side = halved(config_.timm.image_size), macs = side * side * 3 * 49 * kStem, in = kStem;
+    side = halved(side);
+    for (std::size_t i = 0; i < config_.depths.size(); ++i) {
+      const std::int64_t planes = config_.planes[i], out = kExpansion * planes;
+      for (std::int64_t j = 0; j < config_.depths[i]; ++j) {
+        const std::int64_t before = side * side;
+        if (i > 0 && j == 0) side = halved(side);
+        const std::int64_t after = side * side;
+        macs += before * in * planes + after * (9 * planes * planes + planes * out);
+        if (j == 0) macs += after * in * out;
+        in = out;
+      }
+    }
+    return {.fixed = static_cast<double>(macs) + head_.macs()};
+  }
+
+  std::vector<AttentionShape> attention_shapes(std::int64_t, std::int64_t) const override { return {}; }
+
+  Json to_json() const override {
+    Json json = clip_hpc::to_json(config_.timm);
+    if (config_.norm == NormKind::group) json["norm"] = "group";
+    if (config_.has_kwargs) json["timm_model_kwargs"] = {{"layers", config_.depths}, {"channels", config_.planes}};
+    return json;
+  }
+
+ private:
+  std::string norm_name() const { return config_.norm == NormKind::batch ? "bn" : "gn"; }
+
+  // `first`: of the norm's weight.
+  NormedConv declare_conv(ParameterArena& arena, const std::string& kernel, const std::string& norm,
+                          std::vector<std::int64_t> shape, double first = 1) const {
+    const std::int64_t out = shape[0], fan_out = out * shape[2] * shape[3];
+    const Affine conv = declare_affine(arena, kernel, std::move(shape), kaiming_normal(fan_out), std::nullopt);
+    const double eps = config_.norm == NormKind::batch ? kBatchEps : kGroupEps;
+    return {conv, declare_channel_norm(arena, norm, out, config_.norm, eps, first)};
+  }
+
+  Bottleneck declare_block(ParameterArena& arena, const std::string& name, std::int64_t in, std::int64_t planes,
+                           std::int64_t stride, bool is_first) const {
+    const std::int64_t out = kExpansion * planes;
+    const std::string norm = name + norm_name();
+    Bottleneck block;
+    block.stride = stride;
+    block.conv1 = declare_conv(arena, name + "conv1", norm + "1", {planes, in, 1, 1});
+    block.conv2 = declare_conv(arena, name + "conv2", norm + "2", {planes, planes, 3, 3});
+    block.conv3 = declare_conv(arena, name + "conv3", norm + "3", {out, planes, 1, 1}, 0);  // begins as the identity
+    if (is_first) block.downsample = declare_conv(arena, name + "downsample.0", name + "downsample.1", {out, in, 1, 1});
+    return block;
+  }
+
+  at::Tensor kernel(const NormedConv& layer) const {
+    const at::Tensor weight = arena_.parameter(layer.kernel.weight);
+    if (config_.norm == NormKind::batch) return weight;
+    const auto [deviation, mean] = at::std_mean(weight, {1, 2, 3}, /*unbiased=*/false, /*keepdim=*/true);
+    return (weight - mean) / (deviation + kKernelEps);
+  }
+
+  at::Tensor normed(const NormedConv& layer, const at::Tensor& x, const ConvShape& shape, const Pass& pass) const {
+    return layer.norm(arena_, conv_channels_last(x, kernel(layer), {}, shape), pass);
+  }
+
+  // x [batch, side, side, in] -> [batch, side / stride, side / stride, 4 * planes]
+  at::Tensor block_forward(const Bottleneck& block, const at::Tensor& x, const Pass& pass) const {
+    at::Tensor y = normed(block.conv1, x, {}, pass).relu();
+    y = normed(block.conv2, y, {.stride = block.stride, .padding = 1}, pass).relu();
+    y = normed(block.conv3, y, {}, pass);
+    const at::Tensor shortcut = block.downsample ? normed(*block.downsample, x, {.stride = block.stride}, pass) : x;
+    return (y + shortcut).relu();
+  }
+
+  const ParameterArena& arena_;
+  ResNetConfig config_;
+  std::string model_;
+  NormedConv stem_;
+  std::vector<Bottleneck> blocks_;
+  TimmHead head_;
+};
+
+bool reads(const Json& json) {
+  return json.contains("timm_model_name") && json.at("timm_model_name").is_string() &&
+         json.at("timm_model_name").get<std::string>().rfind("resnet", 0) == 0;
+}
+
+std::unique_ptr<ImageTower> declare(ParameterArena& arena, const Json& json, const TowerFacts& facts,
+                                    const std::string& prefix) {
+  return std::make_unique<ResNet>(arena, read_config(json, facts.model), facts, prefix);
+}
+
+}  // namespace
+
+extern const ImageTowerKind kResNet{
+    "resnet", "ResNet of timm: timm_model_name is resnet50 or another size; norm is batch or group", reads, declare};
+
+}  // namespace clip_hpc
