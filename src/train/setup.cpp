@@ -129,6 +129,16 @@ bool has_begun_there(const TrainRequest& request) {
   return std::ranges::any_of(starts, [&](const Provenance& start) { return start.branch_of == origin; });
 }
 
+void check_batch_statistics(const RunConfig& config, const ClipModel& model) {
+  if (!model.image().has_batch_statistics()) return;
+  const char* const key = config.train.micro_batch > 0 ? "micro_batch" : config.train.recompute ? "recompute" : nullptr;
+  if (key == nullptr) return;
+  throw input_error(
+      "model {}: its BatchNorm looks at the whole batch, which train.{} takes apart: leave that at its default, or use a "
+      "tower without (ResNet with \"norm\": \"group\")",
+      model.config().name, key);
+}
+
 }  // namespace
 
 TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice where)
@@ -159,6 +169,8 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
               config.eval.at_checkpoints, config.train.check_ranks_every},
       identity(identity_of(config, data, model.config(), total_steps(config.train, data.epoch_samples))) {
   model.image().check_trainable();
+  check_batch_statistics(config, model);
+  model.take_statistics_over(*communicator);
   for (const Phase& one : strategy.phases)
     one.kept_patches(model.image().patches());  // throws where none can be left out
   model.recompute_blocks(config.train.recompute);

@@ -62,6 +62,8 @@ class ClipModel {
 
   // Whether backward computes the blocks again instead of keeping their activations. Gradients are the same.
   void recompute_blocks(bool on) { recompute_ = on; }
+  // The ranks that a training pass takes batch statistics over (BatchNorm); it is collective then. They outlive it.
+  void take_statistics_over(Communicator& ranks) { statistics_ = &ranks; }
 
   // Forward multiply-adds of one pair, as the paper counts compute: `kept` patches of the image, `text_tokens`
   // positions of the text.
@@ -80,11 +82,12 @@ class ClipModel {
   const ParameterArena& arena() const { return arena_; }
 
  private:
-  Pass pass(bool training) const { return {training, recompute_, nullptr}; }
+  Pass pass(bool training) const { return {training, recompute_, statistics_}; }
 
   ModelConfig config_;
   ParameterArena arena_;
   bool recompute_ = false;
+  Communicator* statistics_ = nullptr;
   const char *image_kind_, *text_kind_;
   std::unique_ptr<TextTower> text_;
   std::unique_ptr<ImageTower> image_;
