@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import open_clip
+import timm
 import torch
 from safetensors import safe_open
 
@@ -17,7 +18,16 @@ def load(path):
 def model_of(config):
     """open_clip's CLIP from a model JSON, plain or as {"model_cfg": ...}."""
     config = config.get("model_cfg", config)
-    return open_clip.model.CLIP(**config)
+    vision = dict(config["vision_cfg"])
+    more = vision.pop("timm_model_kwargs", None)  # open_clip 3.3 has no such key, timm knows the words
+    if not more:
+        return open_clip.model.CLIP(**config)
+    create = timm.create_model
+    timm.create_model = lambda name, **words: create(name, **{**words, **more})
+    try:
+        return open_clip.model.CLIP(**{**config, "vision_cfg": vision})
+    finally:
+        timm.create_model = create
 
 
 def read_json(path):
