@@ -30,7 +30,7 @@ LIMITS = {"fp64": ((1e-9, 0), (1e-9, 1e-12)), "fp32_tight": ((1e-5, 0), (1e-5, 1
 
 def compare(config, folder, precision):
     dump = load(f"{folder}/dump.safetensors")
-    model = model_of(config).train()
+    model = model_of(config).train(bool(dump.get("training", torch.tensor(1))))
     model.load_state_dict(load(f"{folder}/model.safetensors"), strict=True)
     if "kept" in dump:
         model.visual.patch_dropout = Kept(dump["kept"])
@@ -58,6 +58,9 @@ def compare(config, folder, precision):
             checks.direction(f"{what} features", dump[what], peer.detach(), 0.999)
         else:
             checks.equal(f"{what} features", dump[what], peer.detach(), *LIMITS[precision][0])
+    buffers = dict(model.named_buffers())
+    for key in (key for key in dump if key.startswith("buffer/")):
+        checks.equal(f"buffer {key[7:]}", dump[key], buffers[key[7:]], 1e-5, 1e-6)
     for name, gradient in gradients.items():
         ours = dump[f"gradient/{name}"]
         if bf16:

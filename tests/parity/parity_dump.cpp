@@ -34,6 +34,10 @@ void disturb(ClipModel& model) {
     values.add_(at::randn_like(values), 0.05);
   }
   model.arena().refresh_weights();
+  for (std::size_t i = 0; i < model.arena().buffer_specs().size(); ++i) {
+    const at::Tensor values = model.arena().buffer(i);
+    values.add_(at::rand_like(values), 0.3);
+  }
 }
 
 // Random ids with the end token where `pool_type` looks for it, at another place in every row, and zeros after it.
@@ -53,7 +57,9 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
   std::int64_t batch = 6, tokens = ClipModel(config).text().context();
   double mask_ratio = 0;
   std::string precision = "fp32";
+  bool training = true;
   OptionTable table;
+  table.add("dump.training", training, "");
   table.add("dump.batch", batch, "");
   table.add("dump.tokens", tokens, "");
   table.add("dump.mask_ratio", mask_ratio, "");
@@ -65,6 +71,7 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
   ClipModel model(config, compute);
   model.initialise("open_clip", 7);
   disturb(model);
+  write_safetensors(folder / "model.safetensors", named_weights(model), {{"format", "pt"}});
   const std::int64_t size = model.image().image_size();
   const at::Tensor bytes = at::randint(0, 256, {batch, 3, size, size}, at::kByte);
   const at::Tensor ids = random_ids(model.text(), batch, tokens);
@@ -80,8 +87,8 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
     dump.emplace_back("kept", *kept);
   }
   const at::Tensor pixels = normalise_pixels(bytes, config.norm, compute);
-  const at::Tensor image = model.encode_image(pixels, kept);
-  const at::Tensor text = model.encode_text(ids);
+  const at::Tensor image = model.encode_image(pixels, kept, training);
+  const at::Tensor text = model.encode_text(ids, training);
   const auto comm = make_self_communicator();
   const at::Tensor loss = loss_term("softmax").partial(*comm, {normalise_features(image), normalise_features(text), {}},
                                                        {model.logit_scale(), {}}, {{batch}, 0}, {});
@@ -91,11 +98,14 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
   dump.emplace_back("image", image.detach().to(kept_as));
   dump.emplace_back("text", text.detach().to(kept_as));
   dump.emplace_back("loss", loss.detach());
+  dump.emplace_back("training", at::scalar_tensor(training ? 1 : 0, at::kLong));
+  for (std::size_t i = 0; i < model.arena().buffer_specs().size(); ++i) {
+    dump.emplace_back("buffer/" + model.arena().buffer_specs()[i].name, model.arena().buffer(i));
+  }
   for (std::size_t i = 0; i < model.arena().specs().size(); ++i) {
     dump.emplace_back("gradient/" + model.arena().specs()[i].name, model.arena().gradient_view(i).to(kept_as));
   }
   write_safetensors(folder / "dump.safetensors", dump);
-  write_safetensors(folder / "model.safetensors", named_weights(model), {{"format", "pt"}});
   return kExitDone;
 }
 
