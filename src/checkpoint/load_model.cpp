@@ -57,7 +57,20 @@ NamedTensors named_weights(const ClipModel& model) {
   for (std::size_t i = 0; i < arena.buffer_specs().size(); ++i) {
     weights.emplace_back(arena.buffer_specs()[i].name, arena.buffer(i));
   }
+  const NamedTensors counters = batch_counters(arena);
+  weights.insert(weights.end(), counters.begin(), counters.end());
   return weights;
+}
+
+NamedTensors batch_counters(const ParameterArena& arena) {
+  NamedTensors counters;
+  constexpr std::string_view kBeside = "running_mean";
+  for (const BufferSpec& spec : arena.buffer_specs()) {
+    if (!spec.name.ends_with(kBeside)) continue;
+    const std::string layer = spec.name.substr(0, spec.name.size() - kBeside.size());
+    counters.emplace_back(layer + kBatchCounter, at::zeros({}, at::kLong));
+  }
+  return counters;
 }
 
 void set_weights(ClipModel& model, const NamedTensors& weights, const std::string& where) {

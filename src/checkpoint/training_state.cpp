@@ -108,6 +108,8 @@ CheckpointContent content_of(const TrainingState& state) {
     content.buffers.push_back({arena.buffer_specs()[i].name, arena.buffer(i).view({-1}), 0, 0});
     content.model_buffers.emplace_back(arena.buffer_specs()[i].name, arena.buffer(i));
   }
+  const NamedTensors counters = batch_counters(arena);
+  content.model_buffers.insert(content.model_buffers.end(), counters.begin(), counters.end());
   content.layout = arena.specs();
   content.counts = {{"applied", state.updater.counters.applied}, {"skipped", state.updater.counters.skipped}};
   return content;

@@ -25,7 +25,10 @@ void require_numbers(const std::string& name, const at::Tensor& tensor, const st
 
 // What the arena exports, in fp32, by open_clip's names; and the way back. Throws storage, naming `where`, for a tensor
 // that is missing or has another shape, and as require_numbers; others are ignored.
+// With torch's counters of BatchNorm, which PyTorch asks for and nothing here needs.
 NamedTensors named_weights(const ClipModel& model);
+NamedTensors batch_counters(const ParameterArena& arena);  // NAME.num_batches_tracked, int64: 0
+inline constexpr const char* kBatchCounter = "num_batches_tracked";
 void set_weights(ClipModel& model, const NamedTensors& weights, const std::string& where);
 
 std::vector<std::filesystem::path> checkpoints_newest_first(const RunFolder& folder);

@@ -60,6 +60,7 @@ void leave_out_no_weights(std::map<std::string, at::Tensor>& left, const std::st
   for (const std::string_view name : kNoWeights) {
     if (left.erase(std::string(name)) > 0) names.emplace_back(name);
   }
+  std::erase_if(left, [](const auto& one) { return one.first.ends_with(kBatchCounter); });
   if (!names.empty()) log_info("{}: left out, since they are no weights: {}", where, fmt::join(names, ", "));
 }
 
