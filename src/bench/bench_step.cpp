@@ -175,7 +175,6 @@ struct Bench {
         strategy(make_strategy(asked.strategy)),
         model(with_initial_scales(asked.model, strategy), compute, device.device,
               asked.shard_optimizer ? ArenaShare{of.rank(), of.size()} : ArenaShare{}) {
-    model.image().check_trainable();
     model.initialise("open_clip", 0);
     model.recompute_blocks(options.recompute);
   }

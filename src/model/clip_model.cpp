@@ -13,7 +13,7 @@ ClipModel::ClipModel(const ModelConfig& config) : config_(config) {
   text_kind_ = text.name;
   image_kind_ = image.name;
   // Text first and image last: backward runs the other way, and the larger image tower finishes its slices first.
-  text_ = text.declare(arena_, config.text, facts, "");
+  text_ = text.declare(arena_, config.text, facts, config.custom_text ? "text." : "");
   text_parameters_ = arena_.numel();
   image_ = image.declare(arena_, config.vision, facts, "visual.");
   logit_scale_ = arena_.declare("logit_scale", {},
@@ -33,13 +33,14 @@ ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Devi
 }
 
 at::Tensor ClipModel::encode_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept,
-                                   bool training) const {
-  return image_->project(image_->pooled(pixels, kept, pass(training)));
+                                   bool training, const at::Tensor& branch_scales) const {
+  Pass how = pass(training);
+  how.branch_scales = branch_scales;
+  return image_->project(image_->pooled(pixels, kept, how));
 }
 
-at::Tensor ClipModel::pooled_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept,
-                                   bool training) const {
-  return image_->pooled(pixels, kept, pass(training));
+at::Tensor ClipModel::pooled_image(const at::Tensor& pixels) const {
+  return image_->pooled(pixels, std::nullopt, pass(false));
 }
 
 at::Tensor ClipModel::encode_text(const at::Tensor& ids, bool training) const {

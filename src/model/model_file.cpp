@@ -84,7 +84,9 @@ ModelConfig parse_model_config(const Json& file, const std::string& name) {
   top.read("init_logit_scale", model.init_logit_scale);
   if (top.find("init_logit_bias") != nullptr) top.read("init_logit_bias", model.init_logit_bias.emplace());
   top.known({"init_logit_bias", "vision_cfg", "text_cfg"});
-  top.read_unused({"custom_text", "nonscalar_logit_scale", "output_dict"}, false);
+  if (top.find("custom_text") != nullptr) top.read("custom_text", model.custom_text);
+  top.known({"custom_text"});
+  top.read_unused({"nonscalar_logit_scale", "output_dict"}, false);
   top.read_unused("cast_dtype");
   top.finish();
   require(json.contains("vision_cfg") && json.contains("text_cfg"), name, "needs vision_cfg and text_cfg");
@@ -108,6 +110,7 @@ ModelConfig read_model_config(const std::filesystem::path& path) {
 Json to_json(const ModelConfig& model) {
   Json json = {{"embed_dim", model.embed_dim}};
   if (model.quick_gelu) json["quick_gelu"] = true;
+  if (model.custom_text) json["custom_text"] = true;
   json["init_logit_scale"] = model.init_logit_scale;
   if (model.init_logit_bias) json["init_logit_bias"] = *model.init_logit_bias;
   json["vision_cfg"] = model.vision;

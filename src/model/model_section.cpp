@@ -29,6 +29,8 @@ const Json* ModelSection::find(const char* key) const {
   return found == json_.end() || found->is_null() ? nullptr : &*found;
 }
 
+bool ModelSection::is_null(const char* key) const { return json_.contains(key) && json_.at(key).is_null(); }
+
 void ModelSection::wrong(const char* key, const std::string& expected) const {
   throw input_error("{}: {} = {}: {} is expected", where_, key, json_.at(key).dump(), expected);
 }
@@ -127,13 +129,43 @@ void require_mlp_ratio(const std::string& model, const char* section, double rat
                       kLargestSize));
 }
 
-void read_unused_block_keys(ModelSection& section) {
-  section.read_unused("ls_init_value");
-  section.read_unused("act_kwargs", {Json::object()});
-  section.read_unused("norm_kwargs", {Json::object()});
+BlockStyle read_block_style(ModelSection& section, const std::string& model, bool quick_gelu) {
+  BlockStyle style;
+  if (section.find("ls_init_value") != nullptr) section.read("ls_init_value", style.layer_scale.emplace());
+  if (const Json* const norm = section.find("norm_kwargs")) {
+    ModelSection kwargs(*norm, model + ": norm_kwargs");
+    kwargs.read("eps", style.norm_eps);
+    kwargs.finish();
+    require(style.norm_eps > 0 && style.norm_eps < 1, model, "norm_kwargs.eps must be in (0, 1)");
+  }
+  if (quick_gelu) style.activation = Gelu::quick;
+  if (const Json* const act = section.find("act_kwargs")) {
+    std::string approximate = "none";
+    ModelSection kwargs(*act, model + ": act_kwargs");
+    kwargs.read("approximate", approximate);
+    kwargs.finish();
+    require(approximate == "none" || approximate == "tanh", model, "act_kwargs.approximate must be none or tanh");
+    require(approximate == "none" || !quick_gelu, model, "act_kwargs.approximate = tanh and quick_gelu exclude each other");
+    if (approximate == "tanh") style.activation = Gelu::tanh;
+  }
+  section.known({"ls_init_value", "norm_kwargs", "act_kwargs"});
   section.read_unused("block_type", {"default"});
   section.read_unused({"qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc"},
                       false);
+  return style;
+}
+
+void write_block_style(const BlockStyle& style, Json& json) {
+  if (style.layer_scale) json["ls_init_value"] = *style.layer_scale;
+  if (style.norm_eps != BlockStyle{}.norm_eps) json["norm_kwargs"] = {{"eps", style.norm_eps}};
+  if (style.activation == Gelu::tanh) json["act_kwargs"] = {{"approximate", "tanh"}};
+}
+
+std::string patch_dropout_note(double share) {
+  if (share == 0) return {};
+  return fmt::format(
+      "its patch_dropout = {} is not applied: strategy.name = flip with strategy.mask_ratio = {} leaves patches out", share,
+      share);
 }
 
 void require(bool fine, const std::string& model, const std::string& what) {

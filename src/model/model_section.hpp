@@ -4,12 +4,14 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/json.hpp"
+#include "clip_hpc/ops/gelu.hpp"
 
 namespace clip_hpc {
 
@@ -31,6 +33,7 @@ class ModelSection {
   void known(std::initializer_list<const char*> keys);  // keys that say nothing to this build, whatever they hold
   void finish() const;                                  // throws input at the first key that is not known
 
+  bool is_null(const char* key) const;  // whether it is there and says null
   // The value of a key that is there and not null, or nullptr.
   const Json* find(const char* key) const;
   [[noreturn]] void wrong(const char* key, const std::string& expected) const;
@@ -47,8 +50,18 @@ void require_sizes(const std::string& model, std::initializer_list<std::pair<con
 // The same where a block's MLP would have no width.
 void require_mlp_ratio(const std::string& model, const char* section, double ratio, std::int64_t width);
 
-// The keys of open_clip's blocks, which both of its transformers have, at their defaults.
-void read_unused_block_keys(ModelSection& section);
+// What open_clip lets both of its transformers vary in their blocks: ls_init_value, norm_kwargs, act_kwargs.
+struct BlockStyle {
+  std::optional<double> layer_scale;  // what LayerScale begins with
+  double norm_eps = 1e-5;
+  Gelu activation = Gelu::exact;
+};
+// Other keys of the blocks must be at their defaults.
+BlockStyle read_block_style(ModelSection& section, const std::string& model, bool quick_gelu);
+void write_block_style(const BlockStyle& style, Json& json);
+
+// Of a tower whose section has patch_dropout, in a line for who trains it; empty for 0.
+std::string patch_dropout_note(double share);
 
 // Throws input, "model NAME: what", unless `fine`.
 void require(bool fine, const std::string& model, const std::string& what);

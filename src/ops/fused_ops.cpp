@@ -5,7 +5,6 @@
 #include "clip_hpc/device/device_kernels.hpp"
 #include "ops/fused_ops_cpu.hpp"
 #include "ops/fused_ops_kernels.hpp"
-#include "ops/fused_ops_math.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -24,15 +23,16 @@ const FusedBodies* bodies_on(const at::Tensor& x) {
 }
 
 struct BiasGelu : torch::autograd::Function<BiasGelu> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& bias, bool quick) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& bias, Gelu kind) {
     context->save_for_backward({x, bias});
-    context->saved_data["quick"] = quick;
-    return bodies_on(x)->bias_gelu(x, bias, quick);
+    context->saved_data["kind"] = static_cast<std::int64_t>(kind);
+    return bodies_on(x)->bias_gelu(x, bias, kind);
   }
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     const variable_list saved = context->get_saved_variables();
-    auto [by_x, by_bias] = bodies_on(grads[0])->bias_gelu_backward(grads[0].contiguous(), saved[0], saved[1],
-                                                                   context->saved_data["quick"].toBool());
+    const auto kind = static_cast<Gelu>(context->saved_data["kind"].toInt());
+    auto [by_x, by_bias] =
+        bodies_on(grads[0])->bias_gelu_backward(grads[0].contiguous(), saved[0], saved[1], kind);
     return {by_x, by_bias, at::Tensor()};
   }
 };
@@ -48,8 +48,8 @@ struct AddBias : torch::autograd::Function<AddBias> {
 
 struct LayerNormOp : torch::autograd::Function<LayerNormOp> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& gamma,
-                            const at::Tensor& beta) {
-    const NormOutputs outputs = bodies_on(x)->layer_norm(x, gamma, beta);
+                            const at::Tensor& beta, double eps) {
+    const NormOutputs outputs = bodies_on(x)->layer_norm(x, gamma, beta, eps);
     context->save_for_backward({x, gamma, outputs.mean, outputs.rstd});
     return outputs.normed;
   }
@@ -57,14 +57,14 @@ struct LayerNormOp : torch::autograd::Function<LayerNormOp> {
     const variable_list saved = context->get_saved_variables();
     const NormGradients by = bodies_on(saved[0])->layer_norm_backward(grads[0].contiguous(), at::Tensor(), saved[0],
                                                                       saved[1], saved[2], saved[3]);
-    return {by.by_x, by.by_gamma, by.by_beta};
+    return {by.by_x, by.by_gamma, by.by_beta, at::Tensor()};
   }
 };
 
 struct AddLayerNorm : torch::autograd::Function<AddLayerNorm> {
   static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& delta,
-                               const at::Tensor& bias, const at::Tensor& gamma, const at::Tensor& beta) {
-    const AddNormOutputs outputs = bodies_on(x)->add_layer_norm(x, delta, bias, gamma, beta);
+                               const at::Tensor& bias, const at::Tensor& gamma, const at::Tensor& beta, double eps) {
+    const AddNormOutputs outputs = bodies_on(x)->add_layer_norm(x, delta, bias, gamma, beta, eps);
     context->save_for_backward({outputs.sum, gamma, outputs.norm.mean, outputs.norm.rstd});
     return {outputs.sum, outputs.norm.normed};
   }
@@ -72,7 +72,7 @@ struct AddLayerNorm : torch::autograd::Function<AddLayerNorm> {
     const variable_list saved = context->get_saved_variables();
     const NormGradients by = bodies_on(saved[0])->layer_norm_backward(grads[1].contiguous(), grads[0].contiguous(),
                                                                       saved[0], saved[1], saved[2], saved[3]);
-    return {by.by_x, by.by_x, by.by_bias, by.by_gamma, by.by_beta};
+    return {by.by_x, by.by_x, by.by_bias, by.by_gamma, by.by_beta, at::Tensor()};
   }
 };
 
@@ -94,14 +94,15 @@ bool norm_fusable(const at::Tensor& x, std::initializer_list<at::Tensor> others)
 
 }  // namespace
 
-at::Tensor bias_gelu_reference(const at::Tensor& x, const at::Tensor& bias, bool quick) {
+at::Tensor bias_gelu_reference(const at::Tensor& x, const at::Tensor& bias, Gelu kind) {
   const at::Tensor u = x + bias;
-  return quick ? u * at::sigmoid(1.702 * u) : at::gelu(u);
+  if (kind == Gelu::quick) return u * at::sigmoid(1.702 * u);
+  return at::gelu(u, kind == Gelu::tanh ? "tanh" : "none");
 }
 
-at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias, bool quick) {
-  if (!fusable(x, {bias})) return bias_gelu_reference(x, bias, quick);
-  return BiasGelu::apply(x.contiguous(), bias.contiguous(), quick);
+at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias, Gelu kind) {
+  if (!fusable(x, {bias})) return bias_gelu_reference(x, bias, kind);
+  return BiasGelu::apply(x.contiguous(), bias.contiguous(), kind);
 }
 
 at::Tensor add_bias_reference(const at::Tensor& x, const at::Tensor& delta, const at::Tensor& bias) {
@@ -113,32 +114,28 @@ at::Tensor add_bias(const at::Tensor& x, const at::Tensor& delta, const at::Tens
   return AddBias::apply(x.contiguous(), delta.contiguous(), bias.contiguous());
 }
 
-at::Tensor layer_norm_reference(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta) {
-  return at::layer_norm(x, {x.size(-1)}, gamma, beta, kNormEps);
-}
-
-at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta) {
-  if (!norm_fusable(x, {gamma, beta})) return layer_norm_reference(x, gamma, beta);
-  return LayerNormOp::apply(x.contiguous(), gamma.contiguous(), beta.contiguous());
-}
-
-at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, double eps) {
+at::Tensor layer_norm_reference(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, double eps) {
   return at::layer_norm(x, {x.size(-1)}, gamma, beta, eps);
 }
 
+at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, double eps) {
+  if (!norm_fusable(x, {gamma, beta})) return layer_norm_reference(x, gamma, beta, eps);
+  return LayerNormOp::apply(x.contiguous(), gamma.contiguous(), beta.contiguous(), eps);
+}
+
 SumAndNorm add_layer_norm_reference(const at::Tensor& x, const at::Tensor& delta, const at::Tensor& delta_bias,
-                                    const at::Tensor& gamma, const at::Tensor& beta) {
+                                    const at::Tensor& gamma, const at::Tensor& beta, double eps) {
   const at::Tensor sum = add_bias_reference(x, delta, delta_bias);
-  return {sum, layer_norm_reference(sum, gamma, beta)};
+  return {sum, layer_norm_reference(sum, gamma, beta, eps)};
 }
 
 SumAndNorm add_layer_norm(const at::Tensor& x, const at::Tensor& delta, const at::Tensor& delta_bias,
-                          const at::Tensor& gamma, const at::Tensor& beta) {
+                          const at::Tensor& gamma, const at::Tensor& beta, double eps) {
   if (!norm_fusable(x, {delta, delta_bias, gamma, beta})) {
-    return add_layer_norm_reference(x, delta, delta_bias, gamma, beta);
+    return add_layer_norm_reference(x, delta, delta_bias, gamma, beta, eps);
   }
   const variable_list outputs = AddLayerNorm::apply(x.contiguous(), delta.contiguous(), delta_bias.contiguous(),
-                                                    gamma.contiguous(), beta.contiguous());
+                                                    gamma.contiguous(), beta.contiguous(), eps);
   return {outputs[0], outputs[1]};
 }
 

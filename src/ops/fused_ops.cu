@@ -81,7 +81,7 @@ __device__ __forceinline__ void write_block_sums(const float (&sums)[N], float* 
   }
 }
 
-template <bool kQuick, int N, class T>
+template <Gelu kKind, int N, class T>
 __global__ void gelu_kernel(const T* x, const T* bias, T* y, std::int64_t rows, std::int64_t width) {
   const Walk walk = walk_of_thread<N>();
   if (walk.column >= width) return;
@@ -92,13 +92,13 @@ __global__ void gelu_kernel(const T* x, const T* bias, T* y, std::int64_t rows, 
     Pack<T, N> pack = load<N>(x + at);
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-      pack.v[i] = static_cast<T>(gelu_of<kQuick>(static_cast<float>(pack.v[i]) + static_cast<float>(b.v[i])));
+      pack.v[i] = static_cast<T>(gelu_of<kKind>(static_cast<float>(pack.v[i]) + static_cast<float>(b.v[i])));
     }
     store(y + at, pack);
   }
 }
 
-template <bool kQuick, int N, class T>
+template <Gelu kKind, int N, class T>
 __global__ void gelu_backward_kernel(const T* grad, const T* x, const T* bias, T* by_x, float* partial,
                                      std::int64_t rows, std::int64_t width) {
   const Walk walk = walk_of_thread<N>();
@@ -112,7 +112,7 @@ __global__ void gelu_backward_kernel(const T* grad, const T* x, const T* bias, T
       Pack<T, N> g = load<N>(grad + at);
 #pragma unroll
       for (int i = 0; i < N; ++i) {
-        const float slope = gelu_slope<kQuick>(static_cast<float>(in.v[i]) + static_cast<float>(b.v[i]));
+        const float slope = gelu_slope<kKind>(static_cast<float>(in.v[i]) + static_cast<float>(b.v[i]));
         const float by = static_cast<float>(g.v[i]) * slope;
         g.v[i] = static_cast<T>(by);
         sums[i] += by;
@@ -218,7 +218,7 @@ __device__ __forceinline__ float row_sum(float value) {
 template <bool kAdds, int N, class T>
 __global__ void __launch_bounds__(kMostThreads<N>)
     norm_kernel(const T* x, const T* delta, const T* bias, const T* gamma, const T* beta, T* sum, T* normed,
-                float* mean_of, float* rstd_of, std::int64_t rows, std::int64_t width) {
+                float* mean_of, float* rstd_of, std::int64_t rows, std::int64_t width, float eps) {
   const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
   const bool inside = row < rows;
   float v[kPacks<N>][N];
@@ -254,7 +254,7 @@ __global__ void __launch_bounds__(kMostThreads<N>)
       for (int i = 0; i < N; ++i) partial += (v[p][i] - mean) * (v[p][i] - mean);
     }
   }
-  const float rstd = 1.0F / sqrtf(row_sum(partial) * share + kNormEps);
+  const float rstd = 1.0F / sqrtf(row_sum(partial) * share + eps);
 #pragma unroll
   for (int p = 0; p < kPacks<N>; ++p) {
     const std::int64_t column = (static_cast<std::int64_t>(p) * blockDim.x + threadIdx.x) * N;
@@ -395,16 +395,32 @@ __global__ void pixel_kernel(const std::uint8_t* bytes, T* y, ChannelAffine affi
 
 }  // namespace
 
+namespace {
+
+template <int N, class T>
+auto gelu_kernel_of(Gelu kind) {
+  if (kind == Gelu::quick) return gelu_kernel<Gelu::quick, N, T>;
+  return kind == Gelu::tanh ? gelu_kernel<Gelu::tanh, N, T> : gelu_kernel<Gelu::exact, N, T>;
+}
+
+template <int N, class T>
+auto gelu_backward_kernel_of(Gelu kind) {
+  if (kind == Gelu::quick) return gelu_backward_kernel<Gelu::quick, N, T>;
+  return kind == Gelu::tanh ? gelu_backward_kernel<Gelu::tanh, N, T> : gelu_backward_kernel<Gelu::exact, N, T>;
+}
+
+}  // namespace
+
 template <class T>
-void launch_bias_gelu(const T* x, const T* bias, T* y, std::int64_t rows, std::int64_t width, bool quick,
+void launch_bias_gelu(const T* x, const T* bias, T* y, std::int64_t rows, std::int64_t width, Gelu kind,
                       void* stream) {
   constexpr int kN = kFullPack<T>;
   const dim3 block = extent(kWarp, kRowLanes);
   if (packable<T>(width, x, bias, y)) {
-    const auto kernel = quick ? gelu_kernel<true, kN, T> : gelu_kernel<false, kN, T>;
+    const auto kernel = gelu_kernel_of<kN, T>(kind);
     launch(kernel, walk_grid<kN>(rows, width), block, stream, x, bias, y, rows, width);
   } else {
-    const auto kernel = quick ? gelu_kernel<true, 1, T> : gelu_kernel<false, 1, T>;
+    const auto kernel = gelu_kernel_of<1, T>(kind);
     launch(kernel, walk_grid<1>(rows, width), block, stream, x, bias, y, rows, width);
   }
 }
@@ -415,14 +431,14 @@ std::size_t column_workspace(std::int64_t rows, std::int64_t width) {
 
 template <class T>
 void launch_bias_gelu_backward(const T* grad, const T* x, const T* bias, T* by_x, T* by_bias, float* workspace,
-                               std::int64_t rows, std::int64_t width, bool quick, void* stream) {
+                               std::int64_t rows, std::int64_t width, Gelu kind, void* stream) {
   constexpr int kN = kFullPack<T>;
   const dim3 block = extent(kWarp, kRowLanes);
   if (packable<T>(width, grad, x, bias, by_x)) {
-    const auto kernel = quick ? gelu_backward_kernel<true, kN, T> : gelu_backward_kernel<false, kN, T>;
+    const auto kernel = gelu_backward_kernel_of<kN, T>(kind);
     launch(kernel, walk_grid<kN>(rows, width), block, stream, grad, x, bias, by_x, workspace, rows, width);
   } else {
-    const auto kernel = quick ? gelu_backward_kernel<true, 1, T> : gelu_backward_kernel<false, 1, T>;
+    const auto kernel = gelu_backward_kernel_of<1, T>(kind);
     launch(kernel, walk_grid<1>(rows, width), block, stream, grad, x, bias, by_x, workspace, rows, width);
   }
   launch_add_parts(workspace, by_bias, row_blocks(rows, width), width, stream);
@@ -456,11 +472,11 @@ namespace {
 
 template <int N, class T>
 void launch_norm(const T* x, const T* delta, const T* bias, const T* gamma, const T* beta, T* sum, T* normed,
-                 float* mean, float* rstd, std::int64_t rows, std::int64_t width, void* stream) {
+                 float* mean, float* rstd, std::int64_t rows, std::int64_t width, float eps, void* stream) {
   const dim3 block = norm_block<N>(width);
   const auto kernel = delta != nullptr ? norm_kernel<true, N, T> : norm_kernel<false, N, T>;
   launch(kernel, extent(ceil_div(rows, block.y)), block, stream, x, delta, bias, gamma, beta, sum, normed, mean, rstd,
-         rows, width);
+         rows, width, eps);
 }
 
 template <int N, class T>
@@ -478,10 +494,10 @@ void launch_norm_backward(const T* by_normed, const T* by_sum, const T* x, const
 
 template <class T>
 void launch_add_layer_norm(const T* x, const T* delta, const T* bias, const T* gamma, const T* beta, T* sum, T* normed,
-                           float* mean, float* rstd, std::int64_t rows, std::int64_t width, void* stream) {
+                           float* mean, float* rstd, std::int64_t rows, std::int64_t width, float eps, void* stream) {
   const auto run =
       packable<T>(width, x, delta, bias, gamma, beta, sum, normed) ? launch_norm<kFullPack<T>, T> : launch_norm<1, T>;
-  run(x, delta, bias, gamma, beta, sum, normed, mean, rstd, rows, width, stream);
+  run(x, delta, bias, gamma, beta, sum, normed, mean, rstd, rows, width, eps, stream);
 }
 
 std::size_t layer_norm_workspace(std::int64_t rows, std::int64_t width, bool adds) {
@@ -511,13 +527,13 @@ void launch_normalise_pixels(const std::uint8_t* bytes, T* y, ChannelAffine affi
 
 // The two types that models are trained in.
 #define CLIP_HPC_FUSED_OPS(T)                                                                                          \
-  template void launch_bias_gelu(const T*, const T*, T*, std::int64_t, std::int64_t, bool, void*);                     \
+  template void launch_bias_gelu(const T*, const T*, T*, std::int64_t, std::int64_t, Gelu, void*);                     \
   template void launch_bias_gelu_backward(const T*, const T*, const T*, T*, T*, float*, std::int64_t, std::int64_t,    \
-                                          bool, void*);                                                                \
+                                          Gelu, void*);                                                                \
   template void launch_add_bias(const T*, const T*, const T*, T*, std::int64_t, std::int64_t, void*);                  \
   template void launch_column_sums(const T*, T*, float*, std::int64_t, std::int64_t, void*);                           \
   template void launch_add_layer_norm(const T*, const T*, const T*, const T*, const T*, T*, T*, float*, float*,        \
-                                      std::int64_t, std::int64_t, void*);                                              \
+                                      std::int64_t, std::int64_t, float, void*);                                       \
   template void launch_layer_norm_backward(const T*, const T*, const T*, const T*, const float*, const float*, T*, T*, \
                                            float*, std::int64_t, std::int64_t, void*);                                 \
   template void launch_normalise_pixels(const std::uint8_t*, T*, ChannelAffine, std::int64_t, std::int64_t, void*);

@@ -18,19 +18,19 @@ struct Row {  // what LayerNorm's backward needs of a row
   float mean, rstd;
 };
 
-template <bool kQuick, class T>
+template <Gelu kKind, class T>
 CLIP_HPC_HOST_DEVICE void gelu_row(const T* x, const T* bias, T* y, std::int64_t width) {
   for (std::int64_t i = 0; i < width; ++i) {
-    y[i] = static_cast<T>(gelu_of<kQuick>(static_cast<float>(x[i]) + static_cast<float>(bias[i])));
+    y[i] = static_cast<T>(gelu_of<kKind>(static_cast<float>(x[i]) + static_cast<float>(bias[i])));
   }
 }
 
-template <bool kQuick, class T>
+template <Gelu kKind, class T>
 CLIP_HPC_HOST_DEVICE void gelu_backward_row(const T* grad, const T* x, const T* bias, T* by_x, float* sums,
                                             std::int64_t width) {
   for (std::int64_t i = 0; i < width; ++i) {
     const float u = static_cast<float>(x[i]) + static_cast<float>(bias[i]);
-    const float g = static_cast<float>(grad[i]) * gelu_slope<kQuick>(u);
+    const float g = static_cast<float>(grad[i]) * gelu_slope<kKind>(u);
     by_x[i] = static_cast<T>(g);
     sums[i] += g;
   }
@@ -47,7 +47,7 @@ CLIP_HPC_HOST_DEVICE void add_to_row(const T* x, float* sums, std::int64_t width
 }
 
 template <class T>
-CLIP_HPC_HOST_DEVICE Row norm_row(const T* x, const T* gamma, const T* beta, T* y, std::int64_t width) {
+CLIP_HPC_HOST_DEVICE Row norm_row(const T* x, const T* gamma, const T* beta, float eps, T* y, std::int64_t width) {
   const float share = 1.0F / static_cast<float>(width);
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -59,7 +59,7 @@ CLIP_HPC_HOST_DEVICE Row norm_row(const T* x, const T* gamma, const T* beta, T* 
     const float d = static_cast<float>(x[i]) - mean;
     squares += d * d;
   }
-  const float rstd = 1.0F / std::sqrt(squares * share + kNormEps);
+  const float rstd = 1.0F / std::sqrt(squares * share + eps);
   for (std::int64_t i = 0; i < width; ++i) {
     const float z = (static_cast<float>(x[i]) - mean) * rstd;
     y[i] = static_cast<T>(z * static_cast<float>(gamma[i]) + static_cast<float>(beta[i]));
@@ -101,25 +101,32 @@ CLIP_HPC_HOST_DEVICE void norm_backward_row(const T* by_y, const T* by_sum, cons
 // Clones cannot be templates: one function a type and a form.
 #define CLIP_HPC_ROWS(T)                                                                                             \
   CLIP_HPC_VECTOR_CLONES void gelu(const T* x, const T* bias, T* y, std::int64_t width) {                            \
-    gelu_row<false>(x, bias, y, width);                                                                              \
+    gelu_row<Gelu::exact>(x, bias, y, width);                                                                              \
   }                                                                                                                  \
   CLIP_HPC_VECTOR_CLONES void quick_gelu(const T* x, const T* bias, T* y, std::int64_t width) {                      \
-    gelu_row<true>(x, bias, y, width);                                                                               \
+    gelu_row<Gelu::quick>(x, bias, y, width);                                                                               \
+  }                                                                                                                  \
+  CLIP_HPC_VECTOR_CLONES void tanh_gelu(const T* x, const T* bias, T* y, std::int64_t width) {                       \
+    gelu_row<Gelu::tanh>(x, bias, y, width);                                                                         \
   }                                                                                                                  \
   CLIP_HPC_VECTOR_CLONES void gelu_backward(const T* grad, const T* x, const T* bias, T* by_x, float* sums,          \
                                             std::int64_t width) {                                                    \
-    gelu_backward_row<false>(grad, x, bias, by_x, sums, width);                                                      \
+    gelu_backward_row<Gelu::exact>(grad, x, bias, by_x, sums, width);                                                      \
   }                                                                                                                  \
   CLIP_HPC_VECTOR_CLONES void quick_gelu_backward(const T* grad, const T* x, const T* bias, T* by_x, float* sums,    \
                                                   std::int64_t width) {                                              \
-    gelu_backward_row<true>(grad, x, bias, by_x, sums, width);                                                       \
+    gelu_backward_row<Gelu::quick>(grad, x, bias, by_x, sums, width);                                                       \
+  }                                                                                                                  \
+  CLIP_HPC_VECTOR_CLONES void tanh_gelu_backward(const T* grad, const T* x, const T* bias, T* by_x, float* sums,     \
+                                                 std::int64_t width) {                                               \
+    gelu_backward_row<Gelu::tanh>(grad, x, bias, by_x, sums, width);                                                 \
   }                                                                                                                  \
   CLIP_HPC_VECTOR_CLONES void sum(const T* x, const T* delta, const T* bias, T* out, std::int64_t width) {           \
     sum_row(x, delta, bias, out, width);                                                                             \
   }                                                                                                                  \
   CLIP_HPC_VECTOR_CLONES void add_to(const T* x, float* sums, std::int64_t width) { add_to_row(x, sums, width); }    \
-  CLIP_HPC_VECTOR_CLONES Row norm(const T* x, const T* gamma, const T* beta, T* y, std::int64_t width) {             \
-    return norm_row(x, gamma, beta, y, width);                                                                       \
+  CLIP_HPC_VECTOR_CLONES Row norm(const T* x, const T* gamma, const T* beta, float eps, T* y, std::int64_t width) {  \
+    return norm_row(x, gamma, beta, eps, y, width);                                                                  \
   }                                                                                                                  \
   CLIP_HPC_VECTOR_CLONES void norm_backward(const T* by_y, const T* x, const T* gamma, Row row, T* by_x,             \
                                             float* by_gamma, float* by_beta, std::int64_t width) {                   \
@@ -172,29 +179,32 @@ NormOutputs norm_outputs(const at::Tensor& x) {
 
 }  // namespace
 
-at::Tensor bias_gelu_cpu(const at::Tensor& x, const at::Tensor& bias, bool quick) {
+at::Tensor bias_gelu_cpu(const at::Tensor& x, const at::Tensor& bias, Gelu kind) {
   const at::Tensor y = at::empty_like(x);
   with_type_of(x, [&]<class T>(T) {
     const std::int64_t width = bias.numel();
     const T *in = x.const_data_ptr<T>(), *b = bias.const_data_ptr<T>();
     T* out = y.data_ptr<T>();
-    for_rows(x, width, [=](std::int64_t at, std::int64_t) {
-      quick ? quick_gelu(in + at, b, out + at, width) : gelu(in + at, b, out + at, width);
-    });
+    using Of = void (*)(const T*, const T*, T*, std::int64_t);
+    const Of of = kind == Gelu::exact ? Of{gelu} : kind == Gelu::quick ? Of{quick_gelu} : Of{tanh_gelu};
+    for_rows(x, width, [=](std::int64_t at, std::int64_t) { of(in + at, b, out + at, width); });
   });
   return y;
 }
 
 std::pair<at::Tensor, at::Tensor> bias_gelu_backward_cpu(const at::Tensor& grad, const at::Tensor& x,
-                                                         const at::Tensor& bias, bool quick) {
+                                                         const at::Tensor& bias, Gelu kind) {
   const at::Tensor by_x = at::empty_like(x);
   const at::Tensor by_bias = with_type_of(x, [&]<class T>(T) {
     const std::int64_t width = bias.numel();
     const T *g = grad.const_data_ptr<T>(), *in = x.const_data_ptr<T>(), *b = bias.const_data_ptr<T>();
     T* out = by_x.data_ptr<T>();
+    using Of = void (*)(const T*, const T*, const T*, T*, float*, std::int64_t);
+    const Of of = kind == Gelu::exact   ? Of{gelu_backward}
+                  : kind == Gelu::quick ? Of{quick_gelu_backward}
+                                        : Of{tanh_gelu_backward};
     return for_rows_with_sums(x, width, width, [=](std::int64_t at, std::int64_t, float* sums) {
-      quick ? quick_gelu_backward(g + at, in + at, b, out + at, sums, width)
-            : gelu_backward(g + at, in + at, b, out + at, sums, width);
+      of(g + at, in + at, b, out + at, sums, width);
     });
   });
   return {by_x, by_bias};
@@ -220,7 +230,7 @@ at::Tensor column_sums_cpu(const at::Tensor& grad) {
   });
 }
 
-NormOutputs layer_norm_cpu(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta) {
+NormOutputs layer_norm_cpu(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, double eps) {
   const NormOutputs outputs = norm_outputs(x);
   with_type_of(x, [&]<class T>(T) {
     const std::int64_t width = gamma.numel();
@@ -228,7 +238,7 @@ NormOutputs layer_norm_cpu(const at::Tensor& x, const at::Tensor& gamma, const a
     T* out = outputs.normed.data_ptr<T>();
     float *mean = outputs.mean.data_ptr<float>(), *rstd = outputs.rstd.data_ptr<float>();
     for_rows(x, width, [=](std::int64_t at, std::int64_t i) {
-      const Row row = norm(in + at, g, b, out + at, width);
+      const Row row = norm(in + at, g, b, static_cast<float>(eps), out + at, width);
       mean[i] = row.mean;
       rstd[i] = row.rstd;
     });
@@ -237,7 +247,7 @@ NormOutputs layer_norm_cpu(const at::Tensor& x, const at::Tensor& gamma, const a
 }
 
 AddNormOutputs add_layer_norm_cpu(const at::Tensor& x, const at::Tensor& delta, const at::Tensor& bias,
-                                  const at::Tensor& gamma, const at::Tensor& beta) {
+                                  const at::Tensor& gamma, const at::Tensor& beta, double eps) {
   const AddNormOutputs outputs{at::empty_like(x), norm_outputs(x)};
   with_type_of(x, [&]<class T>(T) {
     const std::int64_t width = gamma.numel();
@@ -247,7 +257,7 @@ AddNormOutputs add_layer_norm_cpu(const at::Tensor& x, const at::Tensor& delta, 
     float *mean = outputs.norm.mean.data_ptr<float>(), *rstd = outputs.norm.rstd.data_ptr<float>();
     for_rows(x, width, [=](std::int64_t at, std::int64_t i) {
       sum(in + at, d + at, d_bias, total + at, width);
-      const Row row = norm(total + at, g, b, out + at, width);
+      const Row row = norm(total + at, g, b, static_cast<float>(eps), out + at, width);
       mean[i] = row.mean;
       rstd[i] = row.rstd;
     });

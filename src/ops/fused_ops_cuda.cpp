@@ -41,25 +41,25 @@ at::Tensor floats(std::size_t n, const at::Tensor& beside) {
   return at::empty({static_cast<std::int64_t>(n)}, beside.options().dtype(at::kFloat));
 }
 
-at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias, bool quick) {
+at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias, Gelu kind) {
   check_alike(x, {bias});
   at::Tensor y = at::empty_like(x);
   with_type_of(x, [&]<class T>(T, void* stream) {
-    launch_bias_gelu(x.const_data_ptr<T>(), bias.const_data_ptr<T>(), y.data_ptr<T>(), rows_of(x), x.size(-1), quick,
+    launch_bias_gelu(x.const_data_ptr<T>(), bias.const_data_ptr<T>(), y.data_ptr<T>(), rows_of(x), x.size(-1), kind,
                      stream);
   });
   return y;
 }
 
 std::pair<at::Tensor, at::Tensor> bias_gelu_backward(const at::Tensor& grad, const at::Tensor& x,
-                                                     const at::Tensor& bias, bool quick) {
+                                                     const at::Tensor& bias, Gelu kind) {
   check_alike(x, {grad, bias});
   at::Tensor by_x = at::empty_like(x), by_bias = at::empty_like(bias);
   const at::Tensor workspace = floats(column_workspace(rows_of(x), x.size(-1)), x);
   with_type_of(x, [&]<class T>(T, void* stream) {
     launch_bias_gelu_backward(grad.const_data_ptr<T>(), x.const_data_ptr<T>(), bias.const_data_ptr<T>(),
                               by_x.data_ptr<T>(), by_bias.data_ptr<T>(), workspace.data_ptr<float>(), rows_of(x),
-                              x.size(-1), quick, stream);
+                              x.size(-1), kind, stream);
   });
   return {by_x, by_bias};
 }
@@ -92,26 +92,26 @@ NormOutputs norm_outputs(const at::Tensor& x) {
   return {at::empty_like(x), floats(rows, x), floats(rows, x)};
 }
 
-NormOutputs layer_norm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta) {
+NormOutputs layer_norm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, double eps) {
   check_alike(x, {gamma, beta});
   NormOutputs out = norm_outputs(x);
   with_type_of(x, [&]<class T>(T, void* stream) {
     launch_add_layer_norm<T>(x.const_data_ptr<T>(), nullptr, nullptr, gamma.const_data_ptr<T>(),
                              beta.const_data_ptr<T>(), nullptr, out.normed.data_ptr<T>(), out.mean.data_ptr<float>(),
-                             out.rstd.data_ptr<float>(), rows_of(x), x.size(-1), stream);
+                             out.rstd.data_ptr<float>(), rows_of(x), x.size(-1), static_cast<float>(eps), stream);
   });
   return out;
 }
 
 AddNormOutputs add_layer_norm(const at::Tensor& x, const at::Tensor& delta, const at::Tensor& bias,
-                              const at::Tensor& gamma, const at::Tensor& beta) {
+                              const at::Tensor& gamma, const at::Tensor& beta, double eps) {
   check_alike(x, {delta, bias, gamma, beta});
   AddNormOutputs out{at::empty_like(x), norm_outputs(x)};
   with_type_of(x, [&]<class T>(T, void* stream) {
     launch_add_layer_norm<T>(x.const_data_ptr<T>(), delta.const_data_ptr<T>(), bias.const_data_ptr<T>(),
                              gamma.const_data_ptr<T>(), beta.const_data_ptr<T>(), out.sum.data_ptr<T>(),
                              out.norm.normed.data_ptr<T>(), out.norm.mean.data_ptr<float>(),
-                             out.norm.rstd.data_ptr<float>(), rows_of(x), x.size(-1), stream);
+                             out.norm.rstd.data_ptr<float>(), rows_of(x), x.size(-1), static_cast<float>(eps), stream);
   });
   return out;
 }

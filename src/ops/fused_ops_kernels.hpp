@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "clip_hpc/ops/gelu.hpp"
+
 namespace clip_hpc {
 
 // Contiguous tensors of one type and device, fp32 or bf16; x, delta, grad [..., width], bias, gamma, beta [width].
@@ -23,14 +25,14 @@ struct NormGradients {
   at::Tensor by_bias;  // with by_sum only
 };
 struct FusedBodies {
-  at::Tensor (*bias_gelu)(const at::Tensor& x, const at::Tensor& bias, bool quick);
+  at::Tensor (*bias_gelu)(const at::Tensor& x, const at::Tensor& bias, Gelu kind);
   std::pair<at::Tensor, at::Tensor> (*bias_gelu_backward)(const at::Tensor& grad, const at::Tensor& x,
-                                                          const at::Tensor& bias, bool quick);  // by x, by bias
+                                                          const at::Tensor& bias, Gelu kind);  // by x, by bias
   at::Tensor (*add_bias)(const at::Tensor& x, const at::Tensor& delta, const at::Tensor& bias);
   at::Tensor (*column_sums)(const at::Tensor& grad);  // [..., width] -> [width]
-  NormOutputs (*layer_norm)(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta);
+  NormOutputs (*layer_norm)(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, double eps);
   AddNormOutputs (*add_layer_norm)(const at::Tensor& x, const at::Tensor& delta, const at::Tensor& bias,
-                                   const at::Tensor& gamma, const at::Tensor& beta);
+                                   const at::Tensor& gamma, const at::Tensor& beta, double eps);
   // x: what was normalised. by_sum: the gradient that reaches x beside the normalised one (add_layer_norm), or
   // undefined.
   NormGradients (*layer_norm_backward)(const at::Tensor& by_normed, const at::Tensor& by_sum, const at::Tensor& x,
@@ -39,7 +41,7 @@ struct FusedBodies {
 
 struct FusedOpsKernels {
   static constexpr const char* kSymbol = "clip_hpc_fused_ops_kernels";
-  static constexpr std::uint32_t kAbi = 1;  // raise it with every change of what is declared here
+  static constexpr std::uint32_t kAbi = 2;  // raise it with every change of what is declared here
   std::uint32_t abi;
   FusedBodies bodies;
   std::int64_t widest_row;  // of the norms

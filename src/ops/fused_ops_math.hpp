@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "clip_hpc/base/host_device.hpp"
+#include "clip_hpc/ops/gelu.hpp"
 
 namespace clip_hpc {
 
@@ -52,16 +53,28 @@ CLIP_HPC_HOST_DEVICE float sigmoid_of(float u) {
   return quotient(u < 0 ? e : 1.0F, 1.0F + e);
 }
 
-template <bool kQuick>
+// (1 + tanh(c (u + k u^3))) / 2 is a sigmoid of twice the argument, 2 c = sqrt(8 / pi).
+inline constexpr float kTanhSlope = 1.5957691216F, kTanhCubic = 0.044715F;
+
+template <Gelu kKind>
 CLIP_HPC_HOST_DEVICE float gelu_of(float u) {
-  return kQuick ? u * sigmoid_of(1.702F * u) : u * normal_at(u).cumulative;
+  if constexpr (kKind == Gelu::quick) {
+    return u * sigmoid_of(1.702F * u);
+  } else if constexpr (kKind == Gelu::tanh) {
+    return u * sigmoid_of(kTanhSlope * (u + kTanhCubic * u * u * u));
+  } else {
+    return u * normal_at(u).cumulative;
+  }
 }
 
-template <bool kQuick>
+template <Gelu kKind>
 CLIP_HPC_HOST_DEVICE float gelu_slope(float u) {
-  if constexpr (kQuick) {
+  if constexpr (kKind == Gelu::quick) {
     const float s = sigmoid_of(1.702F * u);
     return s * (1.0F + 1.702F * u * (1.0F - s));
+  } else if constexpr (kKind == Gelu::tanh) {
+    const float s = sigmoid_of(kTanhSlope * (u + kTanhCubic * u * u * u));
+    return s * (1.0F + kTanhSlope * u * (1.0F + 3.0F * kTanhCubic * u * u) * (1.0F - s));
   } else {
     const Normal normal = normal_at(u);
     return normal.cumulative + u * normal.density;
@@ -88,8 +101,6 @@ CLIP_HPC_HOST_DEVICE T exactly(float rounded) {
     return T(static_cast<std::uint16_t>(__builtin_bit_cast(std::uint32_t, rounded) >> 16), T::from_bits());
   }
 }
-
-inline constexpr float kNormEps = 1e-5F;  // of LayerNorm
 
 // The residual sum, rounded once.
 template <class T>

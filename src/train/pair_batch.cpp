@@ -5,8 +5,9 @@
 namespace clip_hpc {
 
 PairBatch PairBatch::mapped(const Map& map) const {
-  PairBatch result{map(images, 1), map(ids, 0), std::nullopt, lengths};
+  PairBatch result{map(images, 1), map(ids, 0), std::nullopt, {}, lengths};
   if (kept) result.kept = map(*kept, 0);
+  if (branch_scales.defined()) result.branch_scales = map(branch_scales, 0);
   return result;
 }
 
@@ -33,7 +34,7 @@ Encoded encode(const ClipModel& model, const PairBatch& batch) {
   const at::Tensor pixels = normalise_pixels(batch.images[0], model.config().norm, compute);  // [rows, 3, size, size]
   const at::Tensor text = batch.lengths.empty() ? model.encode_text(batch.ids, true)
                                                 : model.encode_text(pack_captions(batch.ids, batch.lengths), true);
-  return {normalise_features(model.encode_image(pixels, batch.kept, true)), normalise_features(text), {}};
+  return {normalise_features(model.encode_image(pixels, batch.kept, true, batch.branch_scales)), normalise_features(text), {}};
 }
 
 Scales scales_of(const ClipModel& model) { return {model.logit_scale(), model.logit_bias()}; }

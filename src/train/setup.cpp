@@ -17,6 +17,7 @@
 #include "clip_hpc/ops/measure.hpp"
 #include "clip_hpc/optim/schedule.hpp"
 #include "clip_hpc/run/provenance.hpp"
+#include "clip_hpc/strategy/branch_draw.hpp"
 #include "clip_hpc/train/run_length.hpp"
 
 namespace clip_hpc {
@@ -168,7 +169,6 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       cadence{config.train.global_batch, config.checkpoint.every_steps, config.eval.every_samples,
               config.eval.at_checkpoints, config.train.check_ranks_every},
       identity(identity_of(config, data, model.config(), total_steps(config.train, data.epoch_samples))) {
-  model.image().check_trainable();
   check_batch_statistics(config, model);
   model.take_statistics_over(*communicator);
   for (const Phase& one : strategy.phases)
@@ -237,6 +237,7 @@ void announce(const TrainingRun& run) {
   if (run.progress.step > 0) {
     log_info("resumed from step {} ({} samples seen)", run.progress.step, run.progress.samples_seen);
   }
+  if (const std::string note = run.model.image().training_note(); !note.empty()) log_info("{}: {}", shape.name, note);
   log_info("{}", what_a_kill_loses(run.config.checkpoint));
   if (!run.device.why_cpu.empty()) {
     log_info("warning: on the processor, though there is a driver: {}", run.device.why_cpu);
@@ -292,6 +293,7 @@ PairBatch pair_batch(const TrainingRun& run, Batch& batch) {
       at::from_blob(batch.images.data(), {std::ssize(run.strategy.views), batch.n, 3, size, size}, at::kByte);
   pairs.ids = trimmed_ids(batch.ids, batch.lengths, run.model.text(), multiple);
   if (run.packs_captions()) pairs.lengths = batch.lengths;
+  pairs.branch_scales = draw_branch_scales(run.seed(), batch.positions, image.drop_rates());
   if (kept < patches) pairs.kept = draw_kept_patches(run.seed(), batch.positions, patches, kept);
   return pairs;
 }

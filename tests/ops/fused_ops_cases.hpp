@@ -36,37 +36,38 @@ inline at::Tensor pattern(at::IntArrayRef sizes, double step, double reach, doub
 struct GeluOutcome {
   at::Tensor y, by_x, by_bias;
 };
-using GeluOp = at::Tensor (*)(const at::Tensor&, const at::Tensor&, bool);
+using GeluOp = at::Tensor (*)(const at::Tensor&, const at::Tensor&, Gelu);
 
 // 301 rows: nothing divides by a vector of 37, and u = x + bias runs from -14 to 14.
-inline GeluOutcome apply_gelu(GeluOp op, at::ScalarType type, bool quick, at::Device device, std::int64_t width = 37) {
+inline GeluOutcome apply_gelu(GeluOp op, at::ScalarType type, Gelu kind, at::Device device, std::int64_t width = 37) {
   const at::Tensor x =
       at::linspace(-12, 12, 301 * width, at::kDouble).view({7, 43, width}).to(type).to(device).requires_grad_();
   const at::Tensor bias = at::linspace(-2, 2, width, at::kDouble).to(type).to(device).requires_grad_();
-  const at::Tensor y = op(x, bias, quick);
+  const at::Tensor y = op(x, bias, kind);
   const at::Tensor pull = at::arange(x.numel(), at::kDouble).mul(0.37).cos().view_as(x).to(type).to(device);
   const auto grads = torch::autograd::grad({y}, {x, bias}, {pull});
   return {y.detach().to(at::kDouble), grads[0].to(at::kDouble), grads[1].to(at::kDouble)};
 }
 
 inline void check_bias_gelu(at::Device device) {
-  for (const bool quick : {false, true}) {
+  for (const Gelu kind : {Gelu::exact, Gelu::quick, Gelu::tanh}) {
+    SCOPED_TRACE(static_cast<int>(kind));
     for (const std::int64_t width : {37, 64}) {
-      const GeluOutcome expected = apply_gelu(bias_gelu_reference, at::kDouble, quick, device, width);
-      const GeluOutcome found = apply_gelu(bias_gelu, at::kFloat, quick, device, width);
-      EXPECT_LT(difference(found.y, expected.y), 3e-6) << quick;
-      EXPECT_LT(difference(found.by_x, expected.by_x), 2e-6) << quick;
-      EXPECT_LT(difference(found.by_bias, expected.by_bias), 2e-5) << quick;
+      const GeluOutcome expected = apply_gelu(bias_gelu_reference, at::kDouble, kind, device, width);
+      const GeluOutcome found = apply_gelu(bias_gelu, at::kFloat, kind, device, width);
+      EXPECT_LT(difference(found.y, expected.y), 3e-6);
+      EXPECT_LT(difference(found.by_x, expected.by_x), 2e-6);
+      EXPECT_LT(difference(found.by_bias, expected.by_bias), 2e-5);
     }
     // Where the reference's own arithmetic is bf16 it is the further one from the truth.
     const at::Tensor x = at::linspace(-6, 6, 4000, at::kDouble).view({40, 100}).to(at::kBFloat16).to(device);
     const at::Tensor bias = at::zeros({100}, x.options());
-    const at::Tensor truth = bias_gelu_reference(x.to(at::kDouble), bias.to(at::kDouble), quick);
-    EXPECT_TRUE(at::allclose(bias_gelu(x, bias, quick).to(at::kDouble), truth, 0.005, 1e-6)) << quick;
-    const GeluOutcome low = apply_gelu(bias_gelu, at::kBFloat16, quick, device);
-    const GeluOutcome low_expected = apply_gelu(bias_gelu_reference, at::kBFloat16, quick, device);
-    EXPECT_LT(difference(low.by_x, low_expected.by_x), 0.03) << quick;
-    EXPECT_LT(difference(low.by_bias, low_expected.by_bias), 0.3) << quick;
+    const at::Tensor truth = bias_gelu_reference(x.to(at::kDouble), bias.to(at::kDouble), kind);
+    EXPECT_TRUE(at::allclose(bias_gelu(x, bias, kind).to(at::kDouble), truth, 0.005, 1e-6));
+    const GeluOutcome low = apply_gelu(bias_gelu, at::kBFloat16, kind, device);
+    const GeluOutcome low_expected = apply_gelu(bias_gelu_reference, at::kBFloat16, kind, device);
+    EXPECT_LT(difference(low.by_x, low_expected.by_x), 0.03);
+    EXPECT_LT(difference(low.by_bias, low_expected.by_bias), 0.3);
   }
 }
 
@@ -95,22 +96,22 @@ struct NormOutcome {
   std::vector<at::Tensor> grads;  // by x, delta, bias, gamma, beta
 };
 
-inline NormOutcome apply_add_layer_norm(const NormInputs& in) {
-  const SumAndNorm out = add_layer_norm(in.x, in.delta, in.bias, in.gamma, in.beta);
+inline NormOutcome apply_add_layer_norm(const NormInputs& in, double eps = kNormEps) {
+  const SumAndNorm out = add_layer_norm(in.x, in.delta, in.bias, in.gamma, in.beta, eps);
   return {out.sum.detach(), out.normed.detach(),
           torch::autograd::grad({out.sum, out.normed}, in.leaves(), {in.pull_sum, in.pull_normed})};
 }
 
 // The truth in double precision, from the sum as it was rounded.
-inline void check_add_layer_norm(at::Device device, std::int64_t width, at::ScalarType type) {
+inline void check_add_layer_norm(at::Device device, std::int64_t width, at::ScalarType type, double eps = kNormEps) {
   const double share = type == at::kBFloat16 ? 1.0 / 128 : 2e-5;
   const NormInputs in = norm_inputs(width, type, device);
-  const NormOutcome found = apply_add_layer_norm(in);
+  const NormOutcome found = apply_add_layer_norm(in, eps);
   const auto exact = [](const at::Tensor& t) { return t.detach().to(at::kDouble); };
   EXPECT_TRUE(close(found.sum, exact(in.x) + exact(in.delta) + exact(in.bias), share / 2));
   const at::Tensor s = exact(found.sum).requires_grad_(), gamma = exact(in.gamma).requires_grad_();
   const at::Tensor beta = exact(in.beta).requires_grad_(), again = s * 1.0;
-  const at::Tensor normed = layer_norm_reference(again, gamma, beta);
+  const at::Tensor normed = layer_norm_reference(again, gamma, beta, eps);
   EXPECT_TRUE(close(found.normed, normed.detach(), share / 2));
   const auto truth =
       torch::autograd::grad({again, normed}, {s, gamma, beta}, {exact(in.pull_sum), exact(in.pull_normed)});
@@ -126,6 +127,7 @@ inline void check_add_layer_norm_everywhere(at::Device device) {
     for (const std::int64_t width : {1, 5, 37, 64, 192, 770, 1024}) {
       SCOPED_TRACE(testing::Message() << type << " " << width);
       check_add_layer_norm(device, width, type);
+      check_add_layer_norm(device, width, type, 0.25);
     }
   }
 }

@@ -46,15 +46,15 @@ void check_gelu_and_columns(std::int64_t rows, std::int64_t width) {
   const at::ScalarType type = type_of<T>;
   const at::Tensor x = values({rows, width}, 0.731, 4, 0, type), bias = values({width}, 0.31, 1, 0.2, type);
   const at::Tensor grad = values({rows, width}, 1.37, 1, 0.1, type);
-  for (const bool quick : {false, true}) {
+  for (const Gelu kind : {Gelu::exact, Gelu::quick, Gelu::tanh}) {
     const at::Tensor in = x.to(at::kDouble).requires_grad_(), b = bias.to(at::kDouble).requires_grad_();
-    const at::Tensor y = bias_gelu_reference(in, b, quick);
+    const at::Tensor y = bias_gelu_reference(in, b, kind);
     const auto truth = torch::autograd::grad({y}, {in, b}, {grad.to(at::kDouble)});
     const Room found({rows, width}, type), by_x({rows, width}, type), by_bias({width}, type);
     const Room workspace({static_cast<std::int64_t>(column_workspace(rows, width))}, at::kFloat);
-    launch_bias_gelu(x.data_ptr<T>(), bias.data_ptr<T>(), found.data<T>(), rows, width, quick, nullptr);
+    launch_bias_gelu(x.data_ptr<T>(), bias.data_ptr<T>(), found.data<T>(), rows, width, kind, nullptr);
     launch_bias_gelu_backward(grad.data_ptr<T>(), x.data_ptr<T>(), bias.data_ptr<T>(), by_x.data<T>(),
-                              by_bias.data<T>(), workspace.data<float>(), rows, width, quick, nullptr);
+                              by_bias.data<T>(), workspace.data<float>(), rows, width, kind, nullptr);
     EXPECT_TRUE(close(found.tensor(), y.detach(), share_of<T>));
     EXPECT_TRUE(close(by_x.tensor(), truth[0], share_of<T>));
     EXPECT_TRUE(close(by_bias.tensor(), truth[1], share_of<T>));
@@ -78,7 +78,7 @@ TEST(DeviceKernelsOnHost, GeluBiasAndColumnSumsAreTheReferences) {
 }
 
 template <class T>
-void check_norm(std::int64_t rows, std::int64_t width) {
+void check_norm(std::int64_t rows, std::int64_t width, double eps = kNormEps) {
   SCOPED_TRACE(testing::Message() << type_of<T> << " " << rows << " x " << width);
   const at::ScalarType type = type_of<T>;
   const at::Tensor x = values({rows, width}, 0.731, 3, 0.5, type), delta = values({rows, width}, 1.317, 1.5, 0, type);
@@ -91,7 +91,7 @@ void check_norm(std::int64_t rows, std::int64_t width) {
         rstd({rows}, at::kFloat);
     launch_add_layer_norm<T>(x.data_ptr<T>(), adds ? delta.data_ptr<T>() : nullptr, adds ? bias.data_ptr<T>() : nullptr,
                              gamma.data_ptr<T>(), beta.data_ptr<T>(), adds ? sum.data<T>() : nullptr, normed.data<T>(),
-                             mean.data<float>(), rstd.data<float>(), rows, width, nullptr);
+                             mean.data<float>(), rstd.data<float>(), rows, width, static_cast<float>(eps), nullptr);
     at::Tensor input = x;  // what was normalised
     if (adds) {
       input = sum.tensor();
@@ -102,10 +102,10 @@ void check_norm(std::int64_t rows, std::int64_t width) {
     }
     const at::Tensor in = input.to(at::kDouble).clone().requires_grad_(), again = in * 1.0;
     const at::Tensor g = gamma.to(at::kDouble).requires_grad_(), b = beta.to(at::kDouble).requires_grad_();
-    const at::Tensor y = layer_norm_reference(again, g, b);
+    const at::Tensor y = layer_norm_reference(again, g, b, eps);
     EXPECT_TRUE(close(normed.tensor(), y.detach(), share_of<T>));
     EXPECT_TRUE(close(mean.tensor(), in.detach().mean(-1), 2e-5));
-    EXPECT_TRUE(close(rstd.tensor(), at::rsqrt(in.detach().var(-1, false) + 1e-5), 2e-5));
+    EXPECT_TRUE(close(rstd.tensor(), at::rsqrt(in.detach().var(-1, false) + eps), 2e-5));
 
     const Room by_x({rows, width}, type), by_vectors({adds ? 3 : 2, width}, type);
     const Room workspace({static_cast<std::int64_t>(layer_norm_workspace(rows, width, adds))}, at::kFloat);
@@ -139,6 +139,7 @@ TEST(DeviceKernelsOnHost, LayerNormAndItsSumAreTheReferences) {
                                     {2, 8192}}) {
     check_norm<float>(rows, width);
     check_norm<c10::BFloat16>(rows, width);
+    check_norm<float>(rows, width, 0.25);
   }
   check_norm<c10::BFloat16>(8 * 264 + 5, 16);  // more rows than backward's blocks take at once
 }

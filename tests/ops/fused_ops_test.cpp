@@ -12,8 +12,8 @@ TEST(BiasGelu, ValueAndGradientsAreTheReferencesInDoublePrecision) { check_bias_
 
 TEST(BiasGelu, ExtremeValuesStayFinite) {
   const at::Tensor x = at::tensor({-1e30F, -200.0F, -20.0F, 0.0F, 20.0F, 200.0F, 1e30F}).view({1, 7}).requires_grad_();
-  for (const bool quick : {false, true}) {
-    const at::Tensor y = bias_gelu(x, at::zeros({7}), quick);
+  for (const Gelu kind : {Gelu::exact, Gelu::quick, Gelu::tanh}) {
+    const at::Tensor y = bias_gelu(x, at::zeros({7}), kind);
     const at::Tensor by_x = torch::autograd::grad({y.slice(1, 1, 6).sum()}, {x})[0];
     EXPECT_TRUE(at::allclose(y.slice(1, 1, 6), at::tensor({0.0F, 0.0F, 0.0F, 20.0F, 200.0F}).view({1, 5}), 0, 1e-6));
     EXPECT_TRUE(at::isfinite(by_x.slice(1, 1, 6)).all().item<bool>());
@@ -24,10 +24,10 @@ TEST(BiasGelu, ExtremeValuesStayFinite) {
 TEST(FusedOps, BitsDoNotDependOnTheNumberOfThreads) {
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
-  const GeluOutcome one = apply_gelu(bias_gelu, at::kFloat, false, at::kCPU);
+  const GeluOutcome one = apply_gelu(bias_gelu, at::kFloat, Gelu::exact, at::kCPU);
   const NormOutcome one_norm = apply_add_layer_norm(norm_inputs(192, at::kFloat, at::kCPU));
   at::set_num_threads(3);
-  const GeluOutcome three = apply_gelu(bias_gelu, at::kFloat, false, at::kCPU);
+  const GeluOutcome three = apply_gelu(bias_gelu, at::kFloat, Gelu::exact, at::kCPU);
   const NormOutcome three_norm = apply_add_layer_norm(norm_inputs(192, at::kFloat, at::kCPU));
   at::set_num_threads(threads);
   EXPECT_TRUE(at::equal(one.y, three.y) && at::equal(one.by_x, three.by_x) && at::equal(one.by_bias, three.by_bias));
@@ -39,8 +39,8 @@ TEST(FusedOps, BitsDoNotDependOnTheNumberOfThreads) {
 
 TEST(FusedOps, WhatHasNoFusedBodyTakesTheReference) {
   const at::Tensor x = at::linspace(-2, 2, 24, at::kDouble).view({4, 6});
-  EXPECT_TRUE(at::equal(bias_gelu(x, at::ones({6}, at::kDouble), false),
-                        bias_gelu_reference(x, at::ones({6}, at::kDouble), false)));
+  EXPECT_TRUE(at::equal(bias_gelu(x, at::ones({6}, at::kDouble), Gelu::exact),
+                        bias_gelu_reference(x, at::ones({6}, at::kDouble), Gelu::exact)));
   const NormInputs in = norm_inputs(6, at::kDouble, at::kCPU);
   check_add_layer_norm(at::kCPU, 6, at::kDouble);
   EXPECT_TRUE(at::equal(layer_norm(in.x, in.gamma, in.beta), layer_norm_reference(in.x, in.gamma, in.beta)));

@@ -44,13 +44,12 @@ class ClipModel {
 
   // pixels [batch, 3, size, size], normalised, compute type -> features [batch, embed_dim], not normalised.
   // `kept`: [batch, n] int64, indices of the patches that are encoded (FLIP); all patches without it. `training`: what
-  // is drawn or counted in training alone.
+  // is drawn or counted in training alone. `branch_scales`: see Pass.
   at::Tensor encode_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept = std::nullopt,
-                          bool training = false) const;
+                          bool training = false, const at::Tensor& branch_scales = {}) const;
 
   // Its two halves: the pooled image [batch, image().width()], and the projection of that.
-  at::Tensor pooled_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept = std::nullopt,
-                          bool training = false) const;
+  at::Tensor pooled_image(const at::Tensor& pixels) const;
   at::Tensor project_image(const at::Tensor& pooled) const { return image_->project(pooled); }
 
   // ids [batch, tokens] int64, tokens <= text().context() -> features [batch, embed_dim], not normalised.
@@ -82,7 +81,7 @@ class ClipModel {
   const ParameterArena& arena() const { return arena_; }
 
  private:
-  Pass pass(bool training) const { return {training, recompute_, statistics_}; }
+  Pass pass(bool training) const { return {training, recompute_, statistics_, {}}; }
 
   ModelConfig config_;
   ParameterArena arena_;

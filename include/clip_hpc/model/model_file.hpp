@@ -17,6 +17,7 @@ struct ModelConfig {
   std::string name;  // stem of the JSON file
   std::int64_t embed_dim = 512;
   bool quick_gelu = false;
+  bool custom_text = false;  // the text tower's parameters are text.*, as open_clip's CustomTextCLIP has them
   double init_logit_scale = 2.6592600369327779;  // ln(1 / 0.07)
   std::optional<double> init_logit_bias = {};    // with it the model has a bias of the logits (SigLIP)
   PixelNorm norm;

@@ -22,9 +22,24 @@ double next_value(const Distribution& d, RandomStream& stream) {
     case Kind::uniform:
       return stream.uniform(d.a, d.b);
     case Kind::constant:
+    case Kind::sin_cos_2d:
       break;
   }
   return d.a;
+}
+
+// values [1 + side * side, width]
+void fill_sin_cos(std::int64_t side, std::int64_t width, const at::Tensor& values) {
+  const std::int64_t waves = width / 4;
+  const at::Tensor exponent = at::arange(waves, at::kDouble) / static_cast<double>(waves);
+  const at::Tensor frequency = at::pow(10000.0, exponent).reciprocal();                   // [waves]
+  const at::Tensor angle = at::arange(side, at::kDouble).view({side, 1}) * frequency;     // [side, waves]
+  const at::Tensor of_axis = at::cat({angle.sin(), angle.cos()}, 1);                      // [side, width / 2]
+  const at::Tensor column = of_axis.unsqueeze(0).expand({side, side, width / 2});         // [row, column, …]
+  const at::Tensor row = of_axis.unsqueeze(1).expand({side, side, width / 2});
+  const at::Tensor all = values.view({1 + side * side, width});
+  all.select(0, 0).zero_();
+  all.slice(0, 1).copy_(at::cat({column, row}, 2).view({side * side, width}));
 }
 
 }  // namespace
@@ -36,6 +51,10 @@ Distribution normal(double deviation, double mean) { return {Kind::normal, mean,
 Distribution truncated_normal(double deviation, double limit) { return {Kind::truncated_normal, 0, deviation, limit}; }
 Distribution uniform(double low, double high) { return {Kind::uniform, low, high, 0}; }
 Distribution uniform(double half_width) { return uniform(-half_width, half_width); }
+
+Distribution sin_cos_2d(std::int64_t side, std::int64_t width) {
+  return {Kind::sin_cos_2d, static_cast<double>(side), static_cast<double>(width), 0};
+}
 
 Distribution torch_linear(std::int64_t fan_in) { return uniform(1.0 / std::sqrt(static_cast<double>(fan_in))); }
 
@@ -54,6 +73,10 @@ Distribution lecun_normal(std::int64_t fan_in) {
 }
 
 void draw(const Distribution& distribution, std::uint64_t seed, const std::string& name, const at::Tensor& values) {
+  if (distribution.kind == Kind::sin_cos_2d) {
+    fill_sin_cos(static_cast<std::int64_t>(distribution.a), static_cast<std::int64_t>(distribution.b), values);
+    return;
+  }
   RandomStream stream(seed, Purpose::init, xxh64(std::as_bytes(std::span(name))));
   for (float& value : std::span(values.data_ptr<float>(), static_cast<std::size_t>(values.numel()))) {
     value = static_cast<float>(next_value(distribution, stream));

@@ -4,10 +4,11 @@
 
 #include "clip_hpc/model/layers/affine.hpp"
 #include "clip_hpc/model/layers/layer_norm.hpp"
+#include "clip_hpc/model/layers/mlp.hpp"
+#include "clip_hpc/model/layers/stochastic_depth.hpp"
 #include "clip_hpc/model/layers/timm_head.hpp"
 #include "clip_hpc/model/towers/tower.hpp"
 #include "clip_hpc/ops/conv.hpp"
-#include "clip_hpc/ops/fused_ops.hpp"
 #include "clip_hpc/ops/recompute.hpp"
 #include "model/model_section.hpp"
 
@@ -58,7 +59,8 @@ TimmConfig read_config(const Json& json, const std::string& model) {
 
 struct ConvNextBlock {
   std::size_t gamma;
-  Affine depthwise, fc1, fc2;
+  Affine depthwise;
+  Mlp mlp;
   LayerNorm norm;
 };
 
@@ -76,12 +78,12 @@ Affine declare_layer(ParameterArena& arena, const std::string& name, std::vector
 class ConvNext : public ImageTower {
  public:
   ConvNext(ParameterArena& arena, const TimmConfig& config, const TowerFacts& facts, const std::string& prefix)
-      : arena_(arena), config_(config), variant_(variant_of(config.name, facts.model)), model_(facts.model) {
+      : arena_(arena), config_(config), variant_(variant_of(config.name, facts.model)) {
     const std::string trunk = prefix + "trunk.";
     stem_ = declare_layer(arena, trunk + "stem.0", {variant_.widths[0], 3, kStemPatch, kStemPatch});
-    stem_norm_ = declare_layer_norm(arena, trunk + "stem.1", variant_.widths[0]);
+    stem_norm_ = declare_layer_norm(arena, trunk + "stem.1", variant_.widths[0], variant_.eps);
     for (std::size_t i = 0; i < variant_.widths.size(); ++i) declare_stage(arena, trunk, i);
-    head_norm_ = declare_layer_norm(arena, trunk + "head.norm", width());
+    head_norm_ = declare_layer_norm(arena, trunk + "head.norm", width(), variant_.eps);
     head_ = TimmHead(arena, prefix, config_, width(), facts);
   }
 
@@ -89,22 +91,30 @@ class ConvNext : public ImageTower {
   std::int64_t width() const override { return variant_.widths.back(); }
   std::int64_t patches() const override { return 0; }
 
-  void check_trainable() const override { check_drop_path(config_, model_); }
+  std::vector<double> drop_rates() const override {
+    return clip_hpc::drop_rates(drop_path(config_),
+                                std::accumulate(variant_.depths.begin(), variant_.depths.end(), std::int64_t{0}), 1);
+  }
+  std::string training_note() const override { return depth_note(config_); }
 
   at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {
     if (kept) throw internal_error("a ConvNeXt needs all of its patches");
     at::Tensor x = conv(stem_, pixels.permute({0, 2, 3, 1}), {.stride = kStemPatch});
-    x = norm(stem_norm_, x);  // [batch, size / 4, size / 4, widths[0]]
+    x = stem_norm_(arena_, x);  // [batch, size / 4, size / 4, widths[0]]
+    std::int64_t branch = 0;
     for (const Stage& stage : stages_) {
       if (stage.norm) {
-        x = conv(stage.downsample, norm(*stage.norm, x), {.stride = 2});
+        x = conv(stage.downsample, (*stage.norm)(arena_, x), {.stride = 2});
       }
       for (const ConvNextBlock& block : stage.blocks) {
-        const auto through = [this, &block](const at::Tensor& in) { return block_forward(block, in); };
+        const auto through = [this, &block, branch, pass](const at::Tensor& in) {
+          return block_forward(block, in, branch, pass);
+        };
+        ++branch;
         x = pass.recompute ? recomputed(through, x) : through(x);
       }
     }
-    return norm(head_norm_, x.mean({1, 2}));
+    return head_norm_(arena_, x.mean({1, 2}));
   }
 
   at::Tensor project(const at::Tensor& pooled) const override { return head_(arena_, pooled); }
@@ -136,7 +146,7 @@ class ConvNext : public ImageTower {
     Stage stage{};
     if (i > 0) {
       const std::int64_t before = variant_.widths[i - 1];
-      stage.norm = declare_layer_norm(arena, name + "downsample.0", before);
+      stage.norm = declare_layer_norm(arena, name + "downsample.0", before, variant_.eps);
       stage.downsample = declare_layer(arena, name + "downsample.1", {width, before, 2, 2});
     }
     const auto mlp_shape = [&](std::int64_t out, std::int64_t in) {
@@ -147,33 +157,30 @@ class ConvNext : public ImageTower {
       ConvNextBlock block{};
       block.gamma = arena.declare(of_block + "gamma", {width}, {.decay = false, .initial = constant(1e-6)});
       block.depthwise = declare_layer(arena, of_block + "conv_dw", {width, 1, kKernel, kKernel});
-      block.norm = declare_layer_norm(arena, of_block + "norm", width);
-      block.fc1 = declare_layer(arena, of_block + "mlp.fc1", mlp_shape(kMlpRatio * width, width));
-      block.fc2 = declare_layer(arena, of_block + "mlp.fc2", mlp_shape(width, kMlpRatio * width));
+      block.norm = declare_layer_norm(arena, of_block + "norm", width, variant_.eps);
+      block.mlp.fc1 = declare_layer(arena, of_block + "mlp.fc1", mlp_shape(kMlpRatio * width, width));
+      block.mlp.fc2 = declare_layer(arena, of_block + "mlp.fc2", mlp_shape(width, kMlpRatio * width));
       stage.blocks.push_back(block);
     }
     stages_.push_back(stage);
   }
-
-  at::Tensor norm(const LayerNorm& layer, const at::Tensor& x) const { return layer(arena_, x, variant_.eps); }
 
   at::Tensor conv(const Affine& layer, const at::Tensor& x, const ConvShape& shape) const {
     return conv_channels_last(x, arena_.parameter(layer.weight), arena_.parameter(*layer.bias), shape);
   }
 
   // x [batch, side, side, width] -> the same shape
-  at::Tensor block_forward(const ConvNextBlock& block, const at::Tensor& x) const {
+  at::Tensor block_forward(const ConvNextBlock& block, const at::Tensor& x, std::int64_t branch,
+                           const Pass& pass) const {
     const std::int64_t width = x.size(3);
     const at::Tensor mixed = conv(block.depthwise, x, {.padding = kKernel / 2, .groups = width});
-    const at::Tensor hidden = bias_gelu(matrix_product(arena_, {block.fc1.weight}, norm(block.norm, mixed)),
-                                        arena_.parameter(*block.fc1.bias), false);  // [batch, side, side, 4 * width]
-    return at::addcmul(x, matrix_product(arena_, block.fc2, hidden), arena_.parameter(block.gamma));
+    const at::Tensor delta = block.mlp(arena_, block.norm(arena_, mixed), Gelu::exact);
+    return at::addcmul(x, scaled_branch(pass, branch, delta), arena_.parameter(block.gamma));
   }
 
   const ParameterArena& arena_;
   TimmConfig config_;
   Variant variant_;
-  std::string model_;
   Affine stem_;
   LayerNorm stem_norm_, head_norm_;
   std::vector<Stage> stages_;

@@ -4,10 +4,11 @@
 
 #include "clip_hpc/model/layers/affine.hpp"
 #include "clip_hpc/model/layers/layer_norm.hpp"
+#include "clip_hpc/model/layers/mlp.hpp"
+#include "clip_hpc/model/layers/stochastic_depth.hpp"
 #include "clip_hpc/model/layers/timm_head.hpp"
 #include "clip_hpc/model/towers/tower.hpp"
 #include "clip_hpc/ops/conv.hpp"
-#include "clip_hpc/ops/fused_ops.hpp"
 #include "clip_hpc/ops/recompute.hpp"
 #include "model/model_section.hpp"
 
@@ -51,7 +52,7 @@ const Variant& variant_of(const std::string& name, const std::string& model) {
 MixerConfig read_config(const Json& json, const std::string& model) {
   ModelSection section(json, model + ": vision_cfg");
   MixerConfig c;
-  c.timm = read_timm_config(section, model, 0);
+  c.timm = read_timm_config(section, model);
   const Variant& variant = variant_of(c.timm.name, model);
   c.width = variant.width;
   c.blocks = variant.blocks;
@@ -83,10 +84,6 @@ MixerConfig read_config(const Json& json, const std::string& model) {
   return c;
 }
 
-struct Mlp {
-  Affine fc1, fc2;
-};
-
 struct MixerBlock {
   LayerNorm norm1, norm2;
   Mlp tokens, channels;
@@ -99,7 +96,7 @@ Affine declare_linear(ParameterArena& arena, const std::string& name, std::int64
 class Mixer : public ImageTower {
  public:
   Mixer(ParameterArena& arena, MixerConfig config, const TowerFacts& facts, const std::string& prefix)
-      : arena_(arena), config_(std::move(config)), model_(facts.model) {
+      : arena_(arena), config_(std::move(config)) {
     const MixerConfig& c = config_;
     const std::string trunk = prefix + "trunk.";
     stem_ = declare_affine(arena, trunk + "stem.proj", {c.width, 3, c.patch, c.patch}, lecun_normal(3 * c.patch * c.patch));
@@ -110,31 +107,32 @@ class Mixer : public ImageTower {
         return Mlp{first, declare_linear(arena, name + of + ".fc2", width, hidden)};
       };
       MixerBlock block{};
-      block.norm1 = declare_layer_norm(arena, name + "norm1", c.width);
+      block.norm1 = declare_layer_norm(arena, name + "norm1", c.width, kEps);
       block.tokens = mlp("mlp_tokens", c.tokens(), c.token_hidden());
-      block.norm2 = declare_layer_norm(arena, name + "norm2", c.width);
+      block.norm2 = declare_layer_norm(arena, name + "norm2", c.width, kEps);
       block.channels = mlp("mlp_channels", c.width, c.channel_hidden());
       blocks_.push_back(block);
     }
-    norm_ = declare_layer_norm(arena, trunk + "norm", c.width);
+    norm_ = declare_layer_norm(arena, trunk + "norm", c.width, kEps);
     head_ = TimmHead(arena, prefix, c.timm, c.width, facts);
   }
 
   std::int64_t image_size() const override { return config_.timm.image_size; }
   std::int64_t width() const override { return config_.width; }
   std::int64_t patches() const override { return 0; }  // its token MLPs need all of them
-  void check_trainable() const override { check_drop_path(config_.timm, model_); }
+  std::vector<double> drop_rates() const override { return clip_hpc::drop_rates(drop_path(config_.timm), config_.blocks, 2); }
+  std::string training_note() const override { return depth_note(config_.timm); }
 
   at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {
     if (kept) throw internal_error("a Mixer needs all of its patches");
     at::Tensor x = conv_channels_last(pixels.permute({0, 2, 3, 1}), arena_.parameter(stem_.weight),
                                       arena_.parameter(*stem_.bias), {.stride = config_.patch});
     x = x.flatten(1, 2);  // [batch, tokens, width]
-    for (const MixerBlock& block : blocks_) {
-      const auto through = [this, &block](const at::Tensor& in) { return block_forward(block, in); };
+    for (std::int64_t i = 0; i < config_.blocks; ++i) {
+      const auto through = [this, i, pass](const at::Tensor& in) { return block_forward(i, in, pass); };
       x = pass.recompute ? recomputed(through, x) : through(x);
     }
-    return norm_(arena_, x, kEps).mean(1);
+    return norm_(arena_, x).mean(1);
   }
 
   at::Tensor project(const at::Tensor& pooled) const override { return head_(arena_, pooled); }
@@ -161,22 +159,18 @@ class Mixer : public ImageTower {
   }
 
  private:
-  // x [..., width of the MLP] -> the same shape
-  at::Tensor mlp_forward(const Mlp& mlp, const at::Tensor& x) const {
-    const at::Tensor hidden = bias_gelu(matrix_product(arena_, {mlp.fc1.weight}, x), arena_.parameter(*mlp.fc1.bias), false);
-    return matrix_product(arena_, mlp.fc2, hidden);
-  }
-
   // x [batch, tokens, width] -> the same shape
-  at::Tensor block_forward(const MixerBlock& block, const at::Tensor& x) const {
-    const at::Tensor across = block.norm1(arena_, x, kEps).transpose(1, 2).contiguous();  // [batch, width, tokens]
-    const at::Tensor mixed = x + mlp_forward(block.tokens, across).transpose(1, 2);
-    return mixed + mlp_forward(block.channels, block.norm2(arena_, mixed, kEps));
+  at::Tensor block_forward(std::int64_t i, const at::Tensor& x, const Pass& pass) const {
+    const MixerBlock& block = blocks_[static_cast<std::size_t>(i)];
+    const at::Tensor across = block.norm1(arena_, x).transpose(1, 2).contiguous();  // [batch, width, tokens]
+    const at::Tensor of_tokens = block.tokens(arena_, across, Gelu::exact).transpose(1, 2);
+    const at::Tensor mixed = x + scaled_branch(pass, 2 * i, of_tokens);
+    const at::Tensor of_channels = block.channels(arena_, block.norm2(arena_, mixed), Gelu::exact);
+    return mixed + scaled_branch(pass, 2 * i + 1, of_channels);
   }
 
   const ParameterArena& arena_;
   MixerConfig config_;
-  std::string model_;
   Affine stem_;
   std::vector<MixerBlock> blocks_;
   LayerNorm norm_;

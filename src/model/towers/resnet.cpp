@@ -6,9 +6,11 @@
 
 #include "clip_hpc/model/layers/affine.hpp"
 #include "clip_hpc/model/layers/channel_norm.hpp"
+#include "clip_hpc/model/layers/stochastic_depth.hpp"
 #include "clip_hpc/model/layers/timm_head.hpp"
 #include "clip_hpc/model/towers/tower.hpp"
 #include "clip_hpc/ops/conv.hpp"
+#include "clip_hpc/ops/recompute.hpp"
 #include "model/model_section.hpp"
 
 namespace clip_hpc {
@@ -64,7 +66,7 @@ ResNetConfig read_config(const Json& json, const std::string& model) {
   ModelSection section(json, model + ": vision_cfg");
   ResNetConfig c;
   std::string norm = "batch";
-  c.timm = read_timm_config(section, model, 0);
+  c.timm = read_timm_config(section, model);
   const Variant& variant = variant_of(c.timm.name, model);
   c.depths.assign(variant.depths.begin(), variant.depths.end());
   section.read("norm", norm);
@@ -98,7 +100,7 @@ struct Bottleneck {
 class ResNet : public ImageTower {
  public:
   ResNet(ParameterArena& arena, ResNetConfig config, const TowerFacts& facts, const std::string& prefix)
-      : arena_(arena), config_(std::move(config)), model_(facts.model) {
+      : arena_(arena), config_(std::move(config)) {
     const std::string trunk = prefix + "trunk.";
     stem_ = declare_conv(arena, trunk + "conv1", trunk + norm_name() + "1", {kStem, 3, 7, 7});
     std::int64_t in = kStem;
@@ -116,13 +118,19 @@ class ResNet : public ImageTower {
   std::int64_t width() const override { return config_.width(); }
   std::int64_t patches() const override { return 0; }
   bool has_batch_statistics() const override { return config_.norm == NormKind::batch; }
-  void check_trainable() const override { check_drop_path(config_.timm, model_); }
+  std::vector<double> drop_rates() const override {
+    return clip_hpc::drop_rates(drop_path(config_.timm), std::ssize(blocks_), 1);
+  }
+  std::string training_note() const override { return depth_note(config_.timm); }
 
   at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {
     if (kept) throw internal_error("a ResNet needs all of its patches");
     at::Tensor x = normed(stem_, pixels.permute({0, 2, 3, 1}), {.stride = 2, .padding = 3}, pass).relu();
     x = at::max_pool2d(x.permute({0, 3, 1, 2}), {3, 3}, {2, 2}, {1, 1}).permute({0, 2, 3, 1});  // [batch, s/4, s/4, 64]
-    for (const Bottleneck& block : blocks_) x = block_forward(block, x, pass);
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      const auto through = [this, i, pass](const at::Tensor& in) { return block_forward(i, in, pass); };
+      x = pass.recompute ? recomputed(through, x) : through(x);  // with GroupNorm; not asked of BatchNorm
+    }
     return x.mean({1, 2});
   }
 
@@ -192,17 +200,17 @@ class ResNet : public ImageTower {
   }
 
   // x [batch, side, side, in] -> [batch, side / stride, side / stride, 4 * planes]
-  at::Tensor block_forward(const Bottleneck& block, const at::Tensor& x, const Pass& pass) const {
+  at::Tensor block_forward(std::size_t i, const at::Tensor& x, const Pass& pass) const {
+    const Bottleneck& block = blocks_[i];
     at::Tensor y = normed(block.conv1, x, {}, pass).relu();
     y = normed(block.conv2, y, {.stride = block.stride, .padding = 1}, pass).relu();
     y = normed(block.conv3, y, {}, pass);
     const at::Tensor shortcut = block.downsample ? normed(*block.downsample, x, {.stride = block.stride}, pass) : x;
-    return (y + shortcut).relu();
+    return (scaled_branch(pass, static_cast<std::int64_t>(i), y) + shortcut).relu();
   }
 
   const ParameterArena& arena_;
   ResNetConfig config_;
-  std::string model_;
   NormedConv stem_;
   std::vector<Bottleneck> blocks_;
   TimmHead head_;

@@ -1,13 +1,15 @@
 // Swin Transformer (Liu et al. 2021) as timm has it and open_clip hangs it into CLIP: names, shapes and arithmetic of
 // `visual.trunk.*`. Activations are [batch, height, width, channels].
 #include <array>
+#include <numeric>
 
 #include "clip_hpc/model/layers/affine.hpp"
 #include "clip_hpc/model/layers/layer_norm.hpp"
+#include "clip_hpc/model/layers/mlp.hpp"
+#include "clip_hpc/model/layers/stochastic_depth.hpp"
 #include "clip_hpc/model/layers/timm_head.hpp"
 #include "clip_hpc/model/towers/tower.hpp"
 #include "clip_hpc/ops/conv.hpp"
-#include "clip_hpc/ops/fused_ops.hpp"
 #include "clip_hpc/ops/recompute.hpp"
 #include "model/layers/shifted_windows.hpp"
 #include "model/model_section.hpp"
@@ -77,7 +79,7 @@ void read_kwargs(const Json& json, const std::string& model, SwinConfig& c) {
 SwinConfig read_config(const Json& json, const std::string& model) {
   ModelSection section(json, model + ": vision_cfg");
   SwinConfig c;
-  c.timm = read_timm_config(section, model, kTimmDropPath);
+  c.timm = read_timm_config(section, model);
   const Variant& variant = variant_of(c.timm.name, model);
   c.width = variant.width;
   c.window = variant.window;
@@ -102,7 +104,8 @@ SwinConfig read_config(const Json& json, const std::string& model) {
 struct SwinBlock {
   LayerNorm norm1, norm2;
   std::size_t bias_table;
-  Affine qkv, proj, fc1, fc2;
+  Affine qkv, proj;
+  Mlp mlp;
   bool is_shifted;
 };
 
@@ -120,7 +123,7 @@ Affine declare_linear(ParameterArena& arena, const std::string& name, std::int64
 class Swin : public ImageTower {
  public:
   Swin(ParameterArena& arena, SwinConfig config, const TowerFacts& facts, const std::string& prefix)
-      : arena_(arena), config_(std::move(config)), model_(facts.model) {
+      : arena_(arena), config_(std::move(config)) {
     const std::string trunk = prefix + "trunk.";
     const Initial conv = torch_linear(3 * kPatch * kPatch);
     stem_ = declare_affine(arena, trunk + "patch_embed.proj", {config_.width, 3, kPatch, kPatch}, conv, conv);
@@ -133,17 +136,24 @@ class Swin : public ImageTower {
   std::int64_t image_size() const override { return config_.timm.image_size; }
   std::int64_t width() const override { return config_.width_of(config_.depths.size() - 1); }
   std::int64_t patches() const override { return 0; }  // its windows need all of them
-  void check_trainable() const override { check_drop_path(config_.timm, model_); }
+  std::vector<double> drop_rates() const override {
+    return clip_hpc::drop_rates(drop_path(config_.timm), std::accumulate(config_.depths.begin(), config_.depths.end(), std::int64_t{0}), 2);
+  }
+  std::string training_note() const override { return depth_note(config_.timm, kTimmDropPath); }
 
   at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {
     if (kept) throw internal_error("a Swin needs all of its patches");
     at::Tensor x = conv_channels_last(pixels.permute({0, 2, 3, 1}), arena_.parameter(stem_.weight),
                                       arena_.parameter(*stem_.bias), {.stride = kPatch});
     x = stem_norm_(arena_, x);  // [batch, size / 4, size / 4, width]
+    std::int64_t branch = 0;
     for (const Stage& stage : stages_) {
       if (stage.norm) x = merged(stage, x);
       for (const SwinBlock& block : stage.blocks) {
-        const auto through = [this, &stage, &block](const at::Tensor& in) { return block_forward(stage, block, in); };
+        const auto through = [this, &stage, &block, branch, pass](const at::Tensor& in) {
+          return block_forward(stage, block, in, branch, pass);
+        };
+        branch += 2;
         x = pass.recompute ? recomputed(through, x) : through(x);
       }
     }
@@ -198,8 +208,8 @@ class Swin : public ImageTower {
       block.qkv = declare_linear(arena, of + "attn.qkv", 3 * width, width);
       block.proj = declare_linear(arena, of + "attn.proj", width, width);
       block.norm2 = declare_layer_norm(arena, of + "norm2", width);
-      block.fc1 = declare_linear(arena, of + "mlp.fc1", kMlpRatio * width, width);
-      block.fc2 = declare_linear(arena, of + "mlp.fc2", width, kMlpRatio * width);
+      block.mlp.fc1 = declare_linear(arena, of + "mlp.fc1", kMlpRatio * width, width);
+      block.mlp.fc2 = declare_linear(arena, of + "mlp.fc2", width, kMlpRatio * width);
       stage.blocks.push_back(block);
     }
     stages_.push_back(std::move(stage));
@@ -213,21 +223,21 @@ class Swin : public ImageTower {
     return matrix_product(arena_, stage.reduction, (*stage.norm)(arena_, four.reshape({batch, side, side, 4 * channels})));
   }
 
-  // x [batch, side, side, width] -> the same shape
-  at::Tensor block_forward(const Stage& stage, const SwinBlock& block, const at::Tensor& x) const {
+  // x [batch, side, side, width] -> the same shape. `branch`: the first of the block's two.
+  at::Tensor block_forward(const Stage& stage, const SwinBlock& block, const at::Tensor& x, std::int64_t branch,
+                           const Pass& pass) const {
     const at::Tensor windows = stage.windows.cut(block.norm1(arena_, x), block.is_shifted);  // [windows, tokens, width]
     const at::Tensor mixed = stage.windows.attention(matrix_product(arena_, block.qkv, windows),
                                                      arena_.parameter(block.bias_table), block.is_shifted);
-    const at::Tensor attended =
-        x + stage.windows.join(matrix_product(arena_, block.proj, mixed), x.size(0), block.is_shifted);
-    const at::Tensor hidden = bias_gelu(matrix_product(arena_, {block.fc1.weight}, block.norm2(arena_, attended)),
-                                        arena_.parameter(*block.fc1.bias), false);
-    return attended + matrix_product(arena_, block.fc2, hidden);
+    const at::Tensor joined =
+        stage.windows.join(matrix_product(arena_, block.proj, mixed), x.size(0), block.is_shifted);
+    const at::Tensor attended = x + scaled_branch(pass, branch, joined);
+    const at::Tensor of_mlp = block.mlp(arena_, block.norm2(arena_, attended), Gelu::exact);
+    return attended + scaled_branch(pass, branch + 1, of_mlp);
   }
 
   const ParameterArena& arena_;
   SwinConfig config_;
-  std::string model_;
   Affine stem_;
   LayerNorm stem_norm_, norm_;
   std::vector<Stage> stages_;

@@ -5,12 +5,12 @@
 
 namespace clip_hpc {
 
-extern const ImageTowerKind kVit, kConvNext, kMixer, kSwin, kResNet, kClipResNet;
+extern const ImageTowerKind kVit, kTimmVit, kConvNext, kMixer, kSwin, kResNet, kClipResNet;
 extern const TextTowerKind kTextTransformer;
 
 namespace {
 
-constexpr std::array kImageTowers{&kVit, &kConvNext, &kMixer, &kSwin, &kResNet, &kClipResNet};
+constexpr std::array kImageTowers{&kVit, &kTimmVit, &kConvNext, &kMixer, &kSwin, &kResNet, &kClipResNet};
 constexpr std::array kTextTowers{&kTextTransformer};
 
 template <class Kind>

@@ -1,9 +1,10 @@
 // The Vision Transformer as open_clip's own ViT: names, shapes and arithmetic of its `visual.*`.
 #include <cmath>
 
+#include "clip_hpc/model/layers/affine.hpp"
+#include "clip_hpc/model/layers/patch_embedding.hpp"
 #include "clip_hpc/model/layers/transformer_block.hpp"
 #include "clip_hpc/model/towers/tower.hpp"
-#include "clip_hpc/ops/linear.hpp"
 #include "model/model_section.hpp"
 
 namespace clip_hpc {
@@ -18,6 +19,11 @@ struct VitConfig {
   double mlp_ratio = 4.0;
   std::string pool_type = "tok";  // tok: class token; avg: mean of the patches
   bool no_ln_pre = false;
+  bool final_ln_after_pool = false;
+  std::string positions = "learnable";  // pos_embed_type; or sin_cos_2d, which are not trained
+  double patch_dropout = 0;             // in training
+  BlockStyle style;
+
   std::int64_t grid() const { return image_size / patch_size; }
   std::int64_t patches() const { return grid() * grid(); }
   std::int64_t heads() const { return width / head_width; }
@@ -26,16 +32,13 @@ struct VitConfig {
 
 // Keys of open_clip's vision_cfg that say nothing about this tower as long as they are at their defaults.
 void read_unused(ModelSection& section) {
-  section.read_unused({"patch_dropout"}, 0.0);  // FLIP is a strategy here
-  section.read_unused({"attentional_pool", "final_ln_after_pool", "output_tokens"}, false);
-  section.read_unused({"pos_embed_type"}, "learnable");
+  section.read_unused({"attentional_pool", "output_tokens"}, false);
   section.read_unused("timm_model_name");
-  read_unused_block_keys(section);
   section.known({"attn_pooler_queries", "attn_pooler_heads"});  // of an attentional pool
   section.known({"timm_model_pretrained", "timm_pool", "timm_proj", "timm_proj_bias", "timm_drop", "timm_drop_path"});
 }
 
-VitConfig read_config(const Json& json, const std::string& model) {
+VitConfig read_config(const Json& json, const std::string& model, bool quick_gelu) {
   VitConfig v;
   ModelSection section(json, model + ": vision_cfg");
   section.read_side("image_size", v.image_size);
@@ -46,6 +49,10 @@ VitConfig read_config(const Json& json, const std::string& model) {
   section.read("mlp_ratio", v.mlp_ratio);
   section.read("pool_type", v.pool_type);
   section.read("no_ln_pre", v.no_ln_pre);
+  section.read("final_ln_after_pool", v.final_ln_after_pool);
+  section.read("pos_embed_type", v.positions);
+  section.read("patch_dropout", v.patch_dropout);
+  v.style = read_block_style(section, model, quick_gelu);
   read_unused(section);
   section.finish();
   require_sizes(model, {{"vision_cfg.image_size", v.image_size},
@@ -60,6 +67,12 @@ VitConfig read_config(const Json& json, const std::string& model) {
           fmt::format("vision_cfg.width = {} must be a multiple of head_width = {}", v.width, v.head_width));
   require(v.pool_type == "tok" || v.pool_type == "avg", model,
           fmt::format("vision_cfg.pool_type = \"{}\" must be tok or avg", v.pool_type));
+  require(v.positions == "learnable" || v.positions == "sin_cos_2d", model,
+          fmt::format("vision_cfg.pos_embed_type = \"{}\" must be learnable or sin_cos_2d", v.positions));
+  require(v.positions == "learnable" || v.width % 4 == 0, model,
+          fmt::format("vision_cfg.width = {} must be a multiple of 4 for pos_embed_type = sin_cos_2d", v.width));
+  require(v.patch_dropout >= 0 && v.patch_dropout < 1, model,
+          fmt::format("vision_cfg.patch_dropout = {} must be in [0, 1)", v.patch_dropout));
   return v;
 }
 
@@ -74,32 +87,31 @@ BlockInitials block_initials(const TransformerShape& shape) {
           .c_proj_bias = own.c_proj_bias};
 }
 
-// pixels [batch, 3, size, size] -> patches [batch, grid * grid, 3 * patch * patch], in the order of conv1's weight.
-at::Tensor to_patches(const at::Tensor& pixels, std::int64_t patch) {
-  const std::int64_t batch = pixels.size(0);
-  const std::int64_t grid = pixels.size(2) / patch;
-  return pixels.view({batch, 3, grid, patch, grid, patch})
-      .permute({0, 2, 4, 1, 3, 5})
-      .reshape({batch, grid * grid, 3 * patch * patch});
-}
-
 class Vit : public ImageTower {
  public:
   Vit(ParameterArena& arena, VitConfig config, const TowerFacts& facts, const std::string& prefix)
       : arena_(arena),
         config_(std::move(config)),
-        shape_{config_.width, config_.layers, config_.heads(), config_.mlp_width(), facts.quick_gelu},
+        shape_{.width = config_.width,
+               .layers = config_.layers,
+               .heads = config_.heads(),
+               .mlp_width = config_.mlp_width(),
+               .activation = config_.style.activation,
+               .norm_eps = config_.style.norm_eps,
+               .layer_scale = config_.style.layer_scale},
         embed_dim_(facts.embed_dim) {
     const VitConfig& v = config_;
     const Distribution by_width = normal(std::pow(static_cast<double>(v.width), -0.5));
     class_embedding_ = arena.declare(prefix + "class_embedding", {v.width}, {.decay = false, .initial = by_width});
+    const bool is_fixed = v.positions == "sin_cos_2d";
+    const Initial at_first = is_fixed ? Initial(sin_cos_2d(v.grid(), v.width)) : Initial(by_width, normal(0.1));
     positions_ = arena.declare(prefix + "positional_embedding", {v.patches() + 1, v.width},
-                               {.decay = false, .position = true, .initial = {by_width, normal(0.1)}});
-    patch_weight_ = arena.declare(prefix + "conv1.weight", {v.width, 3, v.patch_size, v.patch_size},
-                                  {.initial = torch_linear(3 * v.patch_size * v.patch_size)});
-    if (!v.no_ln_pre) ln_pre_ = declare_layer_norm(arena, prefix + "ln_pre", v.width);
+                               {.decay = false, .position = true, .initial = at_first, .frozen = is_fixed});
+    stem_ = declare_affine(arena, prefix + "conv1", {v.width, 3, v.patch_size, v.patch_size},
+                           torch_linear(3 * v.patch_size * v.patch_size), std::nullopt);
+    if (!v.no_ln_pre) ln_pre_ = declare_layer_norm(arena, prefix + "ln_pre", v.width, v.style.norm_eps);
     blocks_ = declare_transformer(arena, prefix + "transformer", shape_, block_initials(shape_));
-    ln_post_ = declare_layer_norm(arena, prefix + "ln_post", v.width);
+    ln_post_ = declare_layer_norm(arena, prefix + "ln_post", v.width, v.style.norm_eps);
     projection_ = arena.declare(prefix + "proj", {v.width, embed_dim_}, {.initial = by_width});
   }
 
@@ -107,25 +119,21 @@ class Vit : public ImageTower {
   std::int64_t width() const override { return config_.width; }
   std::int64_t patches() const override { return config_.patches(); }
 
+  std::string training_note() const override { return patch_dropout_note(config_.patch_dropout); }
+
   at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {
     const VitConfig& v = config_;
     const std::int64_t batch = pixels.size(0);
-    at::Tensor patches = to_patches(pixels, v.patch_size);  // [batch, patches, 3 * patch * patch]
-    at::Tensor positions = arena_.parameter(positions_);
-    at::Tensor patch_positions = positions.slice(0, 1).unsqueeze(0);  // [1, patches, width]
-    if (kept) {  // dropped patches cost nothing: they leave before the first GEMM
-      const std::int64_t n = kept->size(1);
-      patches = patches.gather(1, kept->unsqueeze(-1).expand({batch, n, patches.size(2)}));
-      patch_positions = at::embedding(positions.slice(0, 1), *kept);  // [batch, n, width]
-    }
-    at::Tensor x = linear_layer(patches, arena_.parameter(patch_weight_).view({v.width, -1})) + patch_positions;
+    const at::Tensor positions = arena_.parameter(positions_);  // [1 + patches, width]
+    at::Tensor x = embedded_patches(arena_, stem_, positions.slice(0, 1), pixels, kept);
     const at::Tensor first = (arena_.parameter(class_embedding_) + positions.select(0, 0)).expand({batch, 1, v.width});
     x = at::cat({first, x}, 1);  // [batch, 1 + kept, width]
     if (ln_pre_) x = (*ln_pre_)(arena_, x);
     x = blocks_.forward(arena_, x, false, pass.recompute);
-    // Pool, then normalise: the same result as normalising every token for the class token, and open_clip's order for
-    // avg is normalise first.
-    return v.pool_type == "tok" ? ln_post_(arena_, x.select(1, 0)) : ln_post_(arena_, x).slice(1, 1).mean(1);
+    // For the class token alone it is the same to normalise first or last.
+    if (v.pool_type == "tok") return ln_post_(arena_, x.select(1, 0));
+    if (v.final_ln_after_pool) return ln_post_(arena_, x.slice(1, 1).mean(1));
+    return ln_post_(arena_, x).slice(1, 1).mean(1);
   }
 
   at::Tensor project(const at::Tensor& pooled) const override {
@@ -148,9 +156,14 @@ class Vit : public ImageTower {
 
   Json to_json() const override {
     const VitConfig& v = config_;
-    return {{"image_size", v.image_size}, {"patch_size", v.patch_size}, {"width", v.width},
-            {"layers", v.layers},         {"head_width", v.head_width}, {"mlp_ratio", v.mlp_ratio},
-            {"pool_type", v.pool_type},   {"no_ln_pre", v.no_ln_pre}};
+    Json json = {{"image_size", v.image_size}, {"patch_size", v.patch_size}, {"width", v.width},
+                 {"layers", v.layers},         {"head_width", v.head_width}, {"mlp_ratio", v.mlp_ratio},
+                 {"pool_type", v.pool_type},   {"no_ln_pre", v.no_ln_pre}};
+    if (v.final_ln_after_pool) json["final_ln_after_pool"] = true;
+    if (v.positions != "learnable") json["pos_embed_type"] = v.positions;
+    if (v.patch_dropout > 0) json["patch_dropout"] = v.patch_dropout;
+    write_block_style(v.style, json);
+    return json;
   }
 
  private:
@@ -158,7 +171,8 @@ class Vit : public ImageTower {
   VitConfig config_;
   TransformerShape shape_;
   std::int64_t embed_dim_;
-  std::size_t class_embedding_, positions_, patch_weight_, projection_;
+  std::size_t class_embedding_, positions_, projection_;
+  Affine stem_;
   std::optional<LayerNorm> ln_pre_;
   LayerNorm ln_post_;
   Transformer blocks_;
@@ -172,7 +186,7 @@ bool reads(const Json& json) {
 
 std::unique_ptr<ImageTower> declare(ParameterArena& arena, const Json& json, const TowerFacts& facts,
                                     const std::string& prefix) {
-  return std::make_unique<Vit>(arena, read_config(json, facts.model), facts, prefix);
+  return std::make_unique<Vit>(arena, read_config(json, facts.model, facts.quick_gelu), facts, prefix);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@
 namespace clip_hpc {
 
 struct Distribution {
-  enum class Kind { constant, normal, truncated_normal, uniform } kind = Kind::constant;
-  double a = 0, b = 0;  // the constant; mean and standard deviation; the bounds
+  enum class Kind { constant, normal, truncated_normal, uniform, sin_cos_2d } kind = Kind::constant;
+  double a = 0, b = 0;  // the constant; mean and standard deviation; the bounds; the grid's side and the width
   double limit = 0;     // truncated: drawn again while farther than this from 0
 };
 
@@ -25,6 +25,10 @@ Distribution normal(double deviation, double mean = 0);
 Distribution truncated_normal(double deviation, double limit = 2);  // timm's limit: 2 whatever the deviation
 Distribution uniform(double low, double high);
 Distribution uniform(double half_width);  // [-half_width, half_width)
+
+// Positions of a class token, which are 0, and of the patches of a square grid, as open_clip's pos_embed_type
+// sin_cos_2d: [1 + side * side, width], sines and cosines of the column, then of the row. `width`: a multiple of 4.
+Distribution sin_cos_2d(std::int64_t side, std::int64_t width);
 
 // From the fans of a layer: inputs of one output, outputs of one input.
 Distribution torch_linear(std::int64_t fan_in);  // torch's default of weights and biases

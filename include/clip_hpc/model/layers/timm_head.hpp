@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,20 +20,25 @@ class ModelSection;
 struct TimmConfig {
   std::string name;  // timm_model_name
   std::int64_t image_size = 224;
-  std::string pool = "avg", projection = "linear";
+  std::string pool = "avg";
+  std::string projection = "linear";  // or mlp, none, or empty: the trunk's own classifier, as timm_proj null says
+  double patch_dropout = 0;           // in training
   bool projection_bias = false;
-  double drop_path = 0;  // share of samples that skip a branch, of the deepest branch
+  std::optional<double> drop_path;  // how often a sample skips the deepest branch; none: the section does not say
 
   bool operator==(const TimmConfig&) const = default;
 };
 
-// All keys that such a section has; other keys of the trunk are read by the caller before section.finish(). `drop_path`:
-// timm's own default for this trunk, for a section that does not say. Throws input for what this build has not.
-TimmConfig read_timm_config(ModelSection& section, const std::string& model, double drop_path);
+// All keys that such a section has; other keys of the trunk are read by the caller before section.finish(). Throws input
+// for what this build has not. Of a Vision Transformer more is possible: other pools, its own classifier as projection,
+// patches that are left out.
+TimmConfig read_timm_config(ModelSection& section, const std::string& model, bool is_vit = false);
 Json to_json(const TimmConfig& config);
 
-// Throws input where training would need stochastic depth.
-void check_drop_path(const TimmConfig& config, const std::string& model);
+// Stochastic depth is off unless the section asks for it. The note says that it is on, or that open_clip would train
+// such a section with timm's own rate.
+double drop_path(const TimmConfig& config);
+std::string depth_note(const TimmConfig& config, double timms_own = 0);
 
 class TimmHead {
  public:

@@ -22,6 +22,7 @@ struct Pass {  // how a forward pass is meant
   bool training = false;
   bool recompute = false;              // backward computes the blocks again; gradients have the same bits
   Communicator* statistics = nullptr;  // the ranks over which batch statistics are taken; null: this rank alone
+  at::Tensor branch_scales = {};  // [batch, drop_rates()] fp32: stochastic depth's draw; undefined: every branch counts
 };
 
 // Forward multiply-adds of one sample. Whole numbers below 2^53: sums of them are exact.
@@ -56,7 +57,10 @@ class ImageTower {
   // The attention calls that a pass over `rows` images of `kept` patches makes, one of each kind; none: no attention.
   virtual std::vector<AttentionShape> attention_shapes(std::int64_t rows, std::int64_t kept) const = 0;
   virtual Json to_json() const = 0;        // vision_cfg, with all that was left to a default
-  virtual void check_trainable() const {}  // throws input where it only evaluates as it is configured
+  // Of each residual branch in the order of the forward pass, how often a sample skips it in training; none: never.
+  virtual std::vector<double> drop_rates() const { return {}; }
+  // What a user who trains it should know of its configuration, in a line; empty: nothing.
+  virtual std::string training_note() const { return {}; }
 };
 
 class TextTower {

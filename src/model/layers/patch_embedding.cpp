@@ -1,0 +1,27 @@
+#include "clip_hpc/model/layers/patch_embedding.hpp"
+
+namespace clip_hpc {
+namespace {
+
+// pixels [batch, 3, size, size] -> [batch, grid * grid, 3 * patch * patch], in the order of the kernel's weights.
+at::Tensor to_patches(const at::Tensor& pixels, std::int64_t patch) {
+  const std::int64_t batch = pixels.size(0), grid = pixels.size(2) / patch, side = grid * patch;
+  const at::Tensor whole = side == pixels.size(2) ? pixels : pixels.slice(2, 0, side).slice(3, 0, side).contiguous();
+  return whole.view({batch, 3, grid, patch, grid, patch})
+      .permute({0, 2, 4, 1, 3, 5})
+      .reshape({batch, grid * grid, 3 * patch * patch});
+}
+
+}  // namespace
+
+at::Tensor embedded_patches(const ParameterArena& arena, const Affine& stem, const at::Tensor& positions,
+                            const at::Tensor& pixels, const std::optional<at::Tensor>& kept) {
+  const std::int64_t patch = arena.specs()[stem.weight].shape[2];
+  at::Tensor patches = to_patches(pixels, patch);
+  if (!kept) return matrix_product(arena, stem, patches) + positions;
+  const std::int64_t batch = pixels.size(0), n = kept->size(1);
+  patches = patches.gather(1, kept->unsqueeze(-1).expand({batch, n, patches.size(2)}));
+  return matrix_product(arena, stem, patches) + at::embedding(positions, *kept);
+}
+
+}  // namespace clip_hpc
