@@ -21,7 +21,7 @@ std::filesystem::path tokenizer_of(const OpenClipModel& source, const ImportRequ
   const fs::path file = request.tokenizer.empty() ? source.tokenizer_file : request.tokenizer;
   if (file.empty()) {
     throw input_error(
-        "{} brings no tokenizer.model: give --tokenizer, clip for CLIP's own {} pieces or a SentencePiece file",
+        "{} brings no tokenizer that can be read: give --tokenizer, clip for CLIP's own {} pieces or a SentencePiece file",
         request.input.native(), 49408);
   }
   if (!fs::exists(file)) throw input_error("{} does not exist: check --tokenizer", file.native());
@@ -48,7 +48,7 @@ void tell_unusual_scale(const ClipModel& model, const std::string& where) {
 void import_open_clip(World& world, const ImportRequest& request) {
   const fs::path output = without_slash(request.output);
   if (fs::exists(output)) throw input_error("{} exists: remove it, or give another --output", output.native());
-  const OpenClipModel source = weight_format_of(request.input, request.config).read(request.input, request.config);
+  const OpenClipModel source = read_model_weights(request.input, request.config);
   const fs::path file = tokenizer_of(source, request);
   const std::string bytes = tokenizer_bytes(file, source, request);
   const Tokenizer tokenizer = Tokenizer::parse(bytes, file);

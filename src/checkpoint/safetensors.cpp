@@ -78,9 +78,22 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& te
   if (::fsync(fd) != 0) throw storage_error("cannot sync {}: the disk may be full", path.native());
 }
 
-NamedTensors read_safetensors(const std::filesystem::path& path) {
-  const std::string& file_name = path.native();
-  const FileDescriptor file = FileDescriptor::open_read(path);
+namespace {
+
+struct Entry {
+  std::string name;
+  at::ScalarType type;
+  std::vector<std::int64_t> shape;
+  std::uint64_t begin, end;
+};
+
+struct Header {
+  std::vector<Entry> entries;
+  std::uint64_t data_begin = 0;
+};
+
+// `file_name` for messages.
+Header read_header(const FileDescriptor& file, const std::string& file_name) {
   const std::uint64_t size = file.size_bytes();
   std::uint64_t length = 0;
   if (size < 8) throw storage_error("{} is not a safetensors file: it holds {} bytes", file_name, size);
@@ -91,12 +104,6 @@ NamedTensors read_safetensors(const std::filesystem::path& path) {
   std::string text(length, '\0');
   pread_all(file.get(), std::as_writable_bytes(std::span(text)), 8, file_name);
 
-  struct Entry {
-    std::string name;
-    at::ScalarType type;
-    std::vector<std::int64_t> shape;
-    std::uint64_t begin, end;
-  };
   std::vector<Entry> entries;
   try {
     const Json header = parse_json(text);
@@ -139,11 +146,27 @@ NamedTensors read_safetensors(const std::filesystem::path& path) {
                         file_name, size - whole);
   }
 
+  return {std::move(entries), 8 + length};
+}
+
+}  // namespace
+
+std::vector<std::string> safetensors_names(const std::filesystem::path& path) {
+  std::vector<std::string> names;
+  for (Entry& entry : read_header(FileDescriptor::open_read(path), path.native()).entries) {
+    names.push_back(std::move(entry.name));
+  }
+  return names;
+}
+
+NamedTensors read_safetensors(const std::filesystem::path& path) {
+  const FileDescriptor file = FileDescriptor::open_read(path);
+  const Header header = read_header(file, path.native());
   NamedTensors tensors;
-  for (const Entry& entry : entries) {
+  for (const Entry& entry : header.entries) {
     at::Tensor tensor = at::empty(entry.shape, entry.type);
     pread_all(file.get(), {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()},
-              8 + length + entry.begin, file_name);
+              header.data_begin + entry.begin, path.native());
     tensors.emplace_back(entry.name, tensor);
   }
   return tensors;

@@ -14,8 +14,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr std::string_view kHead = "bpe_simple_vocab_16e6.txt#version";
-constexpr std::size_t kMerges = 49152 - 256 - 2;  // of the file's; open_clip leaves the others
+constexpr std::string_view kHead = "bpe_simple_vocab_16e6.txt#version", kPlainHead = "#version: 0.2";
 constexpr int kBytes = 256;                       // ids of single bytes; the same at the end of a word come after them
 constexpr std::string_view kStart = "<start_of_text>", kEnd = "<end_of_text>";
 
@@ -108,7 +107,23 @@ class Scanner {
 
 }  // namespace
 
-bool ClipBpe::is_merges(std::string_view bytes) { return bytes.substr(0, 64).find(kHead) != std::string_view::npos; }
+bool ClipBpe::is_merges(std::string_view bytes) {
+  return bytes.starts_with(kPlainHead) || bytes.substr(0, 64).find(kHead) != std::string_view::npos;
+}
+
+std::vector<std::string> ClipBpe::byte_symbols() {
+  std::vector<std::string> symbols;
+  UChar32 other = kBytes;
+  for (const int byte : byte_ids().byte_of) {
+    const UChar32 c = is_printable(byte) ? byte : other++;
+    std::string symbol(U8_MAX_LENGTH, '\0');
+    std::size_t length = 0;
+    U8_APPEND_UNSAFE(symbol.data(), length, c);
+    symbol.resize(length);
+    symbols.push_back(std::move(symbol));
+  }
+  return symbols;
+}
 
 ClipBpe ClipBpe::parse(std::string_view bytes, const std::string& name) {
   ClipBpe bpe;

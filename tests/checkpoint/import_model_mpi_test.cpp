@@ -92,7 +92,7 @@ TEST_F(Import, TheTokenizerJsonBesideAModelSaysWhetherItIsLowered) {
 // Training would clamp a scale of e^5; a model that is only evaluated keeps its own.
 TEST_F(Import, ALargeScaleStaysAsItIs) {
   test::on_rank_0([&] {
-    OpenClipModel model = read_open_clip(folder_ / "model", {});
+    OpenClipModel model = read_model_weights(folder_ / "model", {});
     for (auto& [name, tensor] : model.weights) {
       if (name == "logit_scale") tensor = at::full({}, 5.0, at::kFloat);
     }

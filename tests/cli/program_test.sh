@@ -70,7 +70,7 @@ check 'export: no model' says 2 'give a run folder' "$clip_hpc" export --model "
 check 'export: unknown view' says 2 'resize, eval, eval_longest' "$clip_hpc" export --model "$scratch" --view crop \
   --output "$scratch/out"
 check 'import: no output' says 2 'needs --input and --output' "$clip_hpc" import --input "$scratch"
-check 'import: no folder of open_clip' says 2 'open_clip_config.json does not exist' "$clip_hpc" import --input "$scratch" \
+check 'import: no folder of open_clip' says 2 'holds neither open_clip_model.safetensors nor model.safetensors' "$clip_hpc" import --input "$scratch" \
   --output "$scratch/imported"
 check 'import: nothing there' says 2 'nowhere does not exist' on_ranks 2 "$clip_hpc" import --input "$scratch/nowhere" \
   --output "$scratch/imported"

@@ -17,6 +17,9 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
+// The names of its tensors, from the header alone. Throws as read_safetensors.
+std::vector<std::string> safetensors_names(const std::filesystem::path& path);
+
 // Throws storage, naming the file, for anything that does not add up: header, types, overlaps, gaps, length.
 NamedTensors read_safetensors(const std::filesystem::path& path);
 

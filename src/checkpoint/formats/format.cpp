@@ -3,15 +3,23 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <set>
 #include <string_view>
 
 #include "checkpoint/pickle.hpp"
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/json.hpp"
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/checkpoint/formats/hugging_face.hpp"
 #include "clip_hpc/checkpoint/formats/open_clip.hpp"
+#include "clip_hpc/checkpoint/formats/resized_positions.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
 #include "clip_hpc/config/rows.hpp"
+
+namespace fs = std::filesystem;
 
 namespace clip_hpc {
 namespace {
@@ -31,28 +39,71 @@ constexpr std::string_view kWrappers[] = {"module.", "_orig_mod.", "model."};
 // Tensors of open_clip's and OpenAI's files that are no weights: a mask that follows from the context, and sizes.
 constexpr std::string_view kNoWeights[] = {"attn_mask", "input_resolution", "context_length", "vocab_size"};
 
-// By the model's names: a wrapper that stands before all of them is taken off, and one within another, too.
-std::map<std::string, at::Tensor> own_names(const NamedTensors& weights, const std::vector<NamedShape>& names,
-                                            const std::string& where) {
-  std::map<std::string, at::Tensor> own(weights.begin(), weights.end());
+struct Unwrapped {
+  std::vector<std::string> names;
   std::string taken_off;
-  const auto is_wrapped_in = [&](std::string_view wrapper) {
-    return !own.empty() && std::ranges::all_of(own, [&](const auto& one) { return one.first.starts_with(wrapper); }) &&
-           std::ranges::none_of(names, [&](const NamedShape& spec) { return spec.name.starts_with(wrapper); });
-  };
-  for (bool found = true; found;) {
+};
+
+// A wrapper that stands before all names is taken off, and one within another, too.
+Unwrapped without_wrappers(std::vector<std::string> names) {
+  Unwrapped result{std::move(names), ""};
+  for (bool found = !result.names.empty(); found;) {
     found = false;
     for (const std::string_view wrapper : kWrappers) {
-      if (!is_wrapped_in(wrapper)) continue;
-      std::map<std::string, at::Tensor> shorter;
-      for (const auto& [name, tensor] : own) shorter.emplace(name.substr(wrapper.size()), tensor);
-      own = std::move(shorter);
-      taken_off += wrapper;
+      const auto is_in = [&](const std::string& name) { return name.starts_with(wrapper); };
+      if (!std::ranges::all_of(result.names, is_in)) continue;
+      for (std::string& name : result.names) name.erase(0, wrapper.size());
+      result.taken_off += wrapper;
       found = true;
     }
   }
-  if (!taken_off.empty()) log_info("{}: \"{}\" before the names of all tensors is taken off", where, taken_off);
-  return own;
+  return result;
+}
+
+constexpr std::string_view kIndexSuffix = ".index.json";  // of weights in several files
+
+// Of a folder: the weights that it holds, the names that open_clip uses first. One that holds pickles alone names them.
+fs::path weights_in(const fs::path& folder) {
+  const auto first_of = [&](std::initializer_list<const char*> names) -> fs::path {
+    for (const char* name : names) {
+      if (fs::exists(folder / name)) return folder / name;
+    }
+    return {};
+  };
+  const fs::path found = first_of({"open_clip_model.safetensors", "model.safetensors", "model.safetensors.index.json"});
+  if (found.empty()) {
+    throw input_error("{} holds neither open_clip_model.safetensors nor model.safetensors: is it a model's folder?",
+                      folder.native());
+  }
+  return found;
+}
+
+// The file itself, or those that an index names, all in its folder.
+std::vector<fs::path> files_of(const fs::path& weights) {
+  if (!weights.native().ends_with(kIndexSuffix)) return {weights};
+  const Json index = read_json_file(weights);
+  if (!index.contains("weight_map") || !index.at("weight_map").is_object()) {
+    throw storage_error("{} has no weight_map: it is damaged", weights.native());
+  }
+  std::set<std::string> names;
+  for (const auto& [tensor, file] : index.at("weight_map").items()) {
+    if (!file.is_string() || fs::path(file.get<std::string>()).has_parent_path()) {
+      throw storage_error("{}: the file of tensor {} lies outside its folder", weights.native(), tensor);
+    }
+    names.insert(file.get<std::string>());
+  }
+  std::vector<fs::path> files;
+  for (const std::string& name : names) files.push_back(weights.parent_path() / name);
+  return files;
+}
+
+std::vector<std::string> names_in(const fs::path& weights) {
+  std::vector<std::string> names;
+  for (const fs::path& file : files_of(weights)) {
+    std::vector<std::string> part = safetensors_names(file);
+    std::ranges::move(part, std::back_inserter(names));
+  }
+  return names;
 }
 
 void leave_out_no_weights(std::map<std::string, at::Tensor>& left, const std::string& where) {
@@ -69,25 +120,80 @@ void leave_out_no_weights(std::map<std::string, at::Tensor>& left, const std::st
 std::span<const WeightFormat> weight_formats() {
   static const WeightFormat kFormats[] = {
       open_clip_format(),
+      hugging_face_format(),
   };
   return kFormats;
 }
 
 const WeightFormat& weight_format(const std::string& name) { return row_named(weight_formats(), name, "format"); }
 
-const WeightFormat& weight_format_of(const std::filesystem::path& input, const std::filesystem::path& config_file) {
-  if (!std::filesystem::exists(input)) throw input_error("{} does not exist", input.native());
-  refuse_pickle(input);
-  for (const WeightFormat& format : weight_formats()) {
-    if (format.reads(input, config_file)) return format;
+WeightSource weight_source(const fs::path& named, const fs::path& config_file) {
+  WeightSource source{without_slash(named), config_file, {}, {}};
+  if (!fs::exists(source.input)) {
+    throw input_error("{} does not exist: give a folder with a model's weights, or a safetensors file",
+                      source.input.native());
   }
-  throw input_error("{} is of no format that can be read: {}", input.native(),
-                    fmt::join(names_of(weight_formats()), ", "));
+  if (!config_file.empty() && !fs::exists(config_file)) {
+    throw input_error("{} does not exist: check --config", config_file.native());
+  }
+  refuse_pickle(source.input);
+  source.weights = fs::is_directory(source.input) ? weights_in(source.input) : source.input;
+  source.names = without_wrappers(names_in(source.weights)).names;
+  return source;
+}
+
+NamedTensors read_weights(const WeightSource& source) {
+  NamedTensors weights;
+  for (const fs::path& file : files_of(source.weights)) {
+    NamedTensors part = read_safetensors(file);
+    std::ranges::move(part, std::back_inserter(weights));
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : weights) names.push_back(name);
+  Unwrapped unwrapped = without_wrappers(std::move(names));
+  for (std::size_t i = 0; i < weights.size(); ++i) weights[i].first = std::move(unwrapped.names[i]);
+  if (!unwrapped.taken_off.empty()) {
+    log_info("{}: \"{}\" before the names of all tensors is taken off", source.weights.native(), unwrapped.taken_off);
+  }
+  return weights;
+}
+
+const WeightFormat& weight_format_of(const WeightSource& source) {
+  for (const WeightFormat& format : weight_formats()) {
+    if (format.reads(source)) return format;
+  }
+  const std::string first = source.names.empty() ? "nothing" : listed(source.names);
+  throw input_error("{} holds no model of a format that can be read ({}): its tensors are {}", source.weights.native(),
+                    fmt::join(names_of(weight_formats()), ", "), first);
+}
+
+OpenClipModel read_model_weights(const fs::path& input, const fs::path& config_file) {
+  const WeightSource source = weight_source(input, config_file);
+  return weight_format_of(source).read(source);
+}
+
+std::string write_model_folder(const fs::path& named, const std::function<std::string(const fs::path&)>& fill) {
+  const fs::path folder = without_slash(named);
+  if (fs::exists(folder)) throw input_error("{} exists: remove it, or give another --output", folder.native());
+  const fs::path beside = folder.native() + ".part";
+  std::error_code failed;
+  fs::remove_all(beside, failed);
+  fs::create_directories(beside, failed);
+  if (failed) throw storage_error("cannot create {}: {}", beside.native(), failed.message());
+  try {
+    const std::string problem = fill(beside);
+    sync_path(beside);
+    rename_synced(beside, folder);
+    return problem;
+  } catch (const Error&) {
+    fs::remove_all(beside, failed);
+    throw;
+  }
 }
 
 NamedTensors match_weights(const NamedTensors& weights, const std::vector<NamedShape>& names,
                            const std::string& where) {
-  std::map<std::string, at::Tensor> left = own_names(weights, names, where);
+  std::map<std::string, at::Tensor> left(weights.begin(), weights.end());
   std::vector<std::string> missing, unknown;
   NamedTensors matched;
   for (const NamedShape& spec : names) {
@@ -100,6 +206,13 @@ NamedTensors match_weights(const NamedTensors& weights, const std::vector<NamedS
     left.erase(found);
     if (spec.shape.empty() && tensor.numel() == 1)
       tensor = tensor.reshape({});  // open_clip takes a scale of [1] as well
+    if (tensor.sizes() != at::IntArrayRef(spec.shape)) {
+      if (const at::Tensor resized = resized_positions(tensor, spec); resized.defined()) {
+        log_info("{}: {} is resized from {} to {} x {} patches", where, spec.name, shape_text(tensor.sizes()),
+                 spec.grid->side, spec.grid->side);
+        tensor = resized;
+      }
+    }
     if (tensor.sizes() != at::IntArrayRef(spec.shape)) {
       throw input_error("{}: tensor {} has the shape {}, the model {}: is the model's JSON the right one?", where,
                         spec.name, shape_text(tensor.sizes()), shape_text(spec.shape));

@@ -1,8 +1,8 @@
 #include "clip_hpc/checkpoint/formats/open_clip.hpp"
 
+#include <algorithm>
 #include <optional>
 
-#include "checkpoint/pickle.hpp"
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
@@ -62,87 +62,56 @@ std::string write_tokenizer(const fs::path& folder, const OpenClipModel& model) 
   return {};
 }
 
-// Of a folder; one that holds pickled weights alone names them.
-fs::path weights_in(const fs::path& folder) {
-  if (fs::exists(folder / kWeightsName)) return folder / kWeightsName;
-  for (const char* name : kPickleNames) {
-    if (fs::exists(folder / name)) return folder / name;
-  }
-  return folder / kWeightsName;
-}
-
 }  // namespace
 
 std::string write_open_clip_folder(const fs::path& named, const OpenClipModel& model) {
-  const fs::path folder = without_slash(named);
-  if (fs::exists(folder)) throw input_error("{} exists: remove it, or give another --output", folder.native());
   Json config = to_json(model.config);
   config["preprocess_cfg"] = preprocessing_of(model.config);
-  const fs::path beside = folder.native() + ".part";
-  std::error_code failed;
-  fs::remove_all(beside, failed);
-  fs::create_directories(beside, failed);
-  if (failed) throw storage_error("cannot create {}: {}", beside.native(), failed.message());
-  std::string problem;
-  try {
-    problem = write_tokenizer(beside, model);
+  return write_model_folder(named, [&](const fs::path& folder) {
+    const std::string problem = write_tokenizer(folder, model);
     // Any name makes open_clip look for a tokenizer, and with local-dir it looks into the folder.
     Json& text = config["model_cfg"]["text_cfg"];
-    if (problem.empty() && fs::exists(beside / kTokenizerJson) && !text.contains("hf_tokenizer_name"))
+    if (problem.empty() && fs::exists(folder / kTokenizerJson) && !text.contains("hf_tokenizer_name"))
       text["hf_tokenizer_name"] = "local-dir";
-    write_safetensors(beside / kWeightsName, model.weights, {{"format", "pt"}});
-    write_json_file(beside / kConfigName, config);
-    sync_path(beside);
-    rename_synced(beside, folder);
-  } catch (const Error&) {
-    fs::remove_all(beside, failed);
-    throw;
-  }
-  return problem;
+    write_safetensors(folder / kWeightsName, model.weights, {{"format", "pt"}});
+    write_json_file(folder / kConfigName, config);
+    return problem;
+  });
 }
 
-OpenClipModel read_open_clip(const fs::path& named, const fs::path& config_file) {
-  const fs::path input = without_slash(named);
-  if (!fs::exists(input)) {
-    throw input_error("{} does not exist: give an open_clip folder or a safetensors file", input.native());
+OpenClipModel read_open_clip(const WeightSource& source) {
+  const bool is_folder = fs::is_directory(source.input);
+  if (!is_folder && source.config_file.empty()) {
+    throw input_error("{} says nothing of its model: give the model's JSON with --config", source.input.native());
   }
-  const bool is_folder = fs::is_directory(input);
-  if (!is_folder && config_file.empty()) {
-    throw input_error("{} says nothing of its model: give the model's JSON with --config", input.native());
+  const fs::path config = source.config_file.empty() ? source.input / kConfigName : source.config_file;
+  if (!fs::exists(config)) {
+    throw input_error("{} does not exist: an open_clip folder holds it; or give the model's JSON with --config",
+                      config.native());
   }
-  if (!config_file.empty() && !fs::exists(config_file)) {
-    throw input_error("{} does not exist: check --config", config_file.native());
-  }
-  const fs::path config = config_file.empty() ? input / kConfigName : config_file;
-  const fs::path weights = is_folder ? weights_in(input) : input;
-  for (const fs::path& file : {config, weights}) {
-    if (!fs::exists(file)) throw input_error("{} does not exist: an open_clip folder holds it", file.native());
-  }
-  refuse_pickle(weights);
   OpenClipModel model;
   const Json json = read_json_file(config);
-  model.config =
-      parse_model_config(json, config_file.empty() ? input.filename().string() : config_file.stem().string());
+  const fs::path named = source.config_file.empty() ? source.input.filename() : source.config_file.stem();
+  model.config = parse_model_config(json, named.string());
   const Json& text = (json.contains("model_cfg") ? json.at("model_cfg") : json).at("text_cfg");
-  model.states_eos = config_file.empty() || text.contains("eos_id");
+  model.states_eos = source.config_file.empty() || text.contains("eos_id");
   if (model.config.view.empty()) {
     model.config.view = test_view_name({});
     log_info("{} does not say how an image is resized: taken is open_clip's default, the view {}", config.native(),
              model.config.view);
   }
-  if (is_folder && fs::exists(input / kTokenizerFileName)) {
-    model.tokenizer_file = input / kTokenizerFileName;
-    model.lower_case = lower_case_beside(input);
+  if (is_folder && fs::exists(source.input / kTokenizerFileName)) {
+    model.tokenizer_file = source.input / kTokenizerFileName;
+    model.lower_case = lower_case_beside(source.input);
   }
   model.weights =
-      match_weights(read_safetensors(weights), ClipModel(model.config).arena().exported(), weights.native());
+      match_weights(read_weights(source), ClipModel(model.config).arena().exported(), source.weights.native());
   return model;
 }
 
 WeightFormat open_clip_format() {
-  // A folder, or a safetensors file with a model's JSON.
-  const auto reads = [](const fs::path& input, const fs::path& config_file) {
-    return fs::is_directory(input) || !config_file.empty() || input.extension() == ".safetensors";
+  const auto reads = [](const WeightSource& source) {
+    return std::ranges::any_of(source.names, [](const std::string& name) { return name.starts_with("visual."); });
   };
   return {"open_clip", "a folder that open_clip loads", reads, read_open_clip, write_open_clip_folder};
 }

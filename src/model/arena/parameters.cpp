@@ -73,9 +73,9 @@ void ParameterArena::decay_positions(bool on) {
 std::vector<NamedShape> ParameterArena::exported() const {
   std::vector<NamedShape> all;
   for (const ParameterSpec& spec : specs_) {
-    if (spec.exported) all.push_back({spec.name, spec.shape});
+    if (spec.exported) all.push_back({spec.name, spec.shape, spec.grid});
   }
-  for (const BufferSpec& spec : buffer_specs_) all.push_back({spec.name, spec.shape});
+  for (const BufferSpec& spec : buffer_specs_) all.push_back({spec.name, spec.shape, {}});
   return all;
 }
 

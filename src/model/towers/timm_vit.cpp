@@ -1,5 +1,7 @@
 // The Vision Transformer as timm has it and open_clip hangs it into CLIP: names, shapes and arithmetic of
 // `visual.trunk.*`. SigLIP's image towers are of this kind, and OpenAI's in timm's spelling.
+#include "clip_hpc/model/towers/timm_vit.hpp"
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -75,19 +77,21 @@ struct TimmVitConfig {
   TimmConfig timm;
   Variant variant;
   bool has_kwargs = false;  // timm_model_kwargs: another size of image, or a smaller tower
+  Gelu activation = Gelu::exact;
 
   std::int64_t grid() const { return timm.image_size / variant.patch; }
   std::int64_t patches() const { return grid() * grid(); }
   bool has_class_token() const { return variant.style == Style::plain || variant.style == Style::clip; }
   bool has_attention_pool() const { return variant.style == Style::siglip || variant.style == Style::siglip_tanh; }
   double eps() const { return variant.style == Style::clip ? 1e-5 : 1e-6; }
-  Gelu activation() const { return variant.style == Style::siglip_tanh ? Gelu::tanh : Gelu::exact; }
 };
 
 const Variant* variant_named(const std::string& name) {
   const auto found = std::ranges::find_if(kVariants, [&](const Variant& one) { return name == one.name; });
   return found == kVariants.end() ? nullptr : &*found;
 }
+
+constexpr const char *kExactName = "gelu", *kTanhName = "gelu_tanh";  // timm's
 
 // timm's own arguments, for a tower of another size.
 void read_kwargs(const Json& json, const std::string& model, TimmVitConfig& c) {
@@ -101,7 +105,12 @@ void read_kwargs(const Json& json, const std::string& model, TimmVitConfig& c) {
   kwargs.read("depth", v.size.depth);
   kwargs.read("num_heads", v.size.heads);
   kwargs.read("mlp_ratio", mlp_ratio);
+  std::string activation = c.activation == Gelu::tanh ? kTanhName : kExactName;
+  kwargs.read("act_layer", activation);
   kwargs.finish();
+  require(activation == kTanhName || activation == kExactName, model,
+          fmt::format("timm_model_kwargs.act_layer = {} must be {} or {}", activation, kExactName, kTanhName));
+  c.activation = activation == kTanhName ? Gelu::tanh : Gelu::exact;
   require_sizes(model, {{"timm_model_kwargs.img_size", image_size},
                         {"timm_model_kwargs.patch_size", v.patch},
                         {"timm_model_kwargs.embed_dim", v.size.width},
@@ -121,6 +130,7 @@ TimmVitConfig read_config(const Json& json, const std::string& model) {
   TimmVitConfig c;
   c.timm = read_timm_config(section, model, /*is_vit=*/true);
   c.variant = *variant_named(c.timm.name);
+  c.activation = c.variant.style == Style::siglip_tanh ? Gelu::tanh : Gelu::exact;
   if (const Json* const own = section.find("timm_model_kwargs"); own != nullptr) {
     read_kwargs(*own, model, c);
     c.has_kwargs = true;
@@ -148,8 +158,10 @@ class TimmVit : public ImageTower {
     if (c.has_class_token()) {
       class_token_ = arena.declare(trunk + "cls_token", {1, 1, width}, {.decay = false, .initial = normal(1e-6)});
     }
-    positions_ = arena.declare(trunk + "pos_embed", {1, c.patches() + (class_token_ ? 1 : 0), width},
-                               {.decay = false, .position = true, .initial = truncated_normal(0.02)});
+    const PositionGrid grid{class_token_ ? 1 : 0, c.grid()};
+    positions_ =
+        arena.declare(trunk + "pos_embed", {1, c.patches() + grid.others, width},
+                      {.decay = false, .position = true, .grid = grid, .initial = truncated_normal(0.02)});
     const Initial conv = torch_linear(3 * patch * patch);
     const bool is_clip = c.variant.style == Style::clip;
     stem_ = declare_affine(arena, trunk + "patch_embed.proj", {width, 3, patch, patch}, conv,
@@ -219,6 +231,7 @@ class TimmVit : public ImageTower {
           {"embed_dim", v.size.width},
           {"depth", v.size.depth},
           {"num_heads", v.size.heads},
+          {"act_layer", config_.activation == Gelu::tanh ? kTanhName : kExactName},
           // Half a channel more: what is computed from it is rounded down.
           {"mlp_ratio", (static_cast<double>(v.size.mlp_width) + 0.5) / static_cast<double>(v.size.width)}};
     }
@@ -233,14 +246,14 @@ class TimmVit : public ImageTower {
             .layers = size.depth,
             .heads = size.heads,
             .mlp_width = size.mlp_width,
-            .activation = c.activation(),
+            .activation = c.activation,
             .norm_eps = c.eps(),
             .layer_scale = is_gap ? std::optional(1e-6) : std::nullopt,
             .has_qkv_bias = !is_gap};
   }
   static AttentionPoolShape pool_shape_of(const TimmVitConfig& c) {
     const Size& size = c.variant.size;
-    return {size.width, size.heads, size.mlp_width, c.activation(), c.eps()};
+    return {size.width, size.heads, size.mlp_width, c.activation, c.eps()};
   }
 
   const ParameterArena& arena_;
@@ -268,6 +281,8 @@ std::unique_ptr<ImageTower> declare(ParameterArena& arena, const Json& json, con
 }
 
 }  // namespace
+
+Gelu timm_vit_activation(const Json& vision_cfg) { return read_config(vision_cfg, "timm").activation; }
 
 extern const ImageTowerKind kTimmVit{
     "timm_vit", "Vision Transformer of timm: timm_model_name is vit_base_patch16_siglip_224 or another", reads, declare};

@@ -106,7 +106,11 @@ class Vit : public ImageTower {
     const bool is_fixed = v.positions == "sin_cos_2d";
     const Initial at_first = is_fixed ? Initial(sin_cos_2d(v.grid(), v.width)) : Initial(by_width, normal(0.1));
     positions_ = arena.declare(prefix + "positional_embedding", {v.patches() + 1, v.width},
-                               {.decay = false, .position = true, .initial = at_first, .frozen = is_fixed});
+                               {.decay = false,
+                                .position = true,
+                                .grid = PositionGrid{1, v.grid()},
+                                .initial = at_first,
+                                .frozen = is_fixed});
     stem_ = declare_affine(arena, prefix + "conv1", {v.width, 3, v.patch_size, v.patch_size},
                            torch_linear(3 * v.patch_size * v.patch_size), std::nullopt);
     if (!v.no_ln_pre) ln_pre_ = declare_layer_norm(arena, prefix + "ln_pre", v.width, v.style.norm_eps);

@@ -42,7 +42,7 @@ class OpenClipFolder : public testing::Test {
 
 TEST_F(OpenClipFolder, ComesBackAsItWas) {
   EXPECT_EQ(write_open_clip_folder(folder_ / "out", model_), "");
-  const OpenClipModel read = read_open_clip(folder_ / "out/", {});
+  const OpenClipModel read = read_model_weights(folder_ / "out/", {});
   EXPECT_EQ(read.config.name, "out");
   EXPECT_EQ(read.config.view, "resize");  // said, where the model itself says nothing
   ModelConfig said = model_.config;
@@ -77,7 +77,7 @@ TEST_F(OpenClipFolder, PreprocessingAndTokenizerNameSurviveTheRoundTrip) {
   model_.config.text["hf_tokenizer_name"] = "timm/ViT-B-16-SigLIP";
   model_.config.text["tokenizer_kwargs"] = {{"clean", "canonicalize"}};
   write_open_clip_folder(folder_ / "a", model_);
-  const OpenClipModel read = read_open_clip(folder_ / "a", {});
+  const OpenClipModel read = read_model_weights(folder_ / "a", {});
   write_open_clip_folder(folder_ / "b", read);
   EXPECT_EQ(read_json_file(folder_ / "a/open_clip_config.json"), read_json_file(folder_ / "b/open_clip_config.json"));
   const Json config = read_json_file(folder_ / "b/open_clip_config.json");
@@ -94,7 +94,7 @@ TEST_F(OpenClipFolder, WithoutPreprocessingItIsOpenClipsDefault) {
   Json config = read_json_file(folder_ / "out/open_clip_config.json");
   for (const char* key : {"resize_mode", "interpolation", "fill_color"}) config["preprocess_cfg"].erase(key);
   write_json_file(folder_ / "out/open_clip_config.json", config);
-  EXPECT_EQ(read_open_clip(folder_ / "out", {}).config.view, "eval");
+  EXPECT_EQ(read_model_weights(folder_ / "out", {}).config.view, "eval");
 }
 
 TEST_F(OpenClipFolder, AViewThatOpenClipHasNoWordsForIsRefused) {
@@ -144,7 +144,7 @@ TEST_F(OpenClipFolder, PicklesAreRefusedWithTheLineThatConvertsThem) {
     for (const char* name : {"w.pt", "w.bin", "w.safetensors"}) {
       write_file_atomic(folder_ / name, head + "rest of it");
       refuses({name, "pickle", "weights_only=True", "w.safetensors"},
-              [&] { read_open_clip(folder_ / name, folder_ / "tiny.json"); });
+              [&] { read_model_weights(folder_ / name, folder_ / "tiny.json"); });
     }
     // Without the model's JSON as well: what it is comes before what is missing.
     refuses({"w.pt", "pickle", "weights_only=True"}, [&] { weight_format_of(folder_ / "w.pt", {}); });
@@ -155,7 +155,7 @@ TEST_F(OpenClipFolder, PicklesAreRefusedWithTheLineThatConvertsThem) {
     write_json_file(folder_ / "hub/open_clip_config.json", to_json(model_.config));
     write_file_atomic(folder_ / "hub/open_clip_pytorch_model.bin", head + "rest of it");
     refuses({"open_clip_pytorch_model.bin", "pickle", "hub/open_clip_model.safetensors"},
-            [&] { read_open_clip(folder_ / "hub", {}); });
+            [&] { read_model_weights(folder_ / "hub", {}); });
   }
 }
 
@@ -166,10 +166,10 @@ TEST_F(OpenClipFolder, IsNeverWrittenOver) {
 
 TEST_F(OpenClipFolder, AFileOfWeightsNeedsTheModel) {
   write_safetensors(folder_ / "w.safetensors", model_.weights);
-  refuses({"w.safetensors", "--config"}, [&] { read_open_clip(folder_ / "w.safetensors", {}); });
-  refuses({"nowhere.json", "--config"}, [&] { read_open_clip(folder_ / "w.safetensors", folder_ / "nowhere.json"); });
-  refuses({"nowhere", "does not exist"}, [&] { read_open_clip(folder_ / "nowhere", {}); });
-  EXPECT_EQ(read_open_clip(folder_ / "w.safetensors", folder_ / "tiny.json").config.name, "tiny");
+  refuses({"w.safetensors", "--config"}, [&] { read_model_weights(folder_ / "w.safetensors", {}); });
+  refuses({"nowhere.json", "--config"}, [&] { read_model_weights(folder_ / "w.safetensors", folder_ / "nowhere.json"); });
+  refuses({"nowhere", "does not exist"}, [&] { read_model_weights(folder_ / "nowhere", {}); });
+  EXPECT_EQ(read_model_weights(folder_ / "w.safetensors", folder_ / "tiny.json").config.name, "tiny");
 }
 
 TEST_F(OpenClipFolder, TensorsThatDoNotFitAreNamed) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,13 +23,23 @@ struct OpenClipModel {
   std::optional<bool> lower_case = {};   // of captions, where the format says it beside a tokenizer file that does not
 };
 
+// Weights that a user named: a folder, or one file with its model's JSON in `config_file`.
+struct WeightSource {
+  std::filesystem::path input, config_file;
+  std::filesystem::path weights;   // the safetensors file, or the index of several
+  std::vector<std::string> names;  // of the tensors, without what wrappers put before all of them
+};
+// Looks at names alone. Throws input where there is none, or pickles alone.
+WeightSource weight_source(const std::filesystem::path& input, const std::filesystem::path& config_file);
+// What wrappers put before all names (module., _orig_mod., model.) is taken off, with a line.
+NamedTensors read_weights(const WeightSource& source);
+
 struct WeightFormat {
   const char* name;
   const char* help;
-  // Whether `input`, a folder or a file with its model's JSON in `config_file`, is of this format.
-  bool (*reads)(const std::filesystem::path& input, const std::filesystem::path& config_file);
+  bool (*reads)(const WeightSource& source);  // by the names of its tensors
   // Throws input where names or shapes are not those of the model: it lists them.
-  OpenClipModel (*read)(const std::filesystem::path& input, const std::filesystem::path& config_file);
+  OpenClipModel (*read)(const WeightSource& source);
   // Into a folder that must not exist; it is written beside, synced and renamed. Throws input where config.view is none
   // that the format has words for. Returns why a part could not be written that the model works without, or nothing.
   std::string (*write)(const std::filesystem::path& folder, const OpenClipModel& model);
@@ -37,10 +48,16 @@ struct WeightFormat {
 std::span<const WeightFormat> weight_formats();
 const WeightFormat& weight_format(const std::string& name);  // throws input, naming the nearest
 // The first format that reads it. Throws input, naming the formats.
-const WeightFormat& weight_format_of(const std::filesystem::path& input, const std::filesystem::path& config_file);
+const WeightFormat& weight_format_of(const WeightSource& source);
+// A whole model. Throws input, storage.
+OpenClipModel read_model_weights(const std::filesystem::path& input, const std::filesystem::path& config_file);
 
-// The tensors that `names` ask for, in fp32 and in their order. What wrappers put before all names (module.,
-// _orig_mod., model.) is taken off, and tensors that are known to be no weights are left out, both with a line. Throws
+// A folder that must not exist, filled by `fill` beside its place, synced and renamed. Returns what `fill` returns.
+std::string write_model_folder(const std::filesystem::path& folder,
+                               const std::function<std::string(const std::filesystem::path&)>& fill);
+
+// The tensors that `names` ask for, in fp32 and in their order. Tensors that are known to be no weights are left out,
+// with a line. Throws
 // input, naming `where`, what is missing, what is unknown, what has another shape and what holds values that are no
 // numbers.
 NamedTensors match_weights(const NamedTensors& weights, const std::vector<NamedShape>& names, const std::string& where);

@@ -19,10 +19,16 @@ struct Range {
   double low, high;
 };
 
+// Of position embeddings of an image: rows that belong to no patch, then the patches of a square.
+struct PositionGrid {
+  std::int64_t others = 0, side = 0;
+};
+
 // What a parameter is, said where it is declared.
 struct ParameterTraits {
   bool decay = true;      // weight decay applies
   bool position = false;  // of position embeddings: optim.decay_positions decides on their decay
+  std::optional<PositionGrid> grid = {};  // and of an image
   Initial initial = {};
   std::optional<Range> limits = {};  // the optimizer keeps its elements between these
   bool frozen = false;               // no gradient, no update
@@ -50,6 +56,7 @@ struct BufferSpec {
 struct NamedShape {
   std::string name;
   std::vector<std::int64_t> shape;
+  std::optional<PositionGrid> grid = {};
 };
 
 struct LimitedRange {  // elements [offset, offset + numel) of the arena stay in [low, high]
