@@ -86,7 +86,7 @@ void import_open_clip(World& world, const ImportRequest& request) {
   world.barrier();
   save_checkpoint(world, folder.checkpoint_path(0), content_of({model, updater}, {}, {{"config_hash", kImported}}));
   log_info("{}: {}, {:.1f} M parameters, from {}; images are tested as its preprocessing says, --view {}",
-           output.native(), config.name, static_cast<double>(model.arena().numel()) / 1e6, request.input.native(),
+           output.native(), config.name, static_cast<double>(model.arena().declared_numel()) / 1e6, request.input.native(),
            config.view);
 }
 

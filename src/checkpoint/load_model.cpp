@@ -52,7 +52,7 @@ NamedTensors named_weights(const ClipModel& model) {
   const ParameterArena& arena = model.arena();
   NamedTensors weights;
   for (std::size_t i = 0; i < arena.specs().size(); ++i) {
-    if (arena.specs()[i].exported) weights.emplace_back(arena.specs()[i].name, arena.master_view(i));
+    if (arena.specs()[i].exported && !arena.specs()[i].frozen) weights.emplace_back(arena.specs()[i].name, arena.master_view(i));
   }
   for (std::size_t i = 0; i < arena.buffer_specs().size(); ++i) {
     weights.emplace_back(arena.buffer_specs()[i].name, arena.buffer(i));
@@ -62,14 +62,20 @@ NamedTensors named_weights(const ClipModel& model) {
   return weights;
 }
 
-NamedTensors batch_counters(const ParameterArena& arena) {
-  NamedTensors counters;
+std::vector<std::string> batch_counter_names(const ParameterArena& arena) {
+  std::vector<std::string> counters;
   constexpr std::string_view kBeside = "running_mean";
   for (const BufferSpec& spec : arena.buffer_specs()) {
     if (!spec.name.ends_with(kBeside)) continue;
     const std::string layer = spec.name.substr(0, spec.name.size() - kBeside.size());
-    counters.emplace_back(layer + kBatchCounter, at::zeros({}, at::kLong));
+    counters.push_back(layer + kBatchCounter);
   }
+  return counters;
+}
+
+NamedTensors batch_counters(const ParameterArena& arena) {
+  NamedTensors counters;
+  for (std::string& name : batch_counter_names(arena)) counters.emplace_back(std::move(name), at::zeros({}, at::kLong));
   return counters;
 }
 
@@ -85,11 +91,12 @@ void set_weights(ClipModel& model, const NamedTensors& weights, const std::strin
     return found->second;
   };
   for (std::size_t i = 0; i < arena.specs().size(); ++i) {
-    if (arena.specs()[i].exported) arena.set_parameter(i, tensor_of(arena.specs()[i]));
+    if (arena.specs()[i].exported && !arena.specs()[i].frozen) arena.set_parameter(i, tensor_of(arena.specs()[i]));
   }
   for (std::size_t i = 0; i < arena.buffer_specs().size(); ++i) {
     arena.buffer(i).copy_(tensor_of(arena.buffer_specs()[i]));
   }
+  arena.refresh_weights();
 }
 
 LoadedModel load_model(const std::filesystem::path& named, const std::string& precision, const at::Device& device,

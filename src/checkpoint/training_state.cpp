@@ -15,7 +15,7 @@ namespace {
 
 Json layout_of(const ParameterArena& arena) {
   Json layout = Json::array();
-  for (const ParameterSpec& spec : arena.specs()) layout.push_back({spec.name, spec.offset, spec.shape});
+  for (const ParameterSpec& spec : arena.trained()) layout.push_back({spec.name, spec.offset, spec.shape});
   return layout;
 }
 
@@ -110,7 +110,7 @@ CheckpointContent content_of(const TrainingState& state) {
   }
   const NamedTensors counters = batch_counters(arena);
   content.model_buffers.insert(content.model_buffers.end(), counters.begin(), counters.end());
-  content.layout = arena.specs();
+  content.layout = arena.trained();
   content.counts = {{"applied", state.updater.counters.applied}, {"skipped", state.updater.counters.skipped}};
   return content;
 }

@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -5,6 +7,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/checkpoint/load_model.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/config/arguments.hpp"
 #include "clip_hpc/model/clip_model.hpp"
@@ -19,6 +22,7 @@ Examples:
   clip_hpc model configs/models/ViT-B-32.json
   clip_hpc model configs/models/*.json
   clip_hpc model --json configs/models/tiny.json
+  clip_hpc model --tensors configs/models/tiny.json
   clip_hpc model --markdown configs/models/*.json > docs/models.md
 )";
 
@@ -71,6 +75,16 @@ Json json_of(const ClipModel& model) {
 
 void print_json(const std::vector<std::string>& files) {
   for (const std::string& file : files) fmt::print("{}\n", json_of(ClipModel(read_model_config(file))).dump());
+}
+
+void print_tensors(const std::vector<std::string>& files) {
+  for (const std::string& file : files) {
+    const ClipModel model(read_model_config(file));
+    for (const NamedShape& tensor : model.arena().exported()) {
+      fmt::print("{} [{}]\n", tensor.name, fmt::join(tensor.shape, ", "));
+    }
+    for (const std::string& counter : batch_counter_names(model.arena())) fmt::print("{} []\n", counter);
+  }
 }
 
 void print_text(const std::vector<std::string>& files) {
@@ -128,9 +142,10 @@ void print_markdown(std::vector<std::string> files) {
 
 int command_model(std::span<const std::string> arguments) {
   std::vector<std::string> files;
-  bool json = false, markdown = false;
+  bool json = false, markdown = false, tensors = false;
   ArgumentTable words;
   words.add("json", json, "one JSON object per file and line, with exact numbers");
+  words.add("tensors", tensors, "one line for each tensor of the weights: its name and shape");
   words.add("markdown", markdown, "the page docs/models.md");
   words.add_positional("FILE", files);
   if (!words.parse(arguments)) {
@@ -138,9 +153,13 @@ int command_model(std::span<const std::string> arguments) {
     return kExitDone;
   }
   if (files.empty()) throw input_error("clip_hpc model needs a file, for example configs/models/ViT-B-32.json");
-  if (json && markdown) throw input_error("clip_hpc model: give --json or --markdown, not both");
+  if (json + markdown + tensors > 1) {
+    throw input_error("clip_hpc model: give one of --json, --tensors and --markdown");
+  }
   if (json) {
     print_json(files);
+  } else if (tensors) {
+    print_tensors(files);
   } else if (markdown) {
     print_markdown(files);
   } else {

@@ -5,6 +5,11 @@
 #include "clip_hpc/base/error.hpp"
 
 namespace clip_hpc {
+namespace {
+
+constexpr int kTextPart = 0, kImagePart = 1;  // in the order of declaration
+
+}  // namespace
 
 ClipModel::ClipModel(const ModelConfig& config) : config_(config) {
   const TowerFacts facts{config.name, config.embed_dim, config.quick_gelu};
@@ -14,8 +19,10 @@ ClipModel::ClipModel(const ModelConfig& config) : config_(config) {
   image_kind_ = image.name;
   // Text first and image last: backward runs the other way, and the larger image tower finishes its slices first.
   text_ = text.declare(arena_, config.text, facts, config.custom_text ? "text." : "");
-  text_parameters_ = arena_.numel();
+  text_parameters_ = arena_.declared_numel();
+  arena_.begin_part();
   image_ = image.declare(arena_, config.vision, facts, "visual.");
+  arena_.begin_part();
   logit_scale_ = arena_.declare("logit_scale", {},
                                 {.decay = false,
                                  .initial = constant(config.init_logit_scale),
@@ -27,15 +34,21 @@ ClipModel::ClipModel(const ModelConfig& config) : config_(config) {
   }
 }
 
-ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Device device, ArenaShare share)
+ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Device device, ArenaShare share,
+                     const Freezing& freezing)
     : ClipModel(config) {
+  freezing_ = freezing;
+  arena_.freeze([&](const ParameterSpec& spec) {
+    const bool is_of_frozen = (spec.part == kTextPart && freezing.text) || (spec.part == kImagePart && freezing.image);
+    return is_of_frozen && spec.group <= arena_.last_group(spec.part) - freezing.unlocked_groups;
+  });
   arena_.allocate(compute, device, share);
 }
 
 at::Tensor ClipModel::encode_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept,
                                    bool training, const at::Tensor& branch_scales) const {
-  Pass how = pass(training);
-  how.branch_scales = branch_scales;
+  Pass how = pass(training && !freezing_.image);
+  if (!freezing_.image) how.branch_scales = branch_scales;
   return image_->project(image_->pooled(pixels, kept, how));
 }
 
@@ -64,7 +77,7 @@ std::vector<AttentionShape> ClipModel::attention_shapes(std::int64_t rows, std::
 }
 
 ParameterCounts ClipModel::parameter_counts() const {
-  const std::int64_t total = arena_.numel();
+  const std::int64_t total = arena_.declared_numel();
   return {.image = total - text_parameters_ - (logit_bias_ ? 2 : 1), .text = text_parameters_, .total = total};
 }
 

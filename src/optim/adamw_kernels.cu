@@ -58,9 +58,12 @@ __device__ __forceinline__ void update_four(const AdamWArrays<W>& arrays, std::i
   for (int k = 0; k < kElements; ++k) {
     if (k >= left) break;
     while (at + k >= ranges[2 * range]) ++range;
-    const std::int64_t kind = ranges[2 * range + 1];
-    const float shrink = kind == kDecayedRange ? u.shrink : 1.0F;
-    if (kind != kRangeLeftAlone) x.v[k] = adamw_element(x.v[k], static_cast<float>(g.v[k]), m.v[k], v.v[k], shrink, u);
+    const std::int64_t kind = range_kind(ranges[2 * range + 1]);
+    const AdamWUpdate here = scaled(u, range_lr_scale(ranges[2 * range + 1]));
+    const float shrink = kind == kDecayedRange ? here.shrink : 1.0F;
+    if (kind != kRangeLeftAlone) {
+      x.v[k] = adamw_element(x.v[k], static_cast<float>(g.v[k]), m.v[k], v.v[k], shrink, here);
+    }
     w.v[k] = static_cast<W>(x.v[k]);
   }
   store<kFull>(arrays.master + i, x, left);

@@ -26,7 +26,7 @@ struct AdamWArrays {  // n elements each, on the device
 };
 
 // Elements [first, first + n) of the arena; the arrays begin at `first`. ranges [range_count, 2] on the device: the end
-// of each range of the arena, and its RangeKind.
+// of each range of the arena, and its packed_range.
 template <class W>
 void launch_adamw_update(const AdamWArrays<W>& arrays, std::int64_t n, std::int64_t first, const std::int64_t* ranges,
                          std::int64_t range_count, const AdamWUpdate* update, void* stream);

@@ -31,6 +31,14 @@ CLIP_HPC_HOST_DEVICE AdamWUpdate adamw_update(double norm, double lr, std::int64
           true};
 }
 
+// Of a range that learns slower or faster.
+CLIP_HPC_HOST_DEVICE AdamWUpdate scaled(AdamWUpdate u, float lr_scale) {
+  if (lr_scale == 1.0F) return u;
+  u.lr_over_correction1 *= lr_scale;
+  u.shrink = 1.0F - (1.0F - u.shrink) * lr_scale;
+  return u;
+}
+
 // One element; returns its new value. `shrink` is 1 where there is no weight decay.
 CLIP_HPC_HOST_DEVICE float adamw_element(float x, float gradient, float& m, float& v, float shrink,
                                          const AdamWUpdate& u) {

@@ -13,17 +13,16 @@
 
 namespace clip_hpc {
 
-// The same for a kernel, without gaps: [ranges, 2] int64 on the arena's device, end and RangeKind of each.
+// The same for a kernel, without gaps: [ranges, 2] int64 on the arena's device, end and packed_range of each.
 at::Tensor range_table(const ParameterArena& arena, const std::vector<UpdateRange>& ranges);
 
-// Calls body(begin, end, decay) for pieces of the ranges, on several threads.
+// Calls body(begin, end, range) for pieces of the ranges, on several threads.
 template <class Body>
 void for_each_piece(const std::vector<UpdateRange>& ranges, const Body& body) {
   constexpr std::int64_t kGrain = 16384;
   for (const UpdateRange& range : ranges) {
-    if (range.frozen) continue;
     at::parallel_for(range.begin, range.end, kGrain,
-                     [&](std::int64_t begin, std::int64_t end) { body(begin, end, range.decay); });
+                     [&](std::int64_t begin, std::int64_t end) { body(begin, end, range); });
   }
 }
 

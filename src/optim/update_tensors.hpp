@@ -17,6 +17,7 @@ struct UpdatePiece {
   at::Tensor master;          // [count] fp32, a view
   at::Tensor gradient;        // [count] fp32, clipped; zeros where the norm is not finite
   at::Tensor decays;          // [count] bool: weight decay applies
+  at::Tensor lr_scales;       // [count] fp32: what the learning rate is multiplied with
   at::Tensor applies;         // bool scalar: the norm is finite
   void assign(const at::Tensor& target, const at::Tensor& value) const;  // where the step applies
 };
@@ -32,7 +33,7 @@ class TensorUpdate {
  private:
   ParameterArena& arena_;
   std::vector<ArenaSlice> runs_;  // adjacent ranges are one, decayed or not: few pieces are few kernels
-  at::Tensor decays_;             // [held] bool
+  at::Tensor decays_, lr_scales_;  // [held] bool, fp32
 };
 
 }  // namespace clip_hpc

@@ -25,6 +25,7 @@ void keep_limits(ParameterArena& arena, const at::Tensor& norm) {
 
 ParameterArena& with_decay(ParameterArena& arena, const OptimOptions& options) {
   arena.decay_positions(options.decay_positions);
+  arena.scale_learning_rates(options.layer_decay);
   return arena;
 }
 

@@ -29,6 +29,7 @@ GradReducer::GradReducer(Communicator& comm, ParameterArena& arena, double bucke
   const auto open_bucket = [this](std::int64_t end) { buckets_.push_back({end, end, 0, 0, 0, {}, {}}); };
   int holder = parts - 1;
   for (std::size_t i = specs.size(); i-- > 0;) {
+    if (specs[i].frozen) continue;  // no gradient lands
     // The first bucket is small, so that communication begins early.
     const std::int64_t limit = buckets_.size() == 1 ? full / 4 : full;
     const std::int64_t end = specs[i].offset + specs[i].numel;
@@ -43,13 +44,12 @@ GradReducer::GradReducer(Communicator& comm, ParameterArena& arena, double bucke
       const std::int64_t begin = std::max(specs[i].offset, arena_slice(arena.numel(), {holder, parts}).begin);
       buckets_.back().begin = begin;
       buckets_.back().root = holder;
-      buckets_.back().parameters += specs[i].frozen ? 0 : 1;
+      buckets_.back().parameters += 1;
       buckets_of_[i].last = buckets_.size() - 1;
       if (is_first) buckets_of_[i].first = buckets_of_[i].last;
       is_first = false;
       left = begin;
     }
-    if (specs[i].frozen) continue;  // no gradient lands
     torch::autograd::impl::set_post_acc_grad_hooks(arena.parameter(i),
                                                    std::make_unique<Hook>([this, i] { landed(i); }));
   }
@@ -67,7 +67,6 @@ at::Tensor GradReducer::part_of(const Bucket& bucket) {
 }
 
 void GradReducer::send(Bucket& bucket) {
-  if (bucket.parameters == 0) return;  // all of it is frozen
   at::Tensor part = part_of(bucket);
   if (widens_) part = bucket.wide = part.to(at::kFloat);
   bucket.work = arena_.share().parts > 1 ? comm_.start_reduce(part, ReduceOp::sum, bucket.root)
@@ -95,7 +94,6 @@ void GradReducer::finish() {
     if (!landed_[i]) throw internal_error("parameter {} got no gradient", arena_.specs()[i].name);
   }
   for (Bucket& bucket : buckets_) {
-    if (bucket.parameters == 0) continue;
     bucket.work.wait();
     if (widens_) part_of(bucket).copy_(std::exchange(bucket.wide, {}));
   }
@@ -109,7 +107,7 @@ void GradReducer::exchange() {
 
 std::int64_t GradReducer::bytes() const {
   std::int64_t elements = 0;
-  for (const Bucket& bucket : buckets_) elements += bucket.parameters > 0 ? bucket.end - bucket.begin : 0;
+  for (const Bucket& bucket : buckets_) elements += bucket.end - bucket.begin;
   return elements * (widens_ ? 4 : arena_.gradients().element_size());
 }
 

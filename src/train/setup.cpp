@@ -11,6 +11,7 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/base/version.hpp"
+#include "clip_hpc/checkpoint/start_weights.hpp"
 #include "clip_hpc/data/views/view.hpp"
 #include "clip_hpc/eval/jobs/evaluate_all.hpp"
 #include "clip_hpc/ops/linear.hpp"
@@ -71,7 +72,7 @@ RunCost cost_of(const TrainingRun& run) {
   const TextTower& text = run.model.text();
   return {.image_macs = image.cost().macs(static_cast<double>(run.kept_patches())),
           .text_macs = text.cost().macs(static_cast<double>(text.context())),
-          .parameters = run.model.arena().numel(),
+          .parameters = run.model.arena().declared_numel(),
           .patches = image.patches(),
           .kept = run.kept_patches(),
           .context = text.context()};
@@ -161,7 +162,8 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       strategy(make_strategy(config.strategy)),
       model(with_initial_scales(model_for(model_of_run(config), tokenizer), strategy),
             scalar_type_of(config.train.precision), device.device,
-            config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{}),
+            config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{},
+            {config.model.freeze == "image", config.model.freeze == "text", config.model.unlocked_groups}),
       updater(model.arena(), config.optim),
       communicator(make_communicator(world, config.comm, device)),
       host_communicator(device.is_cpu() ? nullptr : make_mpi_communicator(world, {.timeout_s = config.comm.timeout_s})),
@@ -186,6 +188,16 @@ bool TrainingRun::packs_captions() const {
   return config.train.pack_captions && !config.train.cuda_graph && model.can_pack();
 }
 
+// As model.init says: drawn, and then taken from where weights are.
+void begin_weights(TrainingRun& run) {
+  const ModelOptions& options = run.config.model;
+  const bool is_scheme = options.init == "open_clip" || options.init == "clip_hpc";
+  run.model.initialise(is_scheme ? options.init : ModelOptions{}.init, run.seed());
+  const StartWeights from{is_scheme ? "" : options.init, options.init_image, options.init_text};
+  if (!from.any()) return;
+  start_from_weights(run.model, from, read_text_file(run.data.sets[0]->folder() / kTokenizerFileName));
+}
+
 void start_or_resume(TrainingRun& run) {
   const TrainRequest& request = run.request;
   // A folder without checkpoints that starts from one of another folder is a branch, whatever it was called.
@@ -198,7 +210,7 @@ void start_or_resume(TrainingRun& run) {
   };
   run.progress = resume(run.world, request.folder, {origin, from}, {run.model, run.updater}, check);
   if (run.progress.step == 0) {
-    run.model.initialise(run.config.model.init, run.seed());
+    begin_weights(run);
     run.updater.average.restart();
   }
   run.model.arena().gather_weights(*run.communicator);
@@ -230,7 +242,7 @@ void announce(const TrainingRun& run) {
   const ParameterArena& arena = run.model.arena();
   log_info(
       "{}: {:.1f} M parameters, {} of {} patches, {} pairs an epoch, {} steps of {} pairs, {} ranks x {} threads, {}{}",
-      shape.name, static_cast<double>(arena.numel()) / 1e6, run.kept_patches(), run.model.image().patches(),
+      shape.name, static_cast<double>(arena.declared_numel()) / 1e6, run.kept_patches(), run.model.image().patches(),
       run.data.epoch_samples, run.progress.total_steps, run.config.train.global_batch, run.world.size(),
       at::get_num_threads(), run.config.train.precision,
       arena.share().parts > 1 ? fmt::format(", optimizer state shared: {:.1f} MiB a rank", mib_of(run.updater)) : "");

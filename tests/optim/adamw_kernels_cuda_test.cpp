@@ -109,7 +109,7 @@ TEST(AdamWKernelsOnHost, WhatNoRangeHoldsIsLeftAlone) {
   DeviceState state(arena);
   state.applied = 1;
   arena.gradients().fill_(1.0);
-  device_step<c10::BFloat16>(arena, state, 1.0, {}, 0.1, arena.numel(), range_table(arena, {{5, 4099, true, false}}));
+  device_step<c10::BFloat16>(arena, state, 1.0, {}, 0.1, arena.numel(), range_table(arena, {{5, 4099, true}}));
   const at::Tensor moved = arena.master().ne(example(at::kBFloat16).master());
   EXPECT_EQ(moved.sum().item<std::int64_t>(), 4099 - 5);
   EXPECT_TRUE(moved.narrow(0, 5, 4099 - 5).all().item<bool>());

@@ -133,9 +133,41 @@ TEST(UpdateRanges, TheyCoverTheArenaOnce) {
   EXPECT_EQ(ranges[0].end, test::kDecayed);
   EXPECT_TRUE(ranges[0].decay);
   EXPECT_EQ(ranges[1].end, arena.numel());
-  const at::Tensor table = range_table(arena, {{3, 50, true, false}, {50, 55, true, true}, {60, 100, false, false}});
-  EXPECT_TRUE(at::equal(table, at::tensor({3, 2, 50, 1, 55, 2, 60, 2, 100, 0, 208, 2}, at::kLong).view({6, 2})))
-      << table;
+  const at::Tensor table = range_table(arena, {{3, 50, true}, {50, 55, true, 0.25}, {60, 100, false}});  // [ranges, 2]
+  const std::vector<std::int64_t> ends{3, 50, 55, 60, 100, 208}, kinds{2, 1, 1, 2, 0, 2};
+  ASSERT_EQ(table.size(0), std::ssize(ends));
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const at::Tensor row = table[static_cast<std::int64_t>(i)];
+    EXPECT_EQ(row[0].item<std::int64_t>(), ends[i]);
+    EXPECT_EQ(range_kind(row[1].item<std::int64_t>()), kinds[i]);
+    EXPECT_EQ(range_lr_scale(row[1].item<std::int64_t>()), i == 2 ? 0.25F : 1.0F);
+  }
+}
+
+// A group that learns at half the rate moves as the whole does at half the rate.
+TEST(Updater, LayersLearnSlowerTowardsTheStem) {
+  for (const OptimizerKind& kind : optimizers()) {
+    const auto stepped = [&](double lr, double layer_decay) {
+      ParameterArena arena;
+      arena.begin_part();
+      arena.declare("stem", {70}, {.initial = normal(1.0)});
+      arena.begin_group();
+      arena.declare("block", {70}, {.initial = normal(1.0)});
+      arena.begin_group();
+      arena.declare("head", {70}, {.decay = false, .initial = normal(1.0)});
+      arena.allocate(at::kFloat);
+      arena.initialise("open_clip", 3);
+      Updater updater(arena, {.name = kind.name, .layer_decay = layer_decay, .clip_norm = 0});
+      arena.gradients().copy_(at::linspace(-1, 1, 210));
+      test::step(updater, lr);
+      return arena.master().clone();
+    };
+    const at::Tensor found = stepped(0.1, 0.5), whole = stepped(0.1, 1), half = stepped(0.05, 1), quarter = stepped(0.025, 1);
+    EXPECT_TRUE(at::equal(found.slice(0, 140), whole.slice(0, 140))) << kind.name;
+    EXPECT_TRUE(at::allclose(found.slice(0, 70, 140), half.slice(0, 70, 140), 1e-6, 1e-7)) << kind.name;
+    EXPECT_TRUE(at::allclose(found.slice(0, 0, 70), quarter.slice(0, 0, 70), 1e-6, 1e-7)) << kind.name;
+    EXPECT_FALSE(at::allclose(found.slice(0, 0, 70), whole.slice(0, 0, 70), 1e-4, 1e-4)) << kind.name;
+  }
 }
 
 }  // namespace

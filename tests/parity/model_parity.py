@@ -2,6 +2,7 @@
 prints a line "equal NAME" or "differs NAME" for each. PRECISION: fp64 (equal to 1e-9), fp32, fp32_tight (1e-5), bf16.
 
 The peer gets the same weights (strictly by name), the same bytes and the same ids, and computes in fp32, for fp64 in that."""
+import re
 import sys
 
 import torch
@@ -9,19 +10,19 @@ from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.loss import ClipLoss
 from torch.nn.functional import normalize
 
-from peer import Checks, load, model_of, read_json
+from peer import Checks, group_norm_names, load, model_of, read_json, set_depth
 
 
 class Kept(torch.nn.Module):
     """In the place of open_clip's PatchDropout: the class token and the patches that the dump names."""
 
-    def __init__(self, kept):
+    def __init__(self, kept, others):
         super().__init__()
-        self.kept = kept
+        self.kept, self.others = kept, others
 
     def forward(self, x):
         index = self.kept.unsqueeze(-1).expand(-1, -1, x.shape[-1])
-        return torch.cat([x[:, :1], x[:, 1:].gather(1, index)], dim=1)
+        return torch.cat([x[:, :self.others], x[:, self.others:].gather(1, index)], dim=1)
 
 
 # Of features and of gradients: relative to the largest, absolute.
@@ -31,9 +32,14 @@ LIMITS = {"fp64": ((1e-9, 0), (1e-9, 1e-12)), "fp32_tight": ((1e-5, 0), (1e-5, 1
 def compare(config, folder, precision):
     dump = load(f"{folder}/dump.safetensors")
     model = model_of(config).train(bool(dump.get("training", torch.tensor(1))))
-    model.load_state_dict(load(f"{folder}/model.safetensors"), strict=True)
-    if "kept" in dump:
-        model.visual.patch_dropout = Kept(dump["kept"])
+    weights = load(f"{folder}/model.safetensors")
+    model.load_state_dict(group_norm_names(weights), strict=True)
+    if "kept" in dump and hasattr(model.visual, "trunk"):
+        model.visual.trunk.patch_drop = Kept(dump["kept"], model.visual.trunk.num_prefix_tokens)
+    elif "kept" in dump:
+        model.visual.patch_dropout = Kept(dump["kept"], 1)
+    if "branch_scales" in dump:
+        set_depth(model.visual.trunk, dump["branch_scales"])
     if precision == "fp64":
         model, pixels = model.double(), dump["pixels"]
     else:
@@ -48,9 +54,13 @@ def compare(config, folder, precision):
 
     bf16 = precision == "bf16"
     checks = Checks()
-    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    has_group_norm = any(".gn" in name for name in weights)
+    gradients = {re.sub(r"\bbn(\d)\b", r"gn\1", name) if has_group_norm else name: parameter.grad
+                 for name, parameter in model.named_parameters() if parameter.requires_grad}
+    gradients.pop("logit_bias", None)  # of no softmax loss
     checks.true("every parameter has a gradient in both",
-                set(gradients) == {name.removeprefix("gradient/") for name in dump if name.startswith("gradient/")})
+                set(gradients) == {name.removeprefix("gradient/") for name in dump if name.startswith("gradient/")} -
+                {"logit_bias"})
     checks.equal("loss", dump["loss"], loss.detach(), 2e-2 if bf16 else 1e-9 if precision == "fp64" else 1e-5,
                  0 if bf16 else 1e-12 if precision == "fp64" else 1e-6)
     for what, peer in (("image", image), ("text", text)):

@@ -15,6 +15,7 @@
 #include "clip_hpc/optim/gradient_norm.hpp"
 #include "clip_hpc/optim/schedule.hpp"
 #include "clip_hpc/optim/updater.hpp"
+#include "clip_hpc/strategy/branch_draw.hpp"
 #include "clip_hpc/strategy/strategy.hpp"
 #include "clip_hpc/train/session.hpp"
 
@@ -57,9 +58,10 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
   std::int64_t batch = 6, tokens = ClipModel(config).text().context();
   double mask_ratio = 0;
   std::string precision = "fp32";
-  bool training = true;
+  bool training = true, depth = false;
   OptionTable table;
   table.add("dump.training", training, "");
+  table.add("dump.depth", depth, "");
   table.add("dump.batch", batch, "");
   table.add("dump.tokens", tokens, "");
   table.add("dump.mask_ratio", mask_ratio, "");
@@ -87,7 +89,14 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
     dump.emplace_back("kept", *kept);
   }
   const at::Tensor pixels = normalise_pixels(bytes, config.norm, compute);
-  const at::Tensor image = model.encode_image(pixels, kept, training);
+  at::Tensor branch_scales;
+  if (depth) {
+    std::vector<std::uint64_t> rows(static_cast<std::size_t>(batch));
+    std::iota(rows.begin(), rows.end(), std::uint64_t{0});
+    branch_scales = draw_branch_scales(11, rows, model.image().drop_rates());
+    dump.emplace_back("branch_scales", branch_scales);
+  }
+  const at::Tensor image = model.encode_image(pixels, kept, training, branch_scales);
   const at::Tensor text = model.encode_text(ids, training);
   const auto comm = make_self_communicator();
   const at::Tensor loss = loss_term("softmax").partial(*comm, {normalise_features(image), normalise_features(text), {}},
@@ -103,6 +112,7 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
     dump.emplace_back("buffer/" + model.arena().buffer_specs()[i].name, model.arena().buffer(i));
   }
   for (std::size_t i = 0; i < model.arena().specs().size(); ++i) {
+    if (model.arena().specs()[i].frozen) continue;
     dump.emplace_back("gradient/" + model.arena().specs()[i].name, model.arena().gradient_view(i).to(kept_as));
   }
   write_safetensors(folder / "dump.safetensors", dump);

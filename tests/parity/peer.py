@@ -1,6 +1,8 @@
 """What the scripts of this folder share: reading dumps, building open_clip's model from the same JSON."""
 import json
+import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import open_clip
@@ -17,17 +19,60 @@ def load(path):
 
 def model_of(config):
     """open_clip's CLIP from a model JSON, plain or as {"model_cfg": ...}."""
-    config = config.get("model_cfg", config)
+    config = dict(config.get("model_cfg", config))
     vision = dict(config["vision_cfg"])
-    more = vision.pop("timm_model_kwargs", None)  # open_clip 3.3 has no such key, timm knows the words
-    if not more:
-        return open_clip.model.CLIP(**config)
+    kind = open_clip.model.CustomTextCLIP if config.pop("custom_text", False) else open_clip.model.CLIP
+    has_group_norm = vision.pop("norm", "batch") == "group"
+    more = vision.pop("timm_model_kwargs", {})  # open_clip 3.3 has no such key, timm knows the words
+    if has_group_norm:
+        more["norm_layer"] = partial(timm.layers.GroupNorm, num_groups=32, eps=1e-6)
     create = timm.create_model
     timm.create_model = lambda name, **words: create(name, **{**words, **more})
     try:
-        return open_clip.model.CLIP(**{**config, "vision_cfg": vision})
+        model = kind(**{**config, "vision_cfg": vision})
     finally:
         timm.create_model = create
+    if has_group_norm:
+        for module in model.visual.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                module.__class__ = StandardisedConv
+    return model
+
+
+class StandardisedConv(torch.nn.Conv2d):
+    """big_vision's convolution: the kernel without its mean, over its deviation, for each output channel."""
+
+    def forward(self, x):
+        deviation, mean = torch.std_mean(self.weight, dim=(1, 2, 3), keepdim=True, unbiased=False)
+        kernel = (self.weight - mean) / (deviation + 1e-5)
+        return torch.nn.functional.conv2d(x, kernel, None, self.stride, self.padding)
+
+
+def group_norm_names(weights):
+    """Ours, with gn for timm's bn."""
+    return {re.sub(r"\bgn(\d)\b", r"bn\1", name): tensor for name, tensor in weights.items()}
+
+
+class Scaled(torch.nn.Module):
+    """In the place of timm's DropPath: the factors that the dump names, one column a call."""
+
+    def __init__(self, scales):
+        super().__init__()
+        self.scales, self.calls = scales, 0
+
+    def forward(self, x):
+        scale = self.scales[:, self.calls].to(x.dtype).view(-1, *[1] * (x.ndim - 1))
+        self.calls += 1
+        return x * scale
+
+
+def set_depth(trunk, scales):
+    scaled = Scaled(scales)
+    for module in list(trunk.modules()):
+        for name in ("drop_path", "drop_path1", "drop_path2"):
+            if hasattr(module, name) and not isinstance(module, Scaled):
+                setattr(module, name, scaled)
+    return scaled
 
 
 def read_json(path):

@@ -19,7 +19,7 @@ MODEL
 }
 names=()
 case_of() { # MODEL PRECISION [WORDS...]
-  local name=$1_$2${3:+_eval}
+  local name=$1_$2${3:+_${3//[.=]/_}}
   names+=("$name")
   "$dump" model "$1.json" "$name" "dump.precision=${2%_tight}" "${@:3}" && echo "$name $1.json $name $2" >>cases
 }
@@ -34,11 +34,19 @@ write_model swin_even "$swin, \"image_size\": 64, \"timm_model_kwargs\": {\"embe
 write_model resnet '"timm_model_name": "resnet26", "image_size": 64'
 write_model resnet_small '"timm_model_name": "resnet50", "image_size": 48, "timm_proj": "mlp", "timm_model_kwargs": {"layers": [2, 1, 1], "channels": [16, 32, 64]}'
 write_model clip_resnet '"layers": [2, 1, 1, 1], "width": 16, "head_width": 32, "image_size": 96, "patch_size": null'
-for model in mixer mixer_mlp swin swin_padded swin_even resnet resnet_small clip_resnet; do
+write_model resnet_group '"timm_model_name": "resnet50", "image_size": 48, "norm": "group", "timm_model_kwargs": {"layers": [2, 1], "channels": [32, 64]}'
+for model in mixer mixer_mlp swin swin_padded swin_even resnet resnet_small resnet_group clip_resnet; do
   case_of $model fp64
   case_of $model fp32_tight
 done
 for model in resnet clip_resnet; do case_of $model fp64 dump.training=false; done
+# Stochastic depth, with the same draw on both sides.
+deep='"timm_drop_path": 0.4'
+write_model mixer_deep "$mixer, $deep, \"timm_model_kwargs\": {\"embed_dim\": 48, \"num_blocks\": 3, \"patch_size\": 16, \"img_size\": 64}"
+write_model swin_deep "${swin/path\": 0/path\": 0.4}, \"image_size\": 56, \"timm_model_kwargs\": {\"embed_dim\": 24, \"depths\": [2, 2], \"num_heads\": [2, 4], \"window_size\": 7, \"img_size\": 56}"
+write_model resnet_deep "\"timm_model_name\": \"resnet26\", \"image_size\": 32, $deep"
+write_model convnext_deep "\"timm_model_name\": \"convnext_atto\", \"image_size\": 32, $deep"
+for model in mixer swin resnet convnext; do case_of ${model}_deep fp64 dump.depth=true; done
 case_of mixer bf16
 case_of swin bf16
 against model_parity.py <cases >answers 2>&1 || cat answers

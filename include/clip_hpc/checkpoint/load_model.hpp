@@ -27,7 +27,8 @@ void require_numbers(const std::string& name, const at::Tensor& tensor, const st
 // that is missing or has another shape, and as require_numbers; others are ignored.
 // With torch's counters of BatchNorm, which PyTorch asks for and nothing here needs.
 NamedTensors named_weights(const ClipModel& model);
-NamedTensors batch_counters(const ParameterArena& arena);  // NAME.num_batches_tracked, int64: 0
+std::vector<std::string> batch_counter_names(const ParameterArena& arena);  // NAME.num_batches_tracked
+NamedTensors batch_counters(const ParameterArena& arena);                   // int64: 0
 inline constexpr const char* kBatchCounter = "num_batches_tracked";
 void set_weights(ClipModel& model, const NamedTensors& weights, const std::string& where);
 

@@ -22,14 +22,22 @@ struct ParameterCounts {
   std::int64_t image = 0, text = 0, total = 0;  // total: both towers, the logit scale and bias
 };
 
+// Towers that are not trained (LiT: the image tower), but for their last groups: the projection is one, each block is
+// one, the last block with the norm behind it, and the stem.
+struct Freezing {
+  bool image = false, text = false;
+  int unlocked_groups = 0;
+};
+
 class ClipModel {
  public:
   // Declares the parameters and takes no memory for them: what can be asked is how they are called and what they cost.
   explicit ClipModel(const ModelConfig& config);
 
   // And allocates them; weights are zero until initialise() or a restore. `share`: what this rank keeps of the master
-  // weights (comm.shard_optimizer).
-  ClipModel(const ModelConfig& config, at::ScalarType compute, at::Device device = at::kCPU, ArenaShare share = {});
+  // weights (comm.shard_optimizer). Of a tower that is frozen a training pass computes what an evaluation does.
+  ClipModel(const ModelConfig& config, at::ScalarType compute, at::Device device = at::kCPU, ArenaShare share = {},
+            const Freezing& freezing = {});
 
   ClipModel(const ClipModel&) = delete;  // the towers look at this arena
   ClipModel& operator=(const ClipModel&) = delete;
@@ -85,6 +93,7 @@ class ClipModel {
 
   ModelConfig config_;
   ParameterArena arena_;
+  Freezing freezing_;
   bool recompute_ = false;
   Communicator* statistics_ = nullptr;
   const char *image_kind_, *text_kind_;

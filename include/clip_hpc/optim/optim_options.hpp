@@ -12,6 +12,7 @@ struct OptimOptions {
   double lr = 1e-3;
   double weight_decay = 0.1;
   bool decay_positions = false;
+  double layer_decay = 1;
   double beta1 = 0.9;
   double beta2 = 0.98;
   double eps = 1e-6;

@@ -117,19 +117,18 @@ std::optional<Correspondence> of_block(std::string_view name) {
   return std::nullopt;
 }
 
-// `rows`: of the tensor of ours. Throws internal for a name that their models have no place for.
-Correspondence correspondence(const std::string& own, std::int64_t rows, HuggingFaceKind kind) {
+// `rows`: of the tensor of ours. Nothing for a name that their models have no place for.
+std::optional<Correspondence> correspondence(const std::string& own, std::int64_t rows, HuggingFaceKind kind) {
   constexpr std::string_view kQuery = "visual.trunk.attn_pool.q.", kKeyValue = "visual.trunk.attn_pool.kv.";
   const bool is_clip = kind == HuggingFaceKind::clip;
   if (!is_clip && (own.starts_with(kQuery) || own.starts_with(kKeyValue))) {  // one tensor there
     const bool is_query = own.starts_with(kQuery);
     const std::string which = own.substr(is_query ? kQuery.size() : kKeyValue.size());
-    return {{{"vision_model.head.attention.in_proj_" + which, is_query ? 0 : rows / 2, rows}}};
+    return Correspondence{{{"vision_model.head.attention.in_proj_" + which, is_query ? 0 : rows / 2, rows}}};
   }
-  if (auto found = of_block(own)) return *found;
-  if (auto found = is_clip ? renamed(own, kClipNames, "") : renamed(own, kSiglipNames, "")) return *found;
-  if (own == "logit_scale") return {{{own}}};
-  throw internal_error("{} has no name in transformers", own);
+  if (auto found = of_block(own)) return found;
+  if (auto found = is_clip ? renamed(own, kClipNames, "") : renamed(own, kSiglipNames, "")) return found;
+  return own == "logit_scale" ? std::optional(Correspondence{{{own}}}) : std::nullopt;
 }
 
 std::int64_t rows_of(at::IntArrayRef shape) { return shape.empty() ? 1 : shape[0]; }
@@ -141,7 +140,9 @@ NamedTensors from_hugging_face(const NamedTensors& theirs, const std::vector<Nam
   std::set<std::string> used;
   NamedTensors result;
   for (const NamedShape& spec : own) {
-    const Correspondence from = correspondence(spec.name, rows_of(spec.shape), kind);
+    const std::optional<Correspondence> known = correspondence(spec.name, rows_of(spec.shape), kind);
+    if (!known) continue;  // match_weights tells that it is missing
+    const Correspondence& from = *known;
     std::vector<at::Tensor> parts;
     for (const Piece& piece : from.pieces) {
       const auto found = by_name.find(piece.name);
@@ -151,7 +152,7 @@ NamedTensors from_hugging_face(const NamedTensors& theirs, const std::vector<Nam
       const bool is_part = piece.rows > 0 && whole.dim() > 0;
       parts.push_back(is_part ? whole.slice(0, piece.begin, piece.begin + piece.rows) : whole);
     }
-    if (parts.size() != from.pieces.size()) continue;  // match_weights tells what is missing
+    if (parts.size() != from.pieces.size()) continue;
     at::Tensor tensor = parts.size() == 1 ? parts[0] : at::cat(parts);
     if (from.form == Form::transposed && tensor.dim() == 2) tensor = tensor.t().contiguous();
     if (from.form == Form::with_first_axis) tensor = tensor.unsqueeze(0);
@@ -166,7 +167,9 @@ NamedTensors from_hugging_face(const NamedTensors& theirs, const std::vector<Nam
 NamedTensors to_hugging_face(const NamedTensors& own, HuggingFaceKind kind) {
   std::map<std::string, std::map<std::int64_t, at::Tensor>> parts;  // of theirs, by their first row
   for (const auto& [name, tensor] : own) {
-    const Correspondence to = correspondence(name, rows_of(tensor.sizes()), kind);
+    const std::optional<Correspondence> known = correspondence(name, rows_of(tensor.sizes()), kind);
+    if (!known) throw internal_error("{} has no name in transformers", name);
+    const Correspondence& to = *known;
     at::Tensor theirs = tensor;
     if (to.form == Form::transposed) theirs = tensor.t().contiguous();
     if (to.form == Form::with_first_axis) theirs = tensor.squeeze(0);

@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/log.hpp"
@@ -48,12 +50,51 @@ ArenaSlice arena_slice(std::int64_t numel, ArenaShare share) {
 
 std::size_t ParameterArena::declare(std::string name, std::vector<std::int64_t> shape, ParameterTraits traits) {
   if (is_allocated()) throw internal_error("parameter {} declared after the arena was allocated", name);
-  const std::int64_t numel = elements_of(name, shape, numel_);
+  const std::int64_t numel = elements_of(name, shape, declared_numel_);
   if (traits.in_fp32 && numel != 1) throw internal_error("parameter {} is used in fp32 and no scalar", name);
-  if (traits.limits) limited_.push_back({numel_, numel, traits.limits->low, traits.limits->high});
-  specs_.push_back({std::move(traits), std::move(name), std::move(shape), numel_, numel});
+  declared_numel_ += numel;
+  specs_.push_back({std::move(traits), std::move(name), std::move(shape), numel_, numel, part_, group_, std::nullopt});
+  ParameterSpec& spec = specs_.back();
+  if (spec.frozen) {
+    spec.buffer = declare_buffer(spec.name, spec.shape, 0);
+    return specs_.size() - 1;
+  }
+  if (spec.limits) limited_.push_back({spec.offset, numel, spec.limits->low, spec.limits->high});
   numel_ += numel;
   return specs_.size() - 1;
+}
+
+void ParameterArena::begin_part() {
+  ++part_;
+  group_ = 0;
+}
+
+int ParameterArena::last_group(int part) const {
+  int last = 0;
+  for (const ParameterSpec& spec : specs_) last = spec.part == part ? std::max(last, spec.group) : last;
+  return last;
+}
+
+void ParameterArena::freeze(const std::function<bool(const ParameterSpec&)>& picks) {
+  if (is_allocated()) throw internal_error("parameters cannot be frozen once they are allocated");
+  numel_ = 0;
+  limited_.clear();
+  for (ParameterSpec& spec : specs_) {
+    if (!spec.frozen && picks(spec)) {
+      spec.frozen = true;
+      spec.buffer = declare_buffer(spec.name, spec.shape, 0);
+    }
+    if (spec.frozen) continue;
+    spec.offset = numel_;
+    if (spec.limits) limited_.push_back({spec.offset, spec.numel, spec.limits->low, spec.limits->high});
+    numel_ += spec.numel;
+  }
+}
+
+std::vector<ParameterSpec> ParameterArena::trained() const {
+  std::vector<ParameterSpec> trained;
+  std::ranges::copy_if(specs_, std::back_inserter(trained), [](const ParameterSpec& spec) { return !spec.frozen; });
+  return trained;
 }
 
 std::size_t ParameterArena::declare_buffer(std::string name, std::vector<std::int64_t> shape, double initial) {
@@ -70,24 +111,33 @@ void ParameterArena::decay_positions(bool on) {
   }
 }
 
+void ParameterArena::scale_learning_rates(double factor) {
+  for (ParameterSpec& spec : specs_) spec.lr_scale = std::pow(factor, last_group(spec.part) - spec.group);
+}
+
 std::vector<NamedShape> ParameterArena::exported() const {
   std::vector<NamedShape> all;
   for (const ParameterSpec& spec : specs_) {
-    if (spec.exported) all.push_back({spec.name, spec.shape, spec.grid});
+    if (spec.exported && !spec.frozen) all.push_back({spec.name, spec.shape, spec.grid});
   }
-  for (const BufferSpec& spec : buffer_specs_) all.push_back({spec.name, spec.shape, {}});
+  for (const BufferSpec& spec : buffer_specs_) {
+    const auto frozen = std::ranges::find(specs_, spec.name, &ParameterSpec::name);
+    all.push_back({spec.name, spec.shape, frozen == specs_.end() ? std::nullopt : frozen->grid});
+  }
   return all;
 }
 
 std::vector<UpdateRange> ParameterArena::update_ranges() const {
   std::vector<UpdateRange> ranges;
   for (const ParameterSpec& spec : specs_) {
+    if (spec.frozen) continue;
     const std::int64_t begin = std::max(spec.offset, held_.begin), end = std::min(spec.offset + spec.numel, held_.end);
     if (begin >= end) continue;
-    if (!ranges.empty() && ranges.back().decay == spec.decay && ranges.back().frozen == spec.frozen) {
+    if (!ranges.empty() && ranges.back().decay == spec.decay &&
+        ranges.back().lr_scale == spec.lr_scale) {
       ranges.back().end = end;
     } else {
-      ranges.push_back({begin, end, spec.decay, spec.frozen});
+      ranges.push_back({begin, end, spec.decay, spec.lr_scale});
     }
   }
   return ranges;
@@ -102,18 +152,21 @@ void ParameterArena::allocate(at::ScalarType compute, at::Device device, ArenaSh
   weights_ = padded_weights_.narrow(0, 0, numel_);
   master_ = compute == at::kFloat ? weights_.narrow(0, held_.begin, held_.size()) : at::zeros({held_.size()}, fp32);
   gradients_ = at::zeros({numel_}, low);
+  buffers_ = at::empty({buffer_numel_}, fp32);
+  for (std::size_t i = 0; i < buffer_specs_.size(); ++i) buffer(i).fill_(buffer_specs_[i].initial);
   leaves_.clear();
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     const ParameterSpec& spec = specs_[i];
+    if (spec.frozen) {  // fp32 is the buffer itself
+      leaves_.push_back(buffer(*spec.buffer).to(compute));
+      continue;
+    }
     at::Tensor leaf = weights_.narrow(0, spec.offset, spec.numel).view(spec.shape).detach();
-    leaf.requires_grad_(!spec.frozen);
-    // Backward adds in place, so the pointer stays inside the arena.
-    if (!spec.frozen) leaf.mutable_grad() = gradient_view(i);
+    leaf.requires_grad_();
+    leaf.mutable_grad() = gradient_view(i);  // backward adds in place, so the pointer stays inside the arena
     leaves_.push_back(leaf);
   }
   exact_values_ = share.parts > 1 && compute == at::kBFloat16 ? at::zeros({std::ssize(specs_)}, fp32) : at::Tensor();
-  buffers_ = at::empty({buffer_numel_}, fp32);
-  for (std::size_t i = 0; i < buffer_specs_.size(); ++i) buffer(i).fill_(buffer_specs_[i].initial);
 }
 
 void ParameterArena::initialise(const std::string& scheme, std::uint64_t seed) {
@@ -130,6 +183,7 @@ at::Tensor ParameterArena::exact(std::size_t index) const {
   const ParameterSpec& spec = specs_[index];
   const at::Tensor& leaf = leaves_[index];
   if (!spec.in_fp32) throw internal_error("{} is not declared to be used in fp32", spec.name);
+  if (spec.frozen) return buffer(*spec.buffer);
   if (leaf.scalar_type() != at::kBFloat16) return leaf;
   const at::Tensor value =
       exact_values_.defined() ? exact_values_.select(0, static_cast<std::int64_t>(index)) : master_view(index);
@@ -144,6 +198,7 @@ at::Tensor ParameterArena::buffer(std::size_t index) const {
 }
 
 at::Tensor ParameterArena::master_view(std::size_t index) const {
+  if (const auto buffer_index = specs_[index].buffer) return buffer(*buffer_index);
   if (share_.parts > 1) throw internal_error("the master of {} may lie on another rank", specs_[index].name);
   return master_.narrow(0, specs_[index].offset, specs_[index].numel).view(specs_[index].shape);
 }
@@ -152,6 +207,11 @@ void ParameterArena::set_parameter(std::size_t index, const at::Tensor& values) 
   const at::NoGradGuard no_grad;
   const ParameterSpec& spec = specs_[index];
   const at::Tensor flat = values.reshape({-1});
+  if (spec.frozen) {
+    buffer(*spec.buffer).copy_(values);
+    leaves_[index].copy_(values);
+    return;
+  }
   weights_.narrow(0, spec.offset, spec.numel).copy_(flat);
   if (spec.in_fp32 && exact_values_.defined()) exact_values_.narrow(0, static_cast<std::int64_t>(index), 1).copy_(flat);
   const std::int64_t begin = std::max(spec.offset, held_.begin);
@@ -162,12 +222,16 @@ void ParameterArena::set_parameter(std::size_t index, const at::Tensor& values) 
 }
 
 at::Tensor ParameterArena::gradient_view(std::size_t index) const {
+  if (specs_[index].frozen) throw internal_error("{} is frozen and has no gradient", specs_[index].name);
   return gradients_.narrow(0, specs_[index].offset, specs_[index].numel).view(specs_[index].shape);
 }
 
 void ParameterArena::zero_gradients() { gradients_.zero_(); }
 
 void ParameterArena::refresh_weights() {
+  for (std::size_t i = 0; i < specs_.size(); ++i) {
+    if (specs_[i].frozen) leaves_[i].copy_(buffer(*specs_[i].buffer));
+  }
   if (weights_.scalar_type() != at::kFloat) weights_.narrow(0, held_.begin, held_.size()).copy_(master_);
 }
 
@@ -179,7 +243,7 @@ void ParameterArena::gather_weights(Communicator& comm) {
   exact_values_.zero_();
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     const ParameterSpec& spec = specs_[i];
-    if (!spec.in_fp32 || spec.offset < held_.begin || spec.offset >= held_.end) continue;
+    if (spec.frozen || !spec.in_fp32 || spec.offset < held_.begin || spec.offset >= held_.end) continue;
     exact_values_.narrow(0, static_cast<std::int64_t>(i), 1).copy_(master_.narrow(0, spec.offset - held_.begin, 1));
   }
   comm.all_reduce(exact_values_, ReduceOp::sum);  // each of them is on one rank; the others add zeros

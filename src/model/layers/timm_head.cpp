@@ -62,6 +62,7 @@ std::string depth_note(const TimmConfig& config, double timms_own) {
 TimmHead::TimmHead(ParameterArena& arena, const std::string& prefix, const TimmConfig& config, std::int64_t width,
                    const TowerFacts& facts) {
   const std::int64_t embed = facts.embed_dim;
+  arena.begin_group();
   if (config.projection == "linear") {
     layers_ = {declare_torch_linear(arena, prefix + "head.proj", embed, width, config.projection_bias)};
     macs_ = static_cast<double>(width * embed);

@@ -48,6 +48,7 @@ Transformer declare_transformer(ParameterArena& arena, const std::string& prefix
   };
   for (std::int64_t i = 0; i < shape.layers; ++i) {
     const std::string name = fmt::format("{}.{}.{}.", prefix, names.stack, i);
+    arena.begin_group();
     const std::string out_proj = name + names.out_proj, c_fc = name + names.c_fc, c_proj = name + names.c_proj;
     Block block{};
     block.ln_1 = declare_layer_norm(arena, name + names.ln_1, width, shape.norm_eps);

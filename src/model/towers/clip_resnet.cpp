@@ -84,11 +84,13 @@ class ClipResNet : public ImageTower {
     std::int64_t in = width;
     for (std::size_t i = 0; i < kStages; ++i) {
       for (std::int64_t j = 0; j < config_.layers[i]; ++j) {
+        arena.begin_group();
         blocks_.push_back(declare_block(arena, fmt::format("{}layer{}.{}.", prefix, i + 1, j), in, width << i,
                                         i > 0 && j == 0 ? 2 : 1, j == 0));
         in = kExpansion * (width << i);
       }
     }
+    arena.begin_group();
     declare_pool(arena, prefix + "attnpool.");
   }
 

@@ -144,7 +144,8 @@ class ConvNext : public ImageTower {
     const std::int64_t width = variant_.widths[i];
     const std::string name = fmt::format("{}stages.{}.", trunk, i);
     Stage stage{};
-    if (i > 0) {
+    if (i > 0) {  // with the stage's first block
+      arena.begin_group();
       const std::int64_t before = variant_.widths[i - 1];
       stage.norm = declare_layer_norm(arena, name + "downsample.0", before, variant_.eps);
       stage.downsample = declare_layer(arena, name + "downsample.1", {width, before, 2, 2});
@@ -154,6 +155,7 @@ class ConvNext : public ImageTower {
     };
     for (std::int64_t j = 0; j < variant_.depths[i]; ++j) {
       const std::string of_block = fmt::format("{}blocks.{}.", name, j);
+      if (i == 0 || j > 0) arena.begin_group();
       ConvNextBlock block{};
       block.gamma = arena.declare(of_block + "gamma", {width}, {.decay = false, .initial = constant(1e-6)});
       block.depthwise = declare_layer(arena, of_block + "conv_dw", {width, 1, kKernel, kKernel});

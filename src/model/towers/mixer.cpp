@@ -106,6 +106,7 @@ class Mixer : public ImageTower {
         const Affine first = declare_linear(arena, name + of + ".fc1", hidden, width);
         return Mlp{first, declare_linear(arena, name + of + ".fc2", width, hidden)};
       };
+      arena.begin_group();
       MixerBlock block{};
       block.norm1 = declare_layer_norm(arena, name + "norm1", c.width, kEps);
       block.tokens = mlp("mlp_tokens", c.tokens(), c.token_hidden());

@@ -107,6 +107,7 @@ class ResNet : public ImageTower {
     for (std::size_t i = 0; i < config_.depths.size(); ++i) {
       for (std::int64_t j = 0; j < config_.depths[i]; ++j) {
         const std::string name = fmt::format("{}layer{}.{}.", trunk, i + 1, j);
+        arena.begin_group();
         blocks_.push_back(declare_block(arena, name, in, config_.planes[i], i > 0 && j == 0 ? 2 : 1, j == 0));
         in = kExpansion * config_.planes[i];
       }

@@ -193,13 +193,15 @@ class Swin : public ImageTower {
     const std::int64_t width = config_.width_of(i), heads = config_.heads[i];
     const std::string name = fmt::format("{}layers.{}.", trunk, i);
     Stage stage{.norm = {}, .reduction = {}, .windows = ShiftedWindows(config_.side(i), config_.window), .blocks = {}};
-    if (i > 0) {
+    if (i > 0) {  // with the stage's first block
+      arena.begin_group();
       stage.norm = declare_layer_norm(arena, name + "downsample.norm", 2 * width);
       stage.reduction =
           declare_affine(arena, name + "downsample.reduction", {width, 2 * width}, truncated_normal(0.02), std::nullopt);
     }
     for (std::int64_t j = 0; j < config_.depths[i]; ++j) {
       const std::string of = fmt::format("{}blocks.{}.", name, j);
+      if (i == 0 || j > 0) arena.begin_group();
       SwinBlock block{};
       block.is_shifted = j % 2 == 1;
       block.norm1 = declare_layer_norm(arena, of + "norm1", width);

@@ -113,6 +113,7 @@ class TextTransformer : public TextTower {
                                      {.initial = {normal(0.02), normal(0.5)}});
     blocks_ = declare_transformer(arena, prefix + "transformer", shape_, normal_block_initials(shape_));
     ln_final_ = declare_layer_norm(arena, prefix + "ln_final", t.width, t.style.norm_eps);
+    arena.begin_group();
     declare_projection(arena, prefix + "text_projection", facts.model);
   }
 

@@ -116,6 +116,7 @@ class Vit : public ImageTower {
     if (!v.no_ln_pre) ln_pre_ = declare_layer_norm(arena, prefix + "ln_pre", v.width, v.style.norm_eps);
     blocks_ = declare_transformer(arena, prefix + "transformer", shape_, block_initials(shape_));
     ln_post_ = declare_layer_norm(arena, prefix + "ln_post", v.width, v.style.norm_eps);
+    arena.begin_group();
     projection_ = arena.declare(prefix + "proj", {v.width, embed_dim_}, {.initial = by_width});
   }
 

@@ -72,9 +72,9 @@ class AdamW final : public Optimizer {
     const T* const gradients = arena_.gradients().const_data_ptr<T>();
     float* const m = m_.data_ptr<float>();
     float* const v = v_.data_ptr<float>();
-    for_each_piece(ranges_, [&](std::int64_t begin, std::int64_t end, bool decay) {
-      AdamWUpdate here = form;
-      if (!decay) here.shrink = 1.0F;
+    for_each_piece(ranges_, [&](std::int64_t begin, std::int64_t end, const UpdateRange& range) {
+      AdamWUpdate here = scaled(form, static_cast<float>(range.lr_scale));
+      if (!range.decay) here.shrink = 1.0F;
       const std::int64_t at = begin - first;
       update(master + at, weights + begin, gradients + begin, m + at, v + at, end - begin, here);
     });

@@ -74,19 +74,22 @@ class Lion final : public Optimizer {
     T* const weights = arena_.weights().data_ptr<T>();
     const T* const gradients = arena_.gradients().const_data_ptr<T>();
     float* const m = m_.data_ptr<float>();
-    for_each_piece(ranges_, [&](std::int64_t begin, std::int64_t end, bool decay) {
+    for_each_piece(ranges_, [&](std::int64_t begin, std::int64_t end, const UpdateRange& range) {
       LionUpdate here = form;
-      if (!decay) here.shrink = 1.0F;
+      const auto scale = static_cast<float>(range.lr_scale);
+      here.lr *= scale;
+      here.shrink = !range.decay ? 1.0F : scale == 1.0F ? form.shrink : 1.0F - (1.0F - form.shrink) * scale;
       update(master + (begin - first), weights + begin, gradients + begin, m + (begin - first), end - begin, here);
     });
   }
 
   void step_by_tensors(const at::Tensor& norm, const at::Tensor& lr) {
-    const at::Tensor rate = lr.to(at::kFloat), shrink = (1.0 - lr * options_.weight_decay).to(at::kFloat);
+    const at::Tensor decay = (lr * options_.weight_decay).to(at::kFloat);
     by_tensors_->run(norm, options_.clip_norm, [&](const UpdatePiece& piece) {
       const at::Tensor m = m_.narrow(0, piece.begin, piece.count);
       const at::Tensor sign = (options_.beta1 * m + (1.0 - options_.beta1) * piece.gradient).sign_();
-      const at::Tensor kept = at::where(piece.decays, piece.master * shrink, piece.master);
+      const at::Tensor rate = lr.to(at::kFloat) * piece.lr_scales;  // [count]
+      const at::Tensor kept = at::where(piece.decays, piece.master * (1.0 - decay * piece.lr_scales), piece.master);
       piece.assign(piece.master, kept - rate * sign);
       piece.assign(m, options_.beta2 * m + (1.0 - options_.beta2) * piece.gradient);
     });

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,7 +32,8 @@ struct ParameterTraits {
   std::optional<PositionGrid> grid = {};  // and of an image
   Initial initial = {};
   std::optional<Range> limits = {};  // the optimizer keeps its elements between these
-  bool frozen = false;               // no gradient, no update
+  bool frozen = false;               // no gradient, no update: it lies among the buffers
+  double lr_scale = 1;               // the learning rate is multiplied with this
   bool in_fp32 = false;              // used in fp32 whatever the compute type: ParameterArena::exact
   bool exported = true;              // false: kept in checkpoints, not among the weights that other programs read
 };
@@ -39,12 +41,14 @@ struct ParameterTraits {
 struct ParameterSpec : ParameterTraits {
   std::string name;                 // open_clip's state_dict key
   std::vector<std::int64_t> shape;  // {} for a scalar
-  std::int64_t offset = 0;          // in elements from the start of the arena
+  std::int64_t offset = 0;          // in elements from the start of the arena; of a frozen one meaningless
   std::int64_t numel = 1;
+  int part = 0, group = 0;             // the tower that it belongs to, and how deep in it (begin_part, begin_group)
+  std::optional<std::size_t> buffer;  // of a frozen one: which
 };
 
-// A tensor that is saved and exported but not trained: BatchNorm's running statistics. fp32 whatever the compute type,
-// whole on every rank.
+// A tensor that is saved and exported but not trained: BatchNorm's running statistics, frozen parameters. fp32 whatever
+// the compute type, whole on every rank.
 struct BufferSpec {
   std::string name;
   std::vector<std::int64_t> shape;
@@ -66,7 +70,8 @@ struct LimitedRange {  // elements [offset, offset + numel) of the arena stay in
 
 struct UpdateRange {  // elements [begin, end) of the arena that an optimizer treats alike
   std::int64_t begin, end;
-  bool decay, frozen;
+  bool decay;
+  double lr_scale = 1;
 };
 
 struct ArenaSlice {  // elements [begin, end) of an arena
@@ -87,6 +92,14 @@ class ParameterArena {
   // Declares one parameter, or one buffer, and returns its index. Only before allocate().
   std::size_t declare(std::string name, std::vector<std::int64_t> shape, ParameterTraits traits);
   std::size_t declare_buffer(std::string name, std::vector<std::int64_t> shape, double initial);
+  // What is declared from here on belongs to another part of the model, or lies a step deeper in this part: stem, each
+  // block, head. Freezing and the decay of learning rates go by these.
+  void begin_part();
+  void begin_group() { ++group_; }
+  int last_group(int part) const;
+
+  // Freezes what `picks` says. Only before allocate().
+  void freeze(const std::function<bool(const ParameterSpec&)>& picks);
 
   // Makes the buffers: fp32 master, gradients and, unless `compute` is fp32, weights in the compute type. Of the master
   // only `share` is kept.
@@ -98,11 +111,16 @@ class ParameterArena {
   std::vector<NamedShape> exported() const;        // parameters, then buffers
   std::vector<UpdateRange> update_ranges() const;  // of what this rank holds; adjacent equal ones are one
   bool is_allocated() const { return weights_.defined(); }
-  std::int64_t numel() const { return numel_; }
+  std::int64_t numel() const { return numel_; }                // that are trained
+  std::int64_t declared_numel() const { return declared_numel_; }  // with the frozen ones
+  std::vector<ParameterSpec> trained() const;                  // without the frozen ones, in the order of their offsets
   ArenaShare share() const { return share_; }
   ArenaSlice held() const { return held_; }  // the elements that this rank updates
 
   void decay_positions(bool on);  // before an optimizer is made of it
+  // Layer-wise decay of learning rates: each group of a part learns by this factor slower than the one above it. Before
+  // an optimizer is made of it.
+  void scale_learning_rates(double factor);
 
   // Weights as their traits say (buffers have theirs from allocate() on). `scheme`: open_clip or clip_hpc
   // (initial.hpp).
@@ -114,7 +132,7 @@ class ParameterArena {
   at::Tensor exact(std::size_t index) const;
   at::Tensor buffer(std::size_t index) const;  // fp32, a view of buffers()
   at::Tensor gradient_view(std::size_t index) const;
-  at::Tensor master_view(std::size_t index) const;  // fp32, the same elements; only of an arena that is not shared
+  at::Tensor master_view(std::size_t index) const;  // fp32, the same elements; of an arena that is not shared
   void set_parameter(std::size_t index, const at::Tensor& values);  // fp32 -> weights and what is held of the master
 
   at::Tensor& master() { return master_; }        // [held] fp32: the truth
@@ -133,7 +151,8 @@ class ParameterArena {
   at::Tensor master_, weights_, gradients_, buffers_;
   at::Tensor exact_values_;    // [parameters] fp32: of those in_fp32, where the master lies on several ranks
   at::Tensor padded_weights_;  // parts of equal length, as an all-gather wants them; weights_ is its beginning
-  std::int64_t numel_ = 0, buffer_numel_ = 0;
+  std::int64_t numel_ = 0, declared_numel_ = 0, buffer_numel_ = 0;
+  int part_ = 0, group_ = 0;
   ArenaShare share_;
   ArenaSlice held_;
 };

@@ -1,0 +1,236 @@
+#include "clip_hpc/checkpoint/start_weights.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "checkpoint/formats/hugging_face_names.hpp"
+#include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/log.hpp"
+#include "clip_hpc/checkpoint/checkpoint.hpp"
+#include "clip_hpc/checkpoint/formats/format.hpp"
+#include "clip_hpc/checkpoint/formats/hugging_face.hpp"
+#include "clip_hpc/checkpoint/formats/resized_positions.hpp"
+#include "clip_hpc/checkpoint/load_model.hpp"
+
+namespace fs = std::filesystem;
+
+namespace clip_hpc {
+namespace {
+
+constexpr std::size_t kNamesShown = 4;
+
+std::string listed(const std::vector<std::string>& names) {
+  const auto shown = static_cast<std::ptrdiff_t>(std::min(names.size(), kNamesShown));
+  return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + shown, ", "),
+                     names.size() > kNamesShown ? fmt::format(" and {} more", names.size() - kNamesShown) : "");
+}
+
+struct Found {  // what a path holds
+  NamedTensors weights;               // by open_clip's names
+  std::optional<ModelConfig> config;  // where it says what model they are of
+  std::string tokenizer;              // bytes, where it brings one
+};
+
+std::string bytes_or_nothing(const fs::path& file) { return fs::exists(file) ? read_text_file(file) : ""; }
+
+// A run folder or a checkpoint of ours.
+std::optional<Found> found_in_run(const fs::path& path) {
+  fs::path checkpoint = path;
+  if (!fs::exists(path / "manifest.json")) {
+    const RunFolder folder{path};
+    if (!fs::is_directory(path) || folder.checkpoint_steps().empty()) return std::nullopt;
+    checkpoint = checkpoints_newest_first(folder).front();
+  }
+  const CheckpointInfo info = inspect_checkpoint(checkpoint);
+  if (!info.about) throw storage_error("{} is not a complete checkpoint: {}", checkpoint.native(), info.problem);
+  const fs::path run = fs::absolute(checkpoint).lexically_normal().parent_path().parent_path();
+  return Found{read_checkpoint_weights(checkpoint, keeps_average(checkpoint)),
+               parse_model_config(info.about->at("model"), info.about->at("model_name").get<std::string>()),
+               bytes_or_nothing(tokenizer_file(RunFolder{run}))};
+}
+
+bool has(const WeightSource& source, std::string_view beginning) {
+  return std::ranges::any_of(source.names, [&](const std::string& name) { return name.starts_with(beginning); });
+}
+
+// Files of other projects: which layout it is, is told by the names.
+Found found_in_files(const fs::path& path, const ClipModel& model) {
+  const WeightSource source = weight_source(path, {});
+  const fs::path folder = fs::is_directory(source.input) ? source.input : source.input.parent_path();
+  Found found{read_weights(source), std::nullopt, bytes_or_nothing(folder / kTokenizerFileName)};
+  const auto config_in = [&](const char* file, bool is_theirs) -> std::optional<ModelConfig> {
+    if (!fs::is_directory(source.input) || !fs::exists(folder / file)) return std::nullopt;
+    const Json json = read_json_file(folder / file);
+    return parse_model_config(is_theirs ? open_clip_json(json, {}, file) : json, folder.filename().string());
+  };
+  if (has(source, "vision_model.") || has(source, "text_model.")) {
+    const bool is_siglip = has(source, "vision_model.head.") || has(source, "text_model.head.");
+    found.weights = from_hugging_face(found.weights, model.arena().exported(),
+                                      is_siglip ? HuggingFaceKind::siglip : HuggingFaceKind::clip);
+    found.config = config_in("config.json", true);
+  } else if (has(source, "visual.") || has(source, "token_embedding.") || has(source, "text.")) {
+    found.config = config_in("open_clip_config.json", false);
+  } else {  // a trunk of timm
+    for (auto& [name, tensor] : found.weights) name = "visual.trunk." + name;
+  }
+  return found;
+}
+
+// Of tower sections: what changes a model's arithmetic and no tensor's shape. Other differences are told by the shapes.
+constexpr std::array kArithmetic{"head_width", "heads",    "act_kwargs",          "norm_kwargs",
+                                 "pool_type",  "no_ln_pre", "final_ln_after_pool", "no_causal_mask"};
+
+void check_arithmetic(const ModelConfig& theirs, const ModelConfig& own, bool image, const std::string& where) {
+  const auto refuse = [&](const std::string& key, const Json& there, const Json& here) {
+    throw input_error("{}: its weights were trained with {} = {}, the model's JSON ({}) says {}: use the same", where, key,
+                      there.dump(), own.name, here.dump());
+  };
+  const Json &there = image ? theirs.vision : theirs.text, &here = image ? own.vision : own.text;
+  const bool is_of_timm = here.contains("timm_model_name");
+  if (!(image && is_of_timm) && theirs.quick_gelu != own.quick_gelu) refuse("quick_gelu", theirs.quick_gelu, own.quick_gelu);
+  for (const char* key : kArithmetic) {
+    const Json was = there.contains(key) ? there.at(key) : Json(), is = here.contains(key) ? here.at(key) : Json();
+    if (was != is) refuse(key, was, is);
+  }
+  if (image && (theirs.norm.mean != own.norm.mean || theirs.norm.std != own.norm.std)) {
+    log_info("warning: {}: its images were normalised with mean {:.3f} and deviation {:.3f}, this model's with {:.3f} and "
+             "{:.3f}",
+             where, fmt::join(theirs.norm.mean, " "), fmt::join(theirs.norm.std, " "), fmt::join(own.norm.mean, " "),
+             fmt::join(own.norm.std, " "));
+  }
+}
+
+// May be of another size: they begin anew then.
+bool is_head(const std::string& name) {
+  constexpr std::string_view kHeads[] = {"visual.proj", "visual.head.", "visual.trunk.head.weight",
+                                         "visual.trunk.head.bias", "visual.attnpool.c_proj.", "text_projection",
+                                         "text.text_projection"};
+  return std::ranges::any_of(kHeads, [&](std::string_view head) { return name.starts_with(head); });
+}
+
+bool is_scale(const std::string& name) { return name == "logit_scale" || name == "logit_bias"; }
+
+}  // namespace
+
+StartReport take_tower(ClipModel& model, const NamedTensors& weights, bool image, const std::string& where) {
+  std::map<std::string, at::Tensor> left;
+  const auto is_of_tower = [image](const std::string& name) {
+    return !is_scale(name) && name.starts_with("visual.") == image;
+  };
+  for (const auto& [name, tensor] : weights) {
+    if (is_of_tower(name)) left.emplace(name, tensor);
+  }
+  ParameterArena& arena = model.arena();
+  StartReport report;
+  std::vector<std::string> missing;
+  NamedTensors taken;
+  for (const NamedShape& spec : arena.exported()) {
+    if (!is_of_tower(spec.name)) continue;
+    const auto found = left.find(spec.name);
+    if (found == left.end()) {
+      (is_head(spec.name) ? report.fresh : missing).push_back(spec.name);
+      continue;
+    }
+    at::Tensor tensor = found->second;
+    left.erase(found);
+    if (tensor.sizes() != at::IntArrayRef(spec.shape)) {
+      const at::Tensor resized = resized_positions(tensor, spec);
+      if (!resized.defined() && !is_head(spec.name)) {
+        throw input_error("{}: tensor {} has the shape [{}], the model [{}]: is model.config the right one?", where,
+                          spec.name, fmt::join(tensor.sizes(), ", "), fmt::join(spec.shape, ", "));
+      }
+      (resized.defined() ? report.resized : report.fresh).push_back(spec.name);
+      if (!resized.defined()) continue;
+      tensor = resized;
+    } else {
+      report.loaded.push_back(spec.name);
+    }
+    taken.emplace_back(spec.name, tensor.to(at::kFloat));
+    require_numbers(spec.name, taken.back().second, where);
+  }
+  const char* const tower = image ? "image" : "text";
+  if (!missing.empty()) {
+    throw input_error("{} lacks tensors of the {} tower: {}: is model.config the right one?", where, tower,
+                      listed(missing));
+  }
+  for (const auto& [name, tensor] : left) {
+    if (!name.ends_with(kBatchCounter)) report.ignored.push_back(name);
+  }
+  const std::map<std::string, at::Tensor> by_name(taken.begin(), taken.end());
+  for (std::size_t i = 0; i < arena.specs().size(); ++i) {
+    const auto found = by_name.find(arena.specs()[i].name);
+    if (found != by_name.end()) arena.set_parameter(i, found->second);
+  }
+  for (std::size_t i = 0; i < arena.buffer_specs().size(); ++i) {
+    const auto found = by_name.find(arena.buffer_specs()[i].name);
+    if (found != by_name.end()) arena.buffer(i).copy_(found->second);
+  }
+  return report;
+}
+
+namespace {
+
+void tell(const StartReport& report, bool image, const std::string& where) {
+  std::string more;
+  const auto add = [&](const char* what, const std::vector<std::string>& names) {
+    if (!names.empty()) more += fmt::format("; {} {}: {}", names.size(), what, listed(names));
+  };
+  add("resized", report.resized);
+  add("new", report.fresh);
+  add("ignored", report.ignored);
+  log_info("{} tower from {}: {} tensors loaded{}", image ? "image" : "text", where, report.loaded.size(), more);
+}
+
+void take_scales(ClipModel& model, const NamedTensors& weights) {
+  ParameterArena& arena = model.arena();
+  for (std::size_t i = 0; i < arena.specs().size(); ++i) {
+    const std::string& name = arena.specs()[i].name;
+    if (!is_scale(name)) continue;
+    for (const auto& [theirs, tensor] : weights) {
+      if (theirs != name || tensor.numel() != 1) continue;
+      const ParameterSpec& spec = arena.specs()[i];
+      const double value = tensor.item<double>();
+      const double kept = spec.limits ? std::clamp(value, spec.limits->low, spec.limits->high) : value;
+      arena.set_parameter(i, at::full({}, kept, at::kFloat));
+      log_info("{} begins at {:.4f}{}", name, kept, kept == value ? "" : fmt::format(", not at {:.4f}", value));
+    }
+  }
+}
+
+}  // namespace
+
+void start_from_weights(ClipModel& model, const StartWeights& from, const std::string& tokenizer) {
+  std::map<fs::path, Found> read;
+  for (const bool image : {true, false}) {
+    const fs::path& own = image ? from.image : from.text;
+    const fs::path path = without_slash(own.empty() ? from.both : own);
+    if (path.empty()) continue;
+    if (!fs::exists(path)) throw input_error("model.init: {} does not exist", path.native());
+    if (!read.contains(path)) {
+      std::optional<Found> of_run = found_in_run(path);
+      read.emplace(path, of_run ? std::move(*of_run) : found_in_files(path, model));
+    }
+    const Found& found = read.at(path);
+    if (found.config) {
+      check_arithmetic(*found.config, model.config(), image, path.native());
+    } else {
+      log_info("{} does not say what model its weights are of: activation, heads and norms are taken to be those of {}",
+               path.native(), model.config().name);
+    }
+    if (!image && !found.tokenizer.empty() && found.tokenizer != tokenizer) {
+      throw input_error(
+          "{}: its text tower was trained with another tokenizer than the data was packed with: pack with its {}",
+          path.native(), kTokenizerFileName);
+    }
+    tell(take_tower(model, found.weights, image, path.native()), image, path.native());
+  }
+  if (!from.both.empty() && from.image.empty() && from.text.empty()) take_scales(model, read.begin()->second.weights);
+}
+
+}  // namespace clip_hpc
