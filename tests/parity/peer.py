@@ -23,6 +23,7 @@ def model_of(config):
     vision = dict(config["vision_cfg"])
     kind = open_clip.model.CustomTextCLIP if config.pop("custom_text", False) else open_clip.model.CLIP
     has_group_norm = vision.pop("norm", "batch") == "group"
+    conv_stem = vision.pop("conv_stem", [])
     more = vision.pop("timm_model_kwargs", {})  # open_clip 3.3 has no such key, timm knows the words
     if has_group_norm:
         more["norm_layer"] = partial(timm.layers.GroupNorm, num_groups=32, eps=1e-6)
@@ -36,7 +37,34 @@ def model_of(config):
         for module in model.visual.modules():
             if isinstance(module, torch.nn.Conv2d):
                 module.__class__ = StandardisedConv
+    if conv_stem:
+        model.visual.conv_stem = ConvStem(conv_stem)
+        model.visual.conv1 = BehindStem(model.visual.conv_stem, conv_stem[-1], model.visual.conv1.out_channels)
     return model
+
+
+class ConvStem(torch.nn.ModuleList):
+    """3 x 3 kernels that halve the side, each with LayerNorm over channels and GELU."""
+
+    def __init__(self, channels):
+        super().__init__(torch.nn.ModuleDict({
+            "conv": torch.nn.Conv2d(before, out, 3, 2, 1), "norm": torch.nn.LayerNorm(out)})
+            for before, out in zip([3, *channels], channels))
+
+    def forward(self, x):
+        for step in self:
+            x = step["norm"](step["conv"](x).permute(0, 2, 3, 1))
+            x = torch.nn.functional.gelu(x).permute(0, 3, 1, 2)
+        return x
+
+
+class BehindStem(torch.nn.Conv2d):
+    def __init__(self, stem, before, out):
+        super().__init__(before, out, 1, bias=False)
+        self.stem = [stem]  # not a module of this one
+
+    def forward(self, x):
+        return super().forward(self.stem[0](x))
 
 
 class StandardisedConv(torch.nn.Conv2d):

@@ -34,7 +34,9 @@ write_model tanh_and_eps "$own, \"act_kwargs\": {\"approximate\": \"tanh\"}, \"n
 write_model siglip_text "$own" '"pool_type": "last", "no_causal_mask": true, "proj_bias": true, "norm_kwargs": {"eps": 1e-6}' \
   '"custom_text": true, "init_logit_bias": -10'
 write_model no_projection "$own" '"proj_type": "none"' '"custom_text": true'
-for model in layer_scale norm_behind_the_mean sin_cos tanh_and_eps siglip_text no_projection; do both $model; done
+write_model conv_stem "$own, \"conv_stem\": [8, 16, 24]"
+for model in conv_stem layer_scale norm_behind_the_mean sin_cos tanh_and_eps siglip_text no_projection; do both $model; done
+case_of conv_stem_flip conv_stem fp64 dump.mask_ratio=0.5
 case_of layer_scale_flip layer_scale fp64 dump.mask_ratio=0.5
 
 # --- timm's ------------------------------------------------------------------------------------------------------------
@@ -69,5 +71,6 @@ refuses 'vit_base_patch16_siglip_224 pools by map' '"timm_model_name": "vit_base
 refuses 'is of 224; another size is timm_model_kwargs' '"timm_model_name": "vit_base_patch16_224", "timm_pool": "token", "image_size": 256'
 refuses 'attentional_pool = true is not supported' "$own, \"attentional_pool\": true"
 refuses 'pos_embed_type = "rope" must be learnable or sin_cos_2d' "$own, \"pos_embed_type\": \"rope\""
+refuses 'patch_size = 8 is not 2 to that power' "$own, \"conv_stem\": [8, 16]"
 refuses 'describes no tower of this build' '"timm_model_name": "eva_giant_patch14_224"'
 finish

@@ -1,5 +1,7 @@
 #include "clip_hpc/checkpoint/formats/open_clip.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -62,11 +64,23 @@ std::string write_tokenizer(const fs::path& folder, const OpenClipModel& model) 
   return {};
 }
 
+// What this build can do and open_clip cannot.
+void tell_own_keys(const ModelConfig& model) {
+  std::vector<std::string> own;
+  for (const char* key : {"norm", "conv_stem", "timm_model_kwargs"}) {
+    if (model.vision.contains(key)) own.emplace_back(key);
+  }
+  if (own.empty()) return;
+  log_warn("open_clip 3.3 has no vision_cfg.{}: the folder is for clip_hpc import, open_clip will not load it",
+           fmt::join(own, ", "));
+}
+
 }  // namespace
 
 std::string write_open_clip_folder(const fs::path& named, const OpenClipModel& model) {
   Json config = to_json(model.config);
   config["preprocess_cfg"] = preprocessing_of(model.config);
+  tell_own_keys(model.config);
   return write_model_folder(named, [&](const fs::path& folder) {
     const std::string problem = write_tokenizer(folder, model);
     // Any name makes open_clip look for a tokenizer, and with local-dir it looks into the folder.

@@ -3,13 +3,14 @@
 namespace clip_hpc {
 namespace {
 
-// pixels [batch, 3, size, size] -> [batch, grid * grid, 3 * patch * patch], in the order of the kernel's weights.
+// pixels [batch, in, size, size] -> [batch, grid * grid, in * patch * patch], in the order of the kernel's weights.
 at::Tensor to_patches(const at::Tensor& pixels, std::int64_t patch) {
-  const std::int64_t batch = pixels.size(0), grid = pixels.size(2) / patch, side = grid * patch;
+  const std::int64_t batch = pixels.size(0), in = pixels.size(1), grid = pixels.size(2) / patch, side = grid * patch;
+  if (patch == 1) return pixels.permute({0, 2, 3, 1}).reshape({batch, grid * grid, in});
   const at::Tensor whole = side == pixels.size(2) ? pixels : pixels.slice(2, 0, side).slice(3, 0, side).contiguous();
-  return whole.view({batch, 3, grid, patch, grid, patch})
+  return whole.view({batch, in, grid, patch, grid, patch})
       .permute({0, 2, 4, 1, 3, 5})
-      .reshape({batch, grid * grid, 3 * patch * patch});
+      .reshape({batch, grid * grid, in * patch * patch});
 }
 
 }  // namespace

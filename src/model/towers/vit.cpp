@@ -1,10 +1,12 @@
 // The Vision Transformer as open_clip's own ViT: names, shapes and arithmetic of its `visual.*`.
+#include <algorithm>
 #include <cmath>
 
 #include "clip_hpc/model/layers/affine.hpp"
 #include "clip_hpc/model/layers/patch_embedding.hpp"
 #include "clip_hpc/model/layers/transformer_block.hpp"
 #include "clip_hpc/model/towers/tower.hpp"
+#include "model/layers/conv_stem.hpp"
 #include "model/model_section.hpp"
 
 namespace clip_hpc {
@@ -23,6 +25,7 @@ struct VitConfig {
   std::string positions = "learnable";  // pos_embed_type; or sin_cos_2d, which are not trained
   double patch_dropout = 0;             // in training
   BlockStyle style;
+  std::vector<std::int64_t> conv_stem;  // channels of its steps; empty: one kernel of a patch. Not open_clip's.
 
   std::int64_t grid() const { return image_size / patch_size; }
   std::int64_t patches() const { return grid() * grid(); }
@@ -52,6 +55,7 @@ VitConfig read_config(const Json& json, const std::string& model, bool quick_gel
   section.read("final_ln_after_pool", v.final_ln_after_pool);
   section.read("pos_embed_type", v.positions);
   section.read("patch_dropout", v.patch_dropout);
+  section.read("conv_stem", v.conv_stem);
   v.style = read_block_style(section, model, quick_gelu);
   read_unused(section);
   section.finish();
@@ -67,6 +71,10 @@ VitConfig read_config(const Json& json, const std::string& model, bool quick_gel
           fmt::format("vision_cfg.width = {} must be a multiple of head_width = {}", v.width, v.head_width));
   require(v.pool_type == "tok" || v.pool_type == "avg", model,
           fmt::format("vision_cfg.pool_type = \"{}\" must be tok or avg", v.pool_type));
+  require(v.conv_stem.empty() || v.patch_size == std::int64_t{1} << std::min<std::size_t>(v.conv_stem.size(), 16), model,
+          fmt::format("vision_cfg.conv_stem halves the side {} times, and patch_size = {} is not 2 to that power",
+                      v.conv_stem.size(), v.patch_size));
+  for (const std::int64_t channels : v.conv_stem) require_sizes(model, {{"vision_cfg.conv_stem", channels}});
   require(v.positions == "learnable" || v.positions == "sin_cos_2d", model,
           fmt::format("vision_cfg.pos_embed_type = \"{}\" must be learnable or sin_cos_2d", v.positions));
   require(v.positions == "learnable" || v.width % 4 == 0, model,
@@ -111,8 +119,10 @@ class Vit : public ImageTower {
                                 .grid = PositionGrid{1, v.grid()},
                                 .initial = at_first,
                                 .frozen = is_fixed});
-    stem_ = declare_affine(arena, prefix + "conv1", {v.width, 3, v.patch_size, v.patch_size},
-                           torch_linear(3 * v.patch_size * v.patch_size), std::nullopt);
+    conv_stem_ = declare_conv_stem(arena, prefix + "conv_stem", v.conv_stem);
+    const std::int64_t in = v.conv_stem.empty() ? 3 : v.conv_stem.back(), patch = v.conv_stem.empty() ? v.patch_size : 1;
+    stem_ = declare_affine(arena, prefix + "conv1", {v.width, in, patch, patch}, torch_linear(in * patch * patch),
+                           std::nullopt);
     if (!v.no_ln_pre) ln_pre_ = declare_layer_norm(arena, prefix + "ln_pre", v.width, v.style.norm_eps);
     blocks_ = declare_transformer(arena, prefix + "transformer", shape_, block_initials(shape_));
     ln_post_ = declare_layer_norm(arena, prefix + "ln_post", v.width, v.style.norm_eps);
@@ -130,7 +140,8 @@ class Vit : public ImageTower {
     const VitConfig& v = config_;
     const std::int64_t batch = pixels.size(0);
     const at::Tensor positions = arena_.parameter(positions_);  // [1 + patches, width]
-    at::Tensor x = embedded_patches(arena_, stem_, positions.slice(0, 1), pixels, kept);
+    const at::Tensor picture = v.conv_stem.empty() ? pixels : conv_stem_(arena_, pixels);
+    at::Tensor x = embedded_patches(arena_, stem_, positions.slice(0, 1), picture, kept);
     const at::Tensor first = (arena_.parameter(class_embedding_) + positions.select(0, 0)).expand({batch, 1, v.width});
     x = at::cat({first, x}, 1);  // [batch, 1 + kept, width]
     if (ln_pre_) x = (*ln_pre_)(arena_, x);
@@ -148,10 +159,11 @@ class Vit : public ImageTower {
   Cost cost() const override {
     // n patches are n + 1 tokens.
     const double linear = shape_.macs_per_token(), squared = shape_.macs_per_token_squared();
-    const auto patch_area = static_cast<double>(config_.patch_size * config_.patch_size);
-    const auto width = static_cast<double>(config_.width);
-    return {.fixed = linear + squared + width * static_cast<double>(embed_dim_),
-            .per_token = 3 * patch_area * width + linear + 2 * squared,
+    const std::vector<std::int64_t>& shape = arena_.specs()[stem_.weight].shape;  // [width, in, patch, patch]
+    const auto width = static_cast<double>(config_.width), of_patch = static_cast<double>(shape[1] * shape[2] * shape[3]);
+    return {.fixed = linear + squared + width * static_cast<double>(embed_dim_) +
+                     conv_stem_macs(config_.conv_stem, config_.image_size),
+            .per_token = of_patch * width + linear + 2 * squared,
             .per_token_squared = squared};
   }
 
@@ -166,6 +178,7 @@ class Vit : public ImageTower {
                  {"pool_type", v.pool_type},   {"no_ln_pre", v.no_ln_pre}};
     if (v.final_ln_after_pool) json["final_ln_after_pool"] = true;
     if (v.positions != "learnable") json["pos_embed_type"] = v.positions;
+    if (!v.conv_stem.empty()) json["conv_stem"] = v.conv_stem;
     if (v.patch_dropout > 0) json["patch_dropout"] = v.patch_dropout;
     write_block_style(v.style, json);
     return json;
@@ -177,6 +190,7 @@ class Vit : public ImageTower {
   TransformerShape shape_;
   std::int64_t embed_dim_;
   std::size_t class_embedding_, positions_, projection_;
+  ConvStem conv_stem_;
   Affine stem_;
   std::optional<LayerNorm> ln_pre_;
   LayerNorm ln_post_;

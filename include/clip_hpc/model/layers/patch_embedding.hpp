@@ -11,7 +11,7 @@
 
 namespace clip_hpc {
 
-// pixels [batch, 3, size, size] -> [batch, kept, width]: the kernel `stem` [width, 3, patch, patch] on each patch, and
+// pixels [batch, in, size, size] -> [batch, kept, width]: the kernel `stem` [width, in, patch, patch] on each patch, and
 // the patch's row of `positions` [grid * grid, width]. `kept` [batch, n] int64: those that stay, all without it; what is
 // dropped costs nothing. Pixels behind the last whole patch are left out, as a convolution without padding leaves them.
 at::Tensor embedded_patches(const ParameterArena& arena, const Affine& stem, const at::Tensor& positions,
