@@ -17,17 +17,8 @@ import open_clip
 import torch
 from safetensors.torch import save_file
 
+from export_parity_data import datasets, lines_of
 from peer import Checks, read_json
-
-
-def lines_of(path):
-    return Path(path).read_text(encoding="utf-8").split("\n")[:-1]
-
-
-def datasets(path):
-    import h5py
-    with h5py.File(path) as file:
-        return {name: torch.from_numpy(file[name][:]) for name in file}
 
 
 def features(folder, file, *pictures):

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# transformers loads what export writes and computes what embed wrote; import takes transformers' own models, and gives
+# them back. Weights of either begin a training.
+# shellcheck source=tests/parity/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=tests/cli/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../cli/common.sh"
+missing=$("$python" -c 'import importlib.util as u
+print(*[n for n in ("h5py", "PIL", "transformers", "sentencepiece") if u.find_spec(n) is None])')
+[ -z "$missing" ] || skip_all "$missing not there: jobs/setup.sh --tests installs it"
+new_scratch
+cd "$scratch" || exit 1
+quietly() { "$@" >log 2>&1 || { cat log; return 1; }; }
+peer() { quietly against hugging_face_parity.py "$@"; }
+check 'training set' make_tiny "$scratch"
+check 'training' quietly "$clip_hpc" --config tiny.cfg --set train.samples=3000 --run-dir run
+check 'pictures and texts' against export_inputs.py pictures texts.txt
+embed() { # RUN OUTPUT
+  quietly "$clip_hpc" embed --model "$1" --images pictures/* --texts texts.txt --write inputs,image,text,ids --output "$2"
+}
+
+# --- out -----------------------------------------------------------------------------------------------------------------
+check 'export' quietly "$clip_hpc" export --model run --view eval --to hugging_face --output out
+check 'embed' quietly "$clip_hpc" embed --model run --view eval --images pictures/* --texts texts.txt \
+  --write inputs,image,text,ids --output run.h5
+check "transformers' features, logits and hits" peer features out run.h5
+check "transformers' token ids" peer tokenizer out run.h5 texts.txt
+check "transformers' pixels" peer pixels out run.h5 pictures/*
+check 'import of that' says 0 'parameters, from out' "$clip_hpc" import --input out --output back
+check 'export of that' quietly "$clip_hpc" export --model back --to hugging_face --output again
+check 'the same model' peer equal out again
+
+# --- in ------------------------------------------------------------------------------------------------------------------
+for kind in clip clip_quick siglip; do
+  check "$kind: a model of transformers" peer save $kind their_$kind
+  check "$kind: import" says 0 'parameters, from' "$clip_hpc" import --input their_$kind \
+    --tokenizer greek/train/tokenizer.model --output in_$kind
+  check "$kind: embed" embed in_$kind in_$kind.h5
+  check "$kind: transformers' features, logits and hits" peer features their_$kind in_$kind.h5
+  check "$kind: export" quietly "$clip_hpc" export --model in_$kind --to hugging_face --output out_$kind
+  check "$kind: the same model" peer equal their_$kind out_$kind
+  check "$kind: to open_clip's layout and back" quietly "$clip_hpc" export --model in_$kind --output open_$kind
+  check "$kind: import of that" quietly "$clip_hpc" import --input open_$kind --output open_in_$kind
+  check "$kind: export of that" quietly "$clip_hpc" export --model open_in_$kind --to hugging_face --output open_out_$kind
+  check "$kind: still the same model" peer equal their_$kind open_out_$kind
+done
+# Configurations of before July 2023 call the end token 2 and mean the largest id: CLIP's own vocabulary.
+check "an old configuration" peer save clip_old their_old
+check 'its import' says 0 'parameters, from their_old' "$clip_hpc" import --input their_old --tokenizer clip --output in_old
+check 'its embed' embed in_old in_old.h5
+check "its features, logits and hits" peer features their_old in_old.h5
+check 'its export' quietly "$clip_hpc" export --model in_old --to hugging_face --output out_old
+check "CLIP's tokenizer in transformers' files" peer tokenizer out_old in_old.h5 texts.txt
+check 'and back, with its own tokenizer' says 0 'parameters, from out_old' "$clip_hpc" import --input out_old --output old_again
+
+# --- what has no place there ---------------------------------------------------------------------------------------------
+sed 's/"head_width": 16/&, "pool_type": "avg"/' tiny.json >mean.json
+check 'a model that transformers has not' quietly "$clip_hpc" --config tiny.cfg --set model.config=mean.json --run-dir mean
+check 'is refused' says 2 'takes the mean of the patches' "$clip_hpc" export --model mean --to hugging_face --output mean_out
+sed -i 's/"model_type": "clip",/"model_type": "blip",/' their_clip/config.json
+check 'another kind of model is refused' says 2 'model_type = "blip" is not supported' "$clip_hpc" import --input their_clip \
+  --tokenizer greek/train/tokenizer.model --output blip
+finish
