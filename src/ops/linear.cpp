@@ -81,7 +81,7 @@ at::Tensor linear_layer(const at::Tensor& x, const at::Tensor& weight, const at:
   if (!fits || !has_sgemm()) return linear_layer_reference(x, weight, bias);
   std::vector<std::int64_t> shape = x.sizes().vec();
   shape.back() = weight.size(0);
-  return Linear::apply(x.reshape({-1, x.size(-1)}), weight.contiguous(), if_given(bias)).view(shape);
+  return Linear::apply(x.reshape({-1, x.size(-1)}).contiguous(), weight.contiguous(), if_given(bias)).view(shape);
 }
 
 }  // namespace clip_hpc

@@ -5,7 +5,7 @@
 namespace clip_hpc {
 
 PairBatch PairBatch::mapped(const Map& map) const {
-  PairBatch result{map(images, 1), map(ids, 0), std::nullopt, {}, lengths};
+  PairBatch result{map(images, 1), map(ids, 0), std::nullopt, lengths};
   if (kept) result.kept = map(*kept, 0);
   if (branch_scales.defined()) result.branch_scales = map(branch_scales, 0);
   return result;

@@ -50,6 +50,13 @@ TEST(LinearLayer, InputsMayLieScattered) {
   EXPECT_TRUE(close(linear_layer(x, weight), linear_layer_reference(x.to(at::kDouble), weight.to(at::kDouble)), 1e-5));
 }
 
+// One token of each sequence: its rows are a view with gaps between them.
+TEST(LinearLayer, RowsMayHaveGapsBetweenThem) {
+  const at::Tensor x = pattern({6, 5, 40}, 0.7, 1.0, 0.0, at::kFloat, at::kCPU).slice(1, 0, 1);  // [6, 1, 40]
+  const at::Tensor weight = pattern({9, 40}, 0.3, 1.0, 0.0, at::kFloat, at::kCPU);
+  EXPECT_TRUE(close(linear_layer(x, weight), linear_layer_reference(x.to(at::kDouble), weight.to(at::kDouble)), 1e-5));
+}
+
 TEST(LinearLayer, WhatNeedsNoGradientGetsNone) {
   const at::Tensor x = at::ones({4, 3});
   const at::Tensor weight = at::ones({2, 3}).requires_grad_();

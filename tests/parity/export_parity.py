@@ -9,7 +9,6 @@ import json
 import shutil
 import subprocess
 import sys
-import unicodedata
 from pathlib import Path
 
 import ftfy
@@ -17,7 +16,7 @@ import open_clip
 import torch
 from safetensors.torch import save_file
 
-from export_parity_data import datasets, lines_of
+from export_parity_data import datasets, has_loose_marks, lines_of
 from peer import Checks, read_json
 
 
@@ -35,11 +34,6 @@ def features(folder, file, *pictures):
         levels = 2 if picture.endswith(".jpg") else 1e-3
         checks.equal(picture, row / steps, preprocess(Image.open(picture)) / steps, 0, levels)
     checks.finish()
-
-
-def has_loose_marks(line):
-    """Letters that are written in parts, as marks and Hangul jamo are: Hugging Face normalises them in another way."""
-    return any(unicodedata.category(c)[0] == "M" or "\u1100" <= c <= "\u11ff" or c in "\uff9e\uff9f" for c in line)
 
 
 def compare_ids(checks, what, lines, ours, peer, is_tie):

@@ -1,4 +1,5 @@
 """What the scripts about exported folders share: features of clip_hpc embed, lines of a text file."""
+import unicodedata
 from pathlib import Path
 
 import torch
@@ -6,6 +7,11 @@ import torch
 
 def lines_of(path):
     return Path(path).read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def has_loose_marks(line):
+    """Letters that are written in parts, as marks and Hangul jamo are: Hugging Face normalises them in another way."""
+    return any(unicodedata.category(c)[0] == "M" or "\u1100" <= c <= "\u11ff" or c in "\uff9e\uff9f" for c in line)
 
 
 def datasets(path):

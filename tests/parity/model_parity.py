@@ -68,11 +68,13 @@ def compare(config, folder, precision):
             checks.direction(f"{what} features", dump[what], peer.detach(), 0.999)
         else:
             checks.equal(f"{what} features", dump[what], peer.detach(), *LIMITS[precision][0])
-    buffers = dict(model.named_buffers())
+    buffers = model.state_dict()  # and what is not trained
     for key in (key for key in dump if key.startswith("buffer/")):
         checks.equal(f"buffer {key[7:]}", dump[key], buffers[key[7:]], 1e-5, 1e-6)
     for name, gradient in gradients.items():
         ours = dump[f"gradient/{name}"]
+        if bf16 and name.endswith("mlp_tokens.fc2.bias"):
+            continue  # the same number for all channels, which the norm behind it takes away: its gradient is 0
         if bf16:
             checks.direction(f"gradient of {name}", ours, gradient, 0.98)
         else:

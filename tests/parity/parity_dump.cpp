@@ -34,11 +34,11 @@ void disturb(ClipModel& model) {
     const at::Tensor values = model.arena().master_view(i);
     values.add_(at::randn_like(values), 0.05);
   }
-  model.arena().refresh_weights();
   for (std::size_t i = 0; i < model.arena().buffer_specs().size(); ++i) {
     const at::Tensor values = model.arena().buffer(i);
     values.add_(at::rand_like(values), 0.3);
   }
+  model.arena().refresh_weights();
 }
 
 // Random ids with the end token where `pool_type` looks for it, at another place in every row, and zeros after it.

@@ -28,7 +28,15 @@ def model_of(config):
     if has_group_norm:
         more["norm_layer"] = partial(timm.layers.GroupNorm, num_groups=32, eps=1e-6)
     create = timm.create_model
-    timm.create_model = lambda name, **words: create(name, **{**words, **more})
+
+    def created(name, pretrained=False, **words):
+        if name.startswith("mixer_") and more:  # its function takes no words that it gives itself
+            mixer = timm.models.mlp_mixer.MlpMixer(**words, **more)
+            mixer.default_cfg = {}
+            return mixer
+        return create(name, pretrained=pretrained, **{**words, **more})
+
+    timm.create_model = created
     try:
         model = kind(**{**config, "vision_cfg": vision})
     finally:

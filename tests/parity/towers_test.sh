@@ -32,9 +32,9 @@ write_model swin "$swin, \"image_size\": 56, \"timm_model_kwargs\": {\"embed_dim
 write_model swin_padded "$swin, \"image_size\": 64, \"timm_model_kwargs\": {\"embed_dim\": 24, \"depths\": [2, 2, 2], \"num_heads\": [2, 4, 8], \"window_size\": 7, \"img_size\": 64}"
 write_model swin_even "$swin, \"image_size\": 64, \"timm_model_kwargs\": {\"embed_dim\": 24, \"depths\": [2, 2], \"num_heads\": [2, 4], \"window_size\": 4, \"img_size\": 64}"
 write_model resnet '"timm_model_name": "resnet26", "image_size": 64'
-write_model resnet_small '"timm_model_name": "resnet50", "image_size": 48, "timm_proj": "mlp", "timm_model_kwargs": {"layers": [2, 1, 1], "channels": [16, 32, 64]}'
+write_model resnet_small '"timm_model_name": "resnet50", "image_size": 64, "timm_proj": "mlp", "timm_model_kwargs": {"layers": [2, 1, 1, 1], "channels": [16, 16, 32, 64]}'
 write_model clip_resnet '"layers": [2, 1, 1, 1], "width": 16, "head_width": 32, "image_size": 96, "patch_size": null'
-write_model resnet_group '"timm_model_name": "resnet50", "image_size": 48, "norm": "group", "timm_model_kwargs": {"layers": [2, 1], "channels": [32, 64]}'
+write_model resnet_group '"timm_model_name": "resnet50", "image_size": 48, "norm": "group", "timm_model_kwargs": {"layers": [2, 1, 1, 1], "channels": [32, 64, 64, 64]}'
 for model in mixer mixer_mlp swin swin_padded swin_even resnet resnet_small resnet_group clip_resnet; do
   case_of $model fp64
   case_of $model fp32_tight

@@ -16,7 +16,8 @@ PairBatch two_views() {
   return {at::arange(2 * 5 * 3 * 4, at::kLong).to(at::kByte).view({2, 5, 3, 2, 2}),
           at::arange(5 * 4, at::kLong).view({5, 4}),
           at::arange(5 * 2, at::kLong).view({5, 2}),
-          {1, 2, 3, 4, 2}};
+          {1, 2, 3, 4, 2},
+          at::arange(5 * 6, at::kFloat).view({5, 6})};
 }
 
 TEST(PairBatch, ASliceCutsEveryTensorByRows) {
@@ -25,13 +26,15 @@ TEST(PairBatch, ASliceCutsEveryTensorByRows) {
   EXPECT_TRUE(at::equal(part.images, whole.images.slice(1, 1, 4)));  // both views
   EXPECT_TRUE(at::equal(part.ids, whole.ids.slice(0, 1, 4)));
   EXPECT_TRUE(at::equal(*part.kept, whole.kept->slice(0, 1, 4)));
+  EXPECT_TRUE(at::equal(part.branch_scales, whole.branch_scales.slice(0, 1, 4)));
   EXPECT_EQ(part.lengths, (std::vector<std::int32_t>{2, 3, 4}));
 }
 
 TEST(PairBatch, ListsEachTensorOnce) {
   PairBatch batch = two_views();
-  EXPECT_EQ(batch.tensors().size(), 3U);
+  EXPECT_EQ(batch.tensors().size(), 4U);
   batch.kept.reset();
+  batch.branch_scales.reset();
   EXPECT_EQ(batch.tensors().size(), 2U);
   EXPECT_FALSE(batch.slice(0, 1).kept.has_value());
 }

@@ -12,7 +12,7 @@
 namespace clip_hpc {
 
 struct StartWeights {
-  std::filesystem::path both, image, text;  // empty: none; `image` and `text` go before `both`
+  std::filesystem::path both = {}, image = {}, text = {};  // empty: none; `image` and `text` go before `both`
 
   bool any() const { return !both.empty() || !image.empty() || !text.empty(); }
 };

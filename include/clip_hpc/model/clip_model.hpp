@@ -26,7 +26,7 @@ struct ParameterCounts {
 // one, the last block with the norm behind it, and the stem.
 struct Freezing {
   bool image = false, text = false;
-  int unlocked_groups = 0;
+  std::int64_t unlocked_groups = 0;
 };
 
 class ClipModel {

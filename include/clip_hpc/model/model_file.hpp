@@ -38,7 +38,7 @@ struct ModelOptions {
   std::string init = "clip_hpc";  // see arena/initial.hpp, or where both towers' weights are
   std::string init_image, init_text;  // where one tower's weights are
   std::string freeze = "none";
-  int unlocked_groups = 0;
+  std::int64_t unlocked_groups = 0;
 };
 void describe(OptionTable& table, ModelOptions& options);
 

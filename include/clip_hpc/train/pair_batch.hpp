@@ -17,8 +17,8 @@ struct PairBatch {
   at::Tensor images;                  // [views, rows, 3, size, size] uint8; the first view meets the text
   at::Tensor ids;                     // [rows, tokens] int64
   std::optional<at::Tensor> kept;     // [rows, kept] int64: patches that stay; none: all of them
-  at::Tensor branch_scales;           // [rows, branches] fp32, or undefined: stochastic depth's draw
   std::vector<std::int32_t> lengths;  // [rows] tokens of each caption; empty: captions are not packed
+  at::Tensor branch_scales = {};      // [rows, branches] fp32, or undefined: stochastic depth's draw
 
   std::int64_t rows() const { return ids.size(0); }
 

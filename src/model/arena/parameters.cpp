@@ -208,8 +208,8 @@ void ParameterArena::set_parameter(std::size_t index, const at::Tensor& values) 
   const ParameterSpec& spec = specs_[index];
   const at::Tensor flat = values.reshape({-1});
   if (spec.frozen) {
-    buffer(*spec.buffer).copy_(values);
-    leaves_[index].copy_(values);
+    buffer(*spec.buffer).copy_(flat.view(spec.shape));
+    leaves_[index].copy_(flat.view(spec.shape));
     return;
   }
   weights_.narrow(0, spec.offset, spec.numel).copy_(flat);

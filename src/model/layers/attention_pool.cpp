@@ -26,7 +26,9 @@ AttentionPool declare_attention_pool(ParameterArena& arena, const std::string& n
   const auto linear = [&](const std::string& of, std::int64_t out, std::int64_t in) {
     return declare_affine(arena, name + of, {out, in}, truncated_normal(0.02));
   };
-  AttentionPool pool{.heads = shape.heads, .activation = shape.activation};
+  AttentionPool pool;
+  pool.heads = shape.heads;
+  pool.activation = shape.activation;
   pool.latent = arena.declare(name + ".latent", {1, 1, width}, {.initial = by_width});
   pool.q = linear(".q", width, width);
   pool.kv = linear(".kv", 2 * width, width);

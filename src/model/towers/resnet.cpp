@@ -55,8 +55,8 @@ void read_kwargs(const Json& json, const std::string& model, ResNetConfig& c) {
   kwargs.read("layers", c.depths);
   kwargs.read("channels", c.planes);
   kwargs.finish();
-  require(!c.depths.empty() && c.depths.size() == c.planes.size() && c.depths.size() <= kStages, model,
-          "timm_model_kwargs: layers and channels must have one number a stage, of 1 to 4 stages");
+  require(c.depths.size() == kStages && c.planes.size() == kStages, model,
+          "timm_model_kwargs: layers and channels must have four numbers, one a stage");
   for (std::size_t i = 0; i < c.depths.size(); ++i) {
     require_sizes(model, {{"timm_model_kwargs.layers", c.depths[i]}, {"timm_model_kwargs.channels", c.planes[i]}});
   }
@@ -108,7 +108,7 @@ class ResNet : public ImageTower {
       for (std::int64_t j = 0; j < config_.depths[i]; ++j) {
         const std::string name = fmt::format("{}layer{}.{}.", trunk, i + 1, j);
         arena.begin_group();
-        blocks_.push_back(declare_block(arena, name, in, config_.planes[i], i > 0 && j == 0 ? 2 : 1, j == 0));
+        blocks_.push_back(declare_block(arena, name, in, config_.planes[i], i > 0 && j == 0 ? 2 : 1));
         in = kExpansion * config_.planes[i];
       }
     }
@@ -148,7 +148,7 @@ class ResNet : public ImageTower {
         if (i > 0 && j == 0) side = halved(side);
         const std::int64_t after = side * side;
         macs += before * in * planes + after * (9 * planes * planes + planes * out);
-        if (j == 0) macs += after * in * out;
+        if (after != before || in != out) macs += after * in * out;
         in = out;
       }
     }
@@ -177,7 +177,7 @@ class ResNet : public ImageTower {
   }
 
   Bottleneck declare_block(ParameterArena& arena, const std::string& name, std::int64_t in, std::int64_t planes,
-                           std::int64_t stride, bool is_first) const {
+                           std::int64_t stride) const {
     const std::int64_t out = kExpansion * planes;
     const std::string norm = name + norm_name();
     Bottleneck block;
@@ -185,7 +185,7 @@ class ResNet : public ImageTower {
     block.conv1 = declare_conv(arena, name + "conv1", norm + "1", {planes, in, 1, 1});
     block.conv2 = declare_conv(arena, name + "conv2", norm + "2", {planes, planes, 3, 3});
     block.conv3 = declare_conv(arena, name + "conv3", norm + "3", {out, planes, 1, 1}, 0);  // begins as the identity
-    if (is_first) block.downsample = declare_conv(arena, name + "downsample.0", name + "downsample.1", {out, in, 1, 1});
+    if (stride != 1 || in != out) block.downsample = declare_conv(arena, name + "downsample.0", name + "downsample.1", {out, in, 1, 1});
     return block;
   }
 

@@ -147,10 +147,10 @@ TEST_F(OpenClipFolder, PicklesAreRefusedWithTheLineThatConvertsThem) {
               [&] { read_model_weights(folder_ / name, folder_ / "tiny.json"); });
     }
     // Without the model's JSON as well: what it is comes before what is missing.
-    refuses({"w.pt", "pickle", "weights_only=True"}, [&] { weight_format_of(folder_ / "w.pt", {}); });
+    refuses({"w.pt", "pickle", "weights_only=True"}, [&] { weight_source(folder_ / "w.pt", {}); });
     std::filesystem::create_directories(folder_ / "bare");
     write_file_atomic(folder_ / "bare/pytorch_model.bin", head + "rest of it");
-    refuses({"bare/pytorch_model.bin", "pickle"}, [&] { weight_format_of(folder_ / "bare", {}); });
+    refuses({"bare/pytorch_model.bin", "pickle"}, [&] { weight_source(folder_ / "bare", {}); });
     std::filesystem::create_directories(folder_ / "hub");
     write_json_file(folder_ / "hub/open_clip_config.json", to_json(model_.config));
     write_file_atomic(folder_ / "hub/open_clip_pytorch_model.bin", head + "rest of it");
