@@ -147,10 +147,11 @@ TEST(ModelFile, KeysAtTheirDefaultsAreTakenAndOthersNamed) {
                            {"hf_pooler_type", "mean_pooler"},
                            {"scale_fc", false}});
   EXPECT_EQ(to_json(parsed(json)), to_json(parsed(with("", "embed_dim", 16))));
-  refuses(with("", "custom_text", true), {"custom_text = true", "not supported"});
-  refuses(with("vision_cfg", "patch_dropout", 0.5), {"patch_dropout = 0.5", "only 0.0 is"});
-  refuses(with("vision_cfg", "ls_init_value", 1e-5), {"ls_init_value = 1e-05", "only null is"});
-  refuses(with("text_cfg", "proj_type", "none"), {"proj_type = \"none\"", "only \"linear\" is"});
+  refuses(with("", "nonscalar_logit_scale", true), {"nonscalar_logit_scale = true", "only false is"});
+  refuses(with("vision_cfg", "attentional_pool", true), {"attentional_pool = true", "only false is"});
+  refuses(with("vision_cfg", "patch_dropout", 1.5), {"patch_dropout = 1.5", "[0, 1)"});
+  refuses(with("text_cfg", "proj_type", "mlp"), {"proj_type = \"mlp\"", "linear or none"});
+  refuses(with("text_cfg", "proj_type", "none"), {"proj_type = none needs embed_dim"});
   refuses(with("text_cfg", "embed_clz", true), {"\"embed_clz\" = true", "embed_cls"});
 }
 

@@ -57,10 +57,6 @@ TEST_F(TrainSetup, FlipOnATowerWithoutPatchesIsRefusedByAllRanks) {
   refuses(flip, {"flip", "needs all of them"});
 }
 
-TEST_F(TrainSetup, ATowerThatOnlyEvaluatesIsRefusedByAllRanks) {
-  refuses(request("0.1"), {"timm_drop_path = 0.1", "stochastic depth"});
-}
-
 TEST_F(TrainSetup, ABatchOfMoreThanAllSamplesIsRefusedUnlessAskedFor) {
   TrainRequest large = request("0.0");
   large.config.train.global_batch = 151;  // the set has 150

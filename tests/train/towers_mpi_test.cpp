@@ -1,0 +1,117 @@
+// What towers ask of training: batch statistics over all ranks, stochastic depth, parts that are frozen, weights that are
+// there already.
+#include <gtest/gtest.h>
+
+#include "clip_hpc/base/json.hpp"
+#include "clip_hpc/checkpoint/load_model.hpp"
+#include "tests/train/whole_run.hpp"
+
+namespace clip_hpc {
+namespace {
+
+constexpr const char* kText =
+    R"("text_cfg": {"context_length": 12, "vocab_size": 320, "width": 32, "heads": 2, "layers": 2, "pool_type": "eos"})";
+constexpr const char* kResNet =
+    R"("timm_model_name": "resnet26", "image_size": 32, "timm_model_kwargs": {"layers": [1, 1, 1, 1], "channels": [32, 32, 32, 32]})";
+
+class TrainTowers : public TrainLoop {
+ protected:
+  TrainRequest request_of(const std::string& name, const std::string& vision) const {
+    TrainRequest request = this->request(name);
+    request.config.strategy = {.name = "clip", .augmentation = "none"};
+    request.config.model.config = (folder_ / (name + ".json")).string();
+    test::on_rank_0([&] {
+      write_file_atomic(request.config.model.config,
+                        fmt::format(R"({{"embed_dim": 16, "vision_cfg": {{{}}}, {}}})", vision, kText));
+    });
+    return request;
+  }
+  at::Tensor saved(const TrainRequest& request, std::int64_t step, const std::string& name) const {
+    for (const auto& [found, tensor] : state_at(request, step).weights) {
+      if (found == name) return tensor;
+    }
+    throw std::out_of_range(name);
+  }
+};
+
+// One rank's statistics would differ from those of another number of ranks; the whole batch's do not.
+TEST_F(TrainTowers, BatchStatisticsAreThoseOfTheWholeBatch) {
+  const TrainRequest resnet = request_of("resnet", kResNet);
+  EXPECT_EQ(run(resnet), kExitDone);
+  const at::Tensor mean = saved(resnet, kSteps, "visual.trunk.bn1.running_mean");
+  EXPECT_GT(mean.abs().max().item<float>(), 1e-3F);
+  EXPECT_TRUE(std::isfinite(losses(resnet).back()));
+  // The same on every rank: a rank that kept its own would be told by its hash, too.
+  const std::vector<std::string> all = test_world().all_gather_strings(std::to_string(mean.sum().item<double>()));
+  for (const std::string& one : all) EXPECT_EQ(one, all[0]);
+}
+
+TEST_F(TrainTowers, WhatTakesTheBatchApartIsRefusedWithBatchNorm) {
+  for (const bool recompute : {false, true}) {
+    TrainRequest resnet = request_of("apart", kResNet);
+    resnet.config.train.micro_batch = recompute ? 0 : 2;
+    resnet.config.train.recompute = recompute;
+    test::expect_error(ErrorKind::input, {recompute ? "recompute" : "micro_batch", "BatchNorm", "group"},
+                       [&] { train(test_world(), resnet); });
+    test_world().barrier();
+  }
+  TrainRequest group = request_of("group", std::string(kResNet) + R"(, "norm": "group")");
+  group.config.train.micro_batch = 2;
+  group.config.train.recompute = true;
+  EXPECT_EQ(run(group), kExitDone);
+}
+
+// A draw of each sample: micro-batches see the same one.
+TEST_F(TrainTowers, StochasticDepthIsDrawnForEachSample) {
+  const auto run_with = [&](const std::string& name, const std::string& rate, std::int64_t micro_batch) {
+    TrainRequest mixer = request_of(name, R"("timm_model_name": "mixer_b32_224", "image_size": 32, "timm_drop_path": )" +
+                                              rate + R"(, "timm_model_kwargs": {"img_size": 32, "patch_size": 8,
+                                              "embed_dim": 32, "num_blocks": 3})");
+    mixer.config.train.micro_batch = micro_batch;
+    EXPECT_EQ(run(mixer), kExitDone);
+    if (rate != "0.0") expect_log(mixer, "stochastic depth up to 0.5");
+    return losses(mixer);
+  };
+  const std::vector<double> whole = run_with("deep", "0.5", 0), parts = run_with("parts", "0.5", 3),
+                            plain = run_with("plain", "0.0", 0);
+  ASSERT_EQ(whole.size(), parts.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(whole[i], parts[i], 2e-4) << i;
+  EXPECT_GT(std::abs(whole[0] - plain[0]), 1e-4);
+}
+
+// LiT: a trained image tower stays, and only the text learns; the state is that of the text alone.
+TEST_F(TrainTowers, AFrozenTowerFromWeightsStays) {
+  const TrainRequest first = request("first");
+  EXPECT_EQ(run(first), kExitDone);
+  for (const bool shared : {false, true}) {
+    TrainRequest lit = request(shared ? "lit_shared" : "lit");
+    lit.config.model.init_image = first.folder.path.string();
+    lit.config.model.freeze = "image";
+    lit.config.comm.shard_optimizer = shared;
+    lit.config.checkpoint.every_steps = kSteps / 2;
+    EXPECT_EQ(run(lit), kExitDone);
+    expect_log(lit, "image tower from");
+    for (const char* name : {"visual.proj", "visual.transformer.resblocks.0.mlp.c_fc.weight", "visual.conv1.weight"}) {
+      EXPECT_TRUE(at::equal(saved(lit, kSteps, name), saved(first, kSteps, name))) << name;
+    }
+    EXPECT_FALSE(at::equal(saved(lit, kSteps, "ln_final.weight"), saved(lit, kSteps / 2, "ln_final.weight")));
+    const State state = state_at(lit, kSteps);
+    EXPECT_LT(buffer(state, "m").numel(), buffer(state_at(first, kSteps), "m").numel());
+    const LoadedModel loaded = load_model(lit.folder.path);
+    EXPECT_EQ(loaded.model->arena().numel(), buffer(state_at(first, kSteps), "m").numel());
+    test_world().barrier();
+    // It goes on from where it is, and half of it can be unlocked in another run.
+    lit.config.train.samples += kBatch;
+    EXPECT_EQ(run(lit), kExitDone);
+  }
+  TrainRequest unlocked = request("unlocked");
+  unlocked.config.model.init = first.folder.path.string();
+  unlocked.config.model.freeze = "image";
+  unlocked.config.model.unlocked_groups = 1;
+  EXPECT_EQ(run(unlocked), kExitDone);
+  EXPECT_FALSE(at::equal(saved(unlocked, kSteps, "visual.proj"), saved(first, kSteps, "visual.proj")));
+  EXPECT_TRUE(at::equal(saved(unlocked, kSteps, "visual.ln_post.weight"), saved(first, kSteps, "visual.ln_post.weight")));
+}
+
+}  // namespace
+}  // namespace clip_hpc
