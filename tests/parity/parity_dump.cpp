@@ -1,5 +1,6 @@
 // Writes what the suite computes, for the scripts of this folder to compare with open_clip and torch.
 //   parity_dump model MODEL.json FOLDER [key=value]...   weights, inputs, features, loss and all gradients of one step
+//   parity_dump train MODEL.json FOLDER STEPS     batches, losses and the weights at both ends of a short training
 //   parity_dump init  MODEL.json FOLDER SCHEME SEED      initial weights
 //   parity_dump adamw MODEL.json FOLDER PRECISION STEPS [section.key=value]...   gradients and the weights they lead to
 // FOLDER gets model.safetensors (as a checkpoint holds it) and dump.safetensors (the rest).
@@ -167,6 +168,42 @@ int dump_adamw(const ModelConfig& config, const std::filesystem::path& folder, c
   return kExitDone;
 }
 
+// Training of `steps` steps in fp32 on batches of their own: bytes, ids, losses, and the weights at both ends.
+int dump_training(const ModelConfig& config, const std::filesystem::path& folder, std::int64_t steps) {
+  constexpr std::int64_t kRows = 8;
+  at::manual_seed(3);
+  ClipModel model(config, at::kFloat);
+  model.initialise("open_clip", 7);
+  disturb(model);
+  write_safetensors(folder / "start.safetensors", named_weights(model), {{"format", "pt"}});
+  ParameterArena& arena = model.arena();
+  Updater updater(arena, {.lr = 1e-3, .weight_decay = 0.1, .clip_norm = 1});
+  const auto comm = make_self_communicator();
+  model.take_statistics_over(*comm);
+  const std::int64_t size = model.image().image_size();
+  const at::Tensor bytes = at::randint(0, 256, {steps, kRows, 3, size, size}, at::kByte);
+  std::vector<at::Tensor> ids, losses;
+  for (std::int64_t step = 0; step < steps; ++step) {
+    ids.push_back(random_ids(model.text(), kRows, model.text().context()));
+    arena.zero_gradients();
+    const at::Tensor image = model.encode_image(normalise_pixels(bytes[step], config.norm, at::kFloat), {}, true);
+    const at::Tensor text = model.encode_text(ids.back(), true);
+    const Encoded rows{normalise_features(image), normalise_features(text), {}};
+    const at::Tensor loss = loss_term("softmax").partial(*comm, rows, {model.logit_scale(), {}}, {{kRows}, 0}, {});
+    loss.backward();
+    losses.push_back(loss.detach());
+    updater.step(gradient_norm(arena, *comm), at::scalar_tensor(1e-3, at::kDouble));
+  }
+  std::vector<std::int64_t> decays;  // in the order of model.safetensors
+  for (const ParameterSpec& spec : arena.trained()) decays.push_back(spec.decay ? 1 : 0);
+  write_safetensors(folder / "dump.safetensors", {{"bytes", bytes.to(at::kLong)},
+                                                  {"ids", at::stack(ids)},
+                                                  {"losses", at::stack(losses)},
+                                                  {"decays", at::tensor(decays, at::kLong)}});
+  write_safetensors(folder / "model.safetensors", named_weights(model), {{"format", "pt"}});
+  return kExitDone;
+}
+
 int run(std::span<char*> words) {
   if (words.size() < 4) throw input_error("usage: parity_dump model|init|adamw MODEL.json FOLDER ...");
   const std::string what = words[1];
@@ -175,6 +212,7 @@ int run(std::span<char*> words) {
   std::filesystem::create_directories(folder);
   const auto rest = words.subspan(4);
   if (what == "model") return dump_model(config, folder, rest);
+  if (what == "train" && rest.size() == 1) return dump_training(config, folder, std::stoll(rest[0]));
   if (what == "init" && rest.size() == 2) return dump_init(config, folder, rest[0], std::stoull(rest[1]));
   if (what == "adamw" && rest.size() >= 2) {
     return dump_adamw(config, folder, rest[0], std::stoll(rest[1]), rest.subspan(2));

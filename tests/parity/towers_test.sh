@@ -49,7 +49,16 @@ write_model convnext_deep "\"timm_model_name\": \"convnext_atto\", \"image_size\
 for model in mixer swin resnet convnext; do case_of ${model}_deep fp64 dump.depth=true; done
 case_of mixer bf16
 case_of swin bf16
+# Twenty steps of training.
+write_model vit '"image_size": 32, "layers": 3, "width": 48, "patch_size": 8, "head_width": 16'
+write_model convnext '"timm_model_name": "convnext_atto", "image_size": 32'
+: >trained
+for model in vit convnext mixer swin resnet_small resnet_group clip_resnet; do
+  names+=("${model}_trained")
+  "$dump" train $model.json "${model}_trained" 20 && echo "${model}_trained $model.json ${model}_trained" >>trained
+done
 against model_parity.py <cases >answers 2>&1 || cat answers
+against training_parity.py <trained >>answers 2>&1 || cat answers
 grep -vE '^(equal|[0-9]+ comparisons, 0 failed)' answers
 for name in "${names[@]}"; do check "$name" grep -qx "equal $name" answers; done
 
