@@ -21,7 +21,8 @@ std::filesystem::path tokenizer_of(const OpenClipModel& source, const ImportRequ
   const fs::path file = request.tokenizer.empty() ? source.tokenizer_file : request.tokenizer;
   if (file.empty()) {
     throw input_error(
-        "{} brings no tokenizer that can be read: give --tokenizer, clip for CLIP's own {} pieces or a SentencePiece file",
+        "{} brings no tokenizer that can be read: give --tokenizer, clip for CLIP's own {} pieces or a SentencePiece "
+        "file",
         request.input.native(), 49408);
   }
   if (!fs::exists(file)) throw input_error("{} does not exist: check --tokenizer", file.native());
@@ -86,8 +87,8 @@ void import_open_clip(World& world, const ImportRequest& request) {
   world.barrier();
   save_checkpoint(world, folder.checkpoint_path(0), content_of({model, updater}, {}, {{"config_hash", kImported}}));
   log_info("{}: {}, {:.1f} M parameters, from {}; images are tested as its preprocessing says, --view {}",
-           output.native(), config.name, static_cast<double>(model.arena().declared_numel()) / 1e6, request.input.native(),
-           config.view);
+           output.native(), config.name, static_cast<double>(model.arena().declared_numel()) / 1e6,
+           request.input.native(), config.view);
 }
 
 }  // namespace clip_hpc

@@ -52,7 +52,8 @@ NamedTensors named_weights(const ClipModel& model) {
   const ParameterArena& arena = model.arena();
   NamedTensors weights;
   for (std::size_t i = 0; i < arena.specs().size(); ++i) {
-    if (arena.specs()[i].exported && !arena.specs()[i].frozen) weights.emplace_back(arena.specs()[i].name, arena.master_view(i));
+    if (arena.specs()[i].exported && !arena.specs()[i].frozen)
+      weights.emplace_back(arena.specs()[i].name, arena.master_view(i));
   }
   for (std::size_t i = 0; i < arena.buffer_specs().size(); ++i) {
     weights.emplace_back(arena.buffer_specs()[i].name, arena.buffer(i));

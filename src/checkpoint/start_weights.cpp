@@ -31,7 +31,7 @@ std::string listed(const std::vector<std::string>& names) {
                      names.size() > kNamesShown ? fmt::format(" and {} more", names.size() - kNamesShown) : "");
 }
 
-struct Found {  // what a path holds
+struct Found {                        // what a path holds
   NamedTensors weights;               // by open_clip's names
   std::optional<ModelConfig> config;  // where it says what model they are of
   std::string tokenizer;              // bytes, where it brings one
@@ -83,33 +83,39 @@ Found found_in_files(const fs::path& path, const ClipModel& model) {
 }
 
 // Of tower sections: what changes a model's arithmetic and no tensor's shape. Other differences are told by the shapes.
-constexpr std::array kArithmetic{"head_width", "heads",    "act_kwargs",          "norm_kwargs",
+constexpr std::array kArithmetic{"head_width", "heads",     "act_kwargs",          "norm_kwargs",
                                  "pool_type",  "no_ln_pre", "final_ln_after_pool", "no_causal_mask"};
 
 void check_arithmetic(const ModelConfig& theirs, const ModelConfig& own, bool image, const std::string& where) {
   const auto refuse = [&](const std::string& key, const Json& there, const Json& here) {
-    throw input_error("{}: its weights were trained with {} = {}, the model's JSON ({}) says {}: use the same", where, key,
-                      there.dump(), own.name, here.dump());
+    throw input_error("{}: its weights were trained with {} = {}, the model's JSON ({}) says {}: use the same", where,
+                      key, there.dump(), own.name, here.dump());
   };
   const Json &there = image ? theirs.vision : theirs.text, &here = image ? own.vision : own.text;
   const bool is_of_timm = here.contains("timm_model_name");
-  if (!(image && is_of_timm) && theirs.quick_gelu != own.quick_gelu) refuse("quick_gelu", theirs.quick_gelu, own.quick_gelu);
+  if (!(image && is_of_timm) && theirs.quick_gelu != own.quick_gelu)
+    refuse("quick_gelu", theirs.quick_gelu, own.quick_gelu);
   for (const char* key : kArithmetic) {
     const Json was = there.contains(key) ? there.at(key) : Json(), is = here.contains(key) ? here.at(key) : Json();
     if (was != is) refuse(key, was, is);
   }
   if (image && (theirs.norm.mean != own.norm.mean || theirs.norm.std != own.norm.std)) {
-    log_info("warning: {}: its images were normalised with mean {:.3f} and deviation {:.3f}, this model's with {:.3f} and "
-             "{:.3f}",
-             where, fmt::join(theirs.norm.mean, " "), fmt::join(theirs.norm.std, " "), fmt::join(own.norm.mean, " "),
-             fmt::join(own.norm.std, " "));
+    log_info(
+        "warning: {}: its images were normalised with mean {:.3f} and deviation {:.3f}, this model's with {:.3f} and "
+        "{:.3f}",
+        where, fmt::join(theirs.norm.mean, " "), fmt::join(theirs.norm.std, " "), fmt::join(own.norm.mean, " "),
+        fmt::join(own.norm.std, " "));
   }
 }
 
 // May be of another size: they begin anew then.
 bool is_head(const std::string& name) {
-  constexpr std::string_view kHeads[] = {"visual.proj", "visual.head.", "visual.trunk.head.weight",
-                                         "visual.trunk.head.bias", "visual.attnpool.c_proj.", "text_projection",
+  constexpr std::string_view kHeads[] = {"visual.proj",
+                                         "visual.head.",
+                                         "visual.trunk.head.weight",
+                                         "visual.trunk.head.bias",
+                                         "visual.attnpool.c_proj.",
+                                         "text_projection",
                                          "text.text_projection"};
   return std::ranges::any_of(kHeads, [&](std::string_view head) { return name.starts_with(head); });
 }

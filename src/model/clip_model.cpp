@@ -45,8 +45,8 @@ ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Devi
   arena_.allocate(compute, device, share);
 }
 
-at::Tensor ClipModel::encode_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept,
-                                   bool training, const at::Tensor& branch_scales) const {
+at::Tensor ClipModel::encode_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, bool training,
+                                   const at::Tensor& branch_scales) const {
   Pass how = pass(training && !freezing_.image);
   if (!freezing_.image) how.branch_scales = branch_scales;
   return image_->project(image_->pooled(pixels, kept, how));

@@ -125,14 +125,16 @@ std::string test_view(const ModelConfig& config, const std::string& asked) {
 
 void describe(OptionTable& table, ModelOptions& options) {
   table.add("model.config", options.config, "model as an open_clip JSON file");
-  table.add("model.init", options.init,
-            "initial weights: `open_clip` as that project draws them, `clip_hpc` a variant that leaves the plateau of "
-            "small models sooner; or where they are: a run folder, a checkpoint, a folder or safetensors file of open_clip "
-            "or transformers");
+  table.add(
+      "model.init", options.init,
+      "initial weights: `open_clip` as that project draws them, `clip_hpc` a variant that leaves the plateau of "
+      "small models sooner; or where they are: a run folder, a checkpoint, a folder or safetensors file of open_clip "
+      "or transformers");
   table.add("model.init_image", options.init_image,
             "the image tower's initial weights: as model.init, or a safetensors file of a timm trunk");
   table.add("model.init_text", options.init_text, "the text tower's initial weights: as model.init");
-  table.add("model.freeze", options.freeze, "a tower that is not trained: none, image (LiT), text", one_of({"none", "image", "text"}));
+  table.add("model.freeze", options.freeze, "a tower that is not trained: none, image (LiT), text",
+            one_of({"none", "image", "text"}));
   table.add("model.unlocked_groups", options.unlocked_groups,
             "how many of the frozen tower's last groups are trained: 1 its projection, 2 its last block, too",
             at_least(0));

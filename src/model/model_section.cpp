@@ -145,7 +145,8 @@ BlockStyle read_block_style(ModelSection& section, const std::string& model, boo
     kwargs.read("approximate", approximate);
     kwargs.finish();
     require(approximate == "none" || approximate == "tanh", model, "act_kwargs.approximate must be none or tanh");
-    require(approximate == "none" || !quick_gelu, model, "act_kwargs.approximate = tanh and quick_gelu exclude each other");
+    require(approximate == "none" || !quick_gelu, model,
+            "act_kwargs.approximate = tanh and quick_gelu exclude each other");
     if (approximate == "tanh") style.activation = Gelu::tanh;
   }
   section.known({"ls_init_value", "norm_kwargs", "act_kwargs"});
@@ -164,8 +165,8 @@ void write_block_style(const BlockStyle& style, Json& json) {
 std::string patch_dropout_note(double share) {
   if (share == 0) return {};
   return fmt::format(
-      "its patch_dropout = {} is not applied: strategy.name = flip with strategy.mask_ratio = {} leaves patches out", share,
-      share);
+      "its patch_dropout = {} is not applied: strategy.name = flip with strategy.mask_ratio = {} leaves patches out",
+      share, share);
 }
 
 void require(bool fine, const std::string& model, const std::string& what) {

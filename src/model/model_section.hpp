@@ -25,7 +25,7 @@ class ModelSection {
   void read(const char* key, std::string& field);
   void read(const char* key, std::array<double, 3>& field);  // one number for all three, too
   void read(const char* key, std::vector<std::int64_t>& field);
-  void read_side(const char* key, std::int64_t& field);      // of a square: 32 or [32, 32]
+  void read_side(const char* key, std::int64_t& field);  // of a square: 32 or [32, 32]
 
   // A key of open_clip that this build has no code for, at a value at which it does nothing: null, or one of `values`.
   void read_unused(const char* key, std::initializer_list<Json> values = {});

@@ -65,8 +65,14 @@ struct BatchNorm : torch::autograd::Function<BatchNorm> {
     }
     const at::Tensor means = all / count;
     const at::Tensor of_x = (g - means[0] - h * means[1]) * (inverse * gamma.to(inverse.scalar_type()));
-    return {of_x.to(x.scalar_type()).view(x.sizes()), own[1].to(gamma.scalar_type()), own[0].to(gamma.scalar_type()),
-            at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+    return {of_x.to(x.scalar_type()).view(x.sizes()),
+            own[1].to(gamma.scalar_type()),
+            own[0].to(gamma.scalar_type()),
+            at::Tensor(),
+            at::Tensor(),
+            at::Tensor(),
+            at::Tensor(),
+            at::Tensor()};
   }
 };
 

@@ -31,8 +31,7 @@ struct BiasGelu : torch::autograd::Function<BiasGelu> {
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     const variable_list saved = context->get_saved_variables();
     const auto kind = static_cast<Gelu>(context->saved_data["kind"].toInt());
-    auto [by_x, by_bias] =
-        bodies_on(grads[0])->bias_gelu_backward(grads[0].contiguous(), saved[0], saved[1], kind);
+    auto [by_x, by_bias] = bodies_on(grads[0])->bias_gelu_backward(grads[0].contiguous(), saved[0], saved[1], kind);
     return {by_x, by_bias, at::Tensor()};
   }
 };

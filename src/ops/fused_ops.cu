@@ -412,8 +412,7 @@ auto gelu_backward_kernel_of(Gelu kind) {
 }  // namespace
 
 template <class T>
-void launch_bias_gelu(const T* x, const T* bias, T* y, std::int64_t rows, std::int64_t width, Gelu kind,
-                      void* stream) {
+void launch_bias_gelu(const T* x, const T* bias, T* y, std::int64_t rows, std::int64_t width, Gelu kind, void* stream) {
   constexpr int kN = kFullPack<T>;
   const dim3 block = extent(kWarp, kRowLanes);
   if (packable<T>(width, x, bias, y)) {

@@ -101,21 +101,21 @@ CLIP_HPC_HOST_DEVICE void norm_backward_row(const T* by_y, const T* by_sum, cons
 // Clones cannot be templates: one function a type and a form.
 #define CLIP_HPC_ROWS(T)                                                                                             \
   CLIP_HPC_VECTOR_CLONES void gelu(const T* x, const T* bias, T* y, std::int64_t width) {                            \
-    gelu_row<Gelu::exact>(x, bias, y, width);                                                                              \
+    gelu_row<Gelu::exact>(x, bias, y, width);                                                                        \
   }                                                                                                                  \
   CLIP_HPC_VECTOR_CLONES void quick_gelu(const T* x, const T* bias, T* y, std::int64_t width) {                      \
-    gelu_row<Gelu::quick>(x, bias, y, width);                                                                               \
+    gelu_row<Gelu::quick>(x, bias, y, width);                                                                        \
   }                                                                                                                  \
   CLIP_HPC_VECTOR_CLONES void tanh_gelu(const T* x, const T* bias, T* y, std::int64_t width) {                       \
     gelu_row<Gelu::tanh>(x, bias, y, width);                                                                         \
   }                                                                                                                  \
   CLIP_HPC_VECTOR_CLONES void gelu_backward(const T* grad, const T* x, const T* bias, T* by_x, float* sums,          \
                                             std::int64_t width) {                                                    \
-    gelu_backward_row<Gelu::exact>(grad, x, bias, by_x, sums, width);                                                      \
+    gelu_backward_row<Gelu::exact>(grad, x, bias, by_x, sums, width);                                                \
   }                                                                                                                  \
   CLIP_HPC_VECTOR_CLONES void quick_gelu_backward(const T* grad, const T* x, const T* bias, T* by_x, float* sums,    \
                                                   std::int64_t width) {                                              \
-    gelu_backward_row<Gelu::quick>(grad, x, bias, by_x, sums, width);                                                       \
+    gelu_backward_row<Gelu::quick>(grad, x, bias, by_x, sums, width);                                                \
   }                                                                                                                  \
   CLIP_HPC_VECTOR_CLONES void tanh_gelu_backward(const T* grad, const T* x, const T* bias, T* by_x, float* sums,     \
                                                  std::int64_t width) {                                               \

@@ -17,10 +17,11 @@ void describe(OptionTable& table, OptimOptions& options) {
       "optim.decay_positions", options.decay_positions,
       "decay the position embeddings of both towers, too, as open_clip's training script does: it decays whatever "
       "has two axes or more");
-  table.add("optim.layer_decay", options.layer_decay,
-            "each block's learning rate is that of the block above it times this, in each tower from its projection down "
-            "to its stem; 1: all learn alike",
-            in_range(0.01, 1.0));
+  table.add(
+      "optim.layer_decay", options.layer_decay,
+      "each block's learning rate is that of the block above it times this, in each tower from its projection down "
+      "to its stem; 1: all learn alike",
+      in_range(0.01, 1.0));
   table.add("optim.beta1", options.beta1, "decay of the first moment", in_range(0.0, 0.9999));
   table.add("optim.beta2", options.beta2, "decay of the second moment", in_range(0.0, 0.999999));
   table.add("optim.eps", options.eps, "added to the root of the second moment", in_range(0.0, 1.0));

@@ -13,7 +13,8 @@ void UpdatePiece::assign(const at::Tensor& target, const at::Tensor& value) cons
 TensorUpdate::TensorUpdate(ParameterArena& arena) : arena_(arena) {
   const ArenaSlice held = arena.held();
   const at::Tensor decays = at::zeros({held.size()}, at::kBool);
-  const bool is_scaled = std::ranges::any_of(arena.update_ranges(), [](const UpdateRange& one) { return one.lr_scale != 1; });
+  const bool is_scaled =
+      std::ranges::any_of(arena.update_ranges(), [](const UpdateRange& one) { return one.lr_scale != 1; });
   // Of equal ones, none is kept.
   const at::Tensor scales =
       is_scaled ? at::ones({held.size()}, at::kFloat) : at::ones({1}, at::kFloat).expand({held.size()});

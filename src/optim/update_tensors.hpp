@@ -32,7 +32,7 @@ class TensorUpdate {
 
  private:
   ParameterArena& arena_;
-  std::vector<ArenaSlice> runs_;  // adjacent ranges are one, decayed or not: few pieces are few kernels
+  std::vector<ArenaSlice> runs_;   // adjacent ranges are one, decayed or not: few pieces are few kernels
   at::Tensor decays_, lr_scales_;  // [held] bool, fp32
 };
 

@@ -15,7 +15,7 @@ namespace clip_hpc {
 namespace {
 
 constexpr std::string_view kHead = "bpe_simple_vocab_16e6.txt#version", kPlainHead = "#version: 0.2";
-constexpr int kBytes = 256;                       // ids of single bytes; the same at the end of a word come after them
+constexpr int kBytes = 256;  // ids of single bytes; the same at the end of a word come after them
 constexpr std::string_view kStart = "<start_of_text>", kEnd = "<end_of_text>";
 
 // The file writes bytes as printable characters: these bytes as they are, all others as U+0100 and on.

@@ -34,7 +34,9 @@ Encoded encode(const ClipModel& model, const PairBatch& batch) {
   const at::Tensor pixels = normalise_pixels(batch.images[0], model.config().norm, compute);  // [rows, 3, size, size]
   const at::Tensor text = batch.lengths.empty() ? model.encode_text(batch.ids, true)
                                                 : model.encode_text(pack_captions(batch.ids, batch.lengths), true);
-  return {normalise_features(model.encode_image(pixels, batch.kept, true, batch.branch_scales)), normalise_features(text), {}};
+  return {normalise_features(model.encode_image(pixels, batch.kept, true, batch.branch_scales)),
+          normalise_features(text),
+          {}};
 }
 
 Scales scales_of(const ClipModel& model) { return {model.logit_scale(), model.logit_bias()}; }

@@ -136,7 +136,8 @@ void check_batch_statistics(const RunConfig& config, const ClipModel& model) {
   const char* const key = config.train.micro_batch > 0 ? "micro_batch" : config.train.recompute ? "recompute" : nullptr;
   if (key == nullptr) return;
   throw input_error(
-      "model {}: its BatchNorm looks at the whole batch, which train.{} takes apart: leave that at its default, or use a "
+      "model {}: its BatchNorm looks at the whole batch, which train.{} takes apart: leave that at its default, or use "
+      "a "
       "tower without (ResNet with \"norm\": \"group\")",
       model.config().name, key);
 }

@@ -113,7 +113,8 @@ class StartFromFiles : public testing::Test {
 };
 
 TEST_F(StartFromFiles, ABareFileIsTakenAndTheUnknownIsSaid) {
-  const std::string log = test::logged(0, [&] { start_from_weights(model_, {.both = folder_ / "both.safetensors"}, ""); });
+  const std::string log =
+      test::logged(0, [&] { start_from_weights(model_, {.both = folder_ / "both.safetensors"}, ""); });
   EXPECT_TRUE(is_equal(model_, source_.model, "visual.proj") && is_equal(model_, source_.model, "ln_final.bias"));
   EXPECT_NE(log.find("does not say what model its weights are of"), std::string::npos) << log;
   EXPECT_NE(log.find("image tower from"), std::string::npos) << log;
@@ -149,11 +150,11 @@ TEST_F(StartFromFiles, AnotherTokenizerIsRefused) {
 
 TEST_F(StartFromFiles, ATrunkOfTimmIsAnImageTower) {
   ModelConfig timm = test::two_small_towers(32, 12);
-  timm.vision = {{"timm_model_name", "vit_tiny_patch16_224"},
-                 {"timm_pool", "token"},
-                 {"image_size", 32},
-                 {"timm_model_kwargs",
-                  {{"img_size", 32}, {"patch_size", 8}, {"embed_dim", 32}, {"depth", 2}, {"num_heads", 2}}}};
+  timm.vision = {
+      {"timm_model_name", "vit_tiny_patch16_224"},
+      {"timm_pool", "token"},
+      {"image_size", 32},
+      {"timm_model_kwargs", {{"img_size", 32}, {"patch_size", 8}, {"embed_dim", 32}, {"depth", 2}, {"num_heads", 2}}}};
   Source source(timm);
   NamedTensors trunk;
   for (const auto& [name, tensor] : source.weights()) {

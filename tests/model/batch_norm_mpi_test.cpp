@@ -13,7 +13,13 @@ namespace {
 constexpr std::int64_t kChannels = 5;
 
 at::Tensor values(std::int64_t rows, double step, at::ScalarType type) {
-  return at::arange(rows * 6 * kChannels, at::kDouble).mul(step).sin().mul(2).add(0.7).view({rows, 2, 3, kChannels}).to(type);
+  return at::arange(rows * 6 * kChannels, at::kDouble)
+      .mul(step)
+      .sin()
+      .mul(2)
+      .add(0.7)
+      .view({rows, 2, 3, kChannels})
+      .to(type);
 }
 
 // Rank 0 has three rows, rank 1 none, the others two.

@@ -1,6 +1,9 @@
 #include "clip_hpc/ops/conv.hpp"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+
+#include <vector>
 
 #include "clip_hpc/ops/fused_ops.hpp"
 
@@ -37,6 +40,55 @@ TEST(ConvChannelsLast, DepthwiseEqualsItsDefinition) {
       EXPECT_LT((ours[i] - theirs[i]).abs().max().item<double>(), 10 * limit) << i;
     }
   }
+}
+
+// Channels that fill no block, one, and several; rows that end within a run of places.
+TEST(ConvChannelsLast, DepthwiseOfAnyWidthEqualsLibTorchs) {
+  at::manual_seed(3);
+  for (const std::int64_t channels : {1, 7, 8, 40, 75}) {
+    for (const std::int64_t kernel : {3, 7}) {
+      for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+        const ConvShape shape{.padding = kernel / 2, .groups = channels};
+        const auto leaf = [&](at::IntArrayRef sizes) { return at::randn(sizes).to(type).requires_grad_(); };
+        const at::Tensor x = leaf({3, 6, 5, channels}), weight = leaf({channels, 1, kernel, kernel}),
+                         bias = leaf({channels});
+        const at::Tensor pull = at::randn(x.sizes()).to(type);
+        const auto outcome = [&](const at::Tensor& y, const at::Tensor& of_y) {
+          for (const at::Tensor& one : {x, weight, bias}) one.mutable_grad() = at::Tensor();
+          (y * of_y).sum().backward();
+          std::vector<at::Tensor> all{y.detach()};
+          for (const at::Tensor& one : {x, weight, bias}) all.push_back(one.grad().clone());
+          return all;
+        };
+        const auto found = outcome(conv_channels_last(x, weight, bias, shape), pull);
+        const auto truth =
+            outcome(conv_reference(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble), shape),
+                    pull.to(at::kDouble));
+        for (std::size_t i = 0; i < found.size(); ++i) {
+          const double largest = truth[i].to(at::kDouble).abs().max().item<double>();
+          const double off = (found[i].to(at::kDouble) - truth[i].to(at::kDouble)).abs().max().item<double>();
+          EXPECT_LT(off, (type == at::kFloat ? 2e-6 : 1.0 / 128) * largest) << channels << " " << kernel << " " << i;
+        }
+      }
+    }
+  }
+}
+
+TEST(ConvChannelsLast, BitsDoNotDependOnTheNumberOfThreads) {
+  at::manual_seed(4);
+  const int threads = at::get_num_threads();
+  const at::Tensor x = at::randn({5, 8, 8, 24}).requires_grad_(), weight = at::randn({24, 1, 7, 7}).requires_grad_();
+  const at::Tensor bias = at::randn({24}).requires_grad_(), pull = at::randn(x.sizes());
+  std::vector<std::vector<at::Tensor>> all;
+  for (const int n : {1, 3}) {
+    at::set_num_threads(n);
+    for (const at::Tensor& one : {x, weight, bias}) one.mutable_grad() = at::Tensor();
+    const at::Tensor y = conv_channels_last(x, weight, bias, {.padding = 3, .groups = 24});
+    (y * pull).sum().backward();
+    all.push_back({y.detach(), x.grad().clone(), weight.grad().clone(), bias.grad().clone()});
+  }
+  at::set_num_threads(threads);
+  for (std::size_t i = 0; i < all[0].size(); ++i) EXPECT_TRUE(at::equal(all[0][i], all[1][i])) << i;
 }
 
 TEST(ConvChannelsLast, StridesCutIntoPatches) {

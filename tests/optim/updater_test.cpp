@@ -162,7 +162,8 @@ TEST(Updater, LayersLearnSlowerTowardsTheStem) {
       test::step(updater, lr);
       return arena.master().clone();
     };
-    const at::Tensor found = stepped(0.1, 0.5), whole = stepped(0.1, 1), half = stepped(0.05, 1), quarter = stepped(0.025, 1);
+    const at::Tensor found = stepped(0.1, 0.5), whole = stepped(0.1, 1), half = stepped(0.05, 1),
+                     quarter = stepped(0.025, 1);
     EXPECT_TRUE(at::equal(found.slice(0, 140), whole.slice(0, 140))) << kind.name;
     EXPECT_TRUE(at::allclose(found.slice(0, 70, 140), half.slice(0, 70, 140), 1e-6, 1e-7)) << kind.name;
     EXPECT_TRUE(at::allclose(found.slice(0, 0, 70), quarter.slice(0, 0, 70), 1e-6, 1e-7)) << kind.name;

@@ -1,5 +1,5 @@
-// What towers ask of training: batch statistics over all ranks, stochastic depth, parts that are frozen, weights that are
-// there already.
+// What towers ask of training: batch statistics over all ranks, stochastic depth, parts that are frozen, weights that
+// are there already.
 #include <gtest/gtest.h>
 
 #include "clip_hpc/base/json.hpp"
@@ -64,8 +64,9 @@ TEST_F(TrainTowers, WhatTakesTheBatchApartIsRefusedWithBatchNorm) {
 // A draw of each sample: micro-batches see the same one.
 TEST_F(TrainTowers, StochasticDepthIsDrawnForEachSample) {
   const auto run_with = [&](const std::string& name, const std::string& rate, std::int64_t micro_batch) {
-    TrainRequest mixer = request_of(name, R"("timm_model_name": "mixer_b32_224", "image_size": 32, "timm_drop_path": )" +
-                                              rate + R"(, "timm_model_kwargs": {"img_size": 32, "patch_size": 8,
+    TrainRequest mixer =
+        request_of(name, R"("timm_model_name": "mixer_b32_224", "image_size": 32, "timm_drop_path": )" + rate +
+                             R"(, "timm_model_kwargs": {"img_size": 32, "patch_size": 8,
                                               "embed_dim": 32, "num_blocks": 3})");
     mixer.config.train.micro_batch = micro_batch;
     EXPECT_EQ(run(mixer), kExitDone);
@@ -110,7 +111,8 @@ TEST_F(TrainTowers, AFrozenTowerFromWeightsStays) {
   unlocked.config.model.unlocked_groups = 1;
   EXPECT_EQ(run(unlocked), kExitDone);
   EXPECT_FALSE(at::equal(saved(unlocked, kSteps, "visual.proj"), saved(first, kSteps, "visual.proj")));
-  EXPECT_TRUE(at::equal(saved(unlocked, kSteps, "visual.ln_post.weight"), saved(first, kSteps, "visual.ln_post.weight")));
+  EXPECT_TRUE(
+      at::equal(saved(unlocked, kSteps, "visual.ln_post.weight"), saved(first, kSteps, "visual.ln_post.weight")));
 }
 
 }  // namespace

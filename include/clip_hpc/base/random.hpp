@@ -18,9 +18,9 @@ enum class Purpose : std::uint32_t {
   pack = 7,        // order and captions of the embedded sets
   bench = 8,
   test = 9,
-  fewshot = 10,    // which samples of a class
-  probe = 11,      // which samples of a class choose the hyper-parameter
-  bootstrap = 12,  // residuals of a fit
+  fewshot = 10,      // which samples of a class
+  probe = 11,        // which samples of a class choose the hyper-parameter
+  bootstrap = 12,    // residuals of a fit
   branch_keep = 13,  // stochastic depth
 };
 

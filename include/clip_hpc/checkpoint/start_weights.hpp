@@ -1,5 +1,5 @@
-// Training that begins from weights that are there: of a run or checkpoint of ours, of open_clip, of transformers, or of
-// an image tower of timm alone. A tower takes all that belongs to it, or the answer is an error: half a tower is a
+// Training that begins from weights that are there: of a run or checkpoint of ours, of open_clip, of transformers, or
+// of an image tower of timm alone. A tower takes all that belongs to it, or the answer is an error: half a tower is a
 // mistake. Heads and projections may be of another size; then they begin anew.
 #pragma once
 

@@ -35,7 +35,7 @@ std::string test_view(const ModelConfig& config, const std::string& asked);
 
 struct ModelOptions {
   std::string config = "configs/models/ViT-B-32.json";
-  std::string init = "clip_hpc";  // see arena/initial.hpp, or where both towers' weights are
+  std::string init = "clip_hpc";      // see arena/initial.hpp, or where both towers' weights are
   std::string init_image, init_text;  // where one tower's weights are
   std::string freeze = "none";
   std::int64_t unlocked_groups = 0;

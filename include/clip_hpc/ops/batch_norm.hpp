@@ -7,7 +7,7 @@
 
 namespace clip_hpc {
 
-struct BatchMoments {  // over all places of all rows of all ranks; fp32, or fp64 of fp64 inputs
+struct BatchMoments {         // over all places of all rows of all ranks; fp32, or fp64 of fp64 inputs
   at::Tensor mean, variance;  // [channels]; the variance divided by their number
   at::Tensor count;           // scalar
 };

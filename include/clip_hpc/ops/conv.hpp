@@ -1,5 +1,5 @@
 // Convolutions over images whose channels lie together: [batch, height, width, channels], as linear layers and norms
-// want them. By oneDNN on a CPU, by cuDNN on a GPU.
+// want them. By oneDNN on a CPU and cuDNN on a GPU; depthwise ones on a CPU by src/ops/depthwise_cpu.hpp.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -16,5 +16,8 @@ struct ConvShape {
 // -> [batch, height', width', out], contiguous.
 at::Tensor conv_channels_last(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                               const ConvShape& shape);
+// By LibTorch's convolution, for whatever shape, type and device.
+at::Tensor conv_reference(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                          const ConvShape& shape);
 
 }  // namespace clip_hpc

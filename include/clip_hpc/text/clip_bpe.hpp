@@ -7,7 +7,6 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
-#include <vector>
 
 namespace clip_hpc {
 

@@ -44,8 +44,7 @@ OpenClipModel read(const WeightSource& source) {
       throw input_error("{} does not exist: a folder of transformers holds it; or give the model's JSON with --config",
                         config.native());
     }
-    const Json json =
-        open_clip_json(read_json_file(config), json_or_null(folder / kPreprocessorName), config.native());
+    const Json json = open_clip_json(read_json_file(config), json_or_null(folder / kPreprocessorName), config.native());
     model.config = parse_model_config(json, folder.filename().string());
     model.states_eos = json.at("model_cfg").at("text_cfg").contains("eos_id");
     if (!fs::exists(folder / kPreprocessorName)) {

@@ -56,12 +56,9 @@ struct Tower {  // the keys that both kinds and both towers have
 
 Tower tower_of(const Section& section, std::int64_t width, std::int64_t mlp_width, std::int64_t heads,
                const char* activation, double eps) {
-  Tower tower{section.whole("hidden_size", width),
-              section.whole("intermediate_size", mlp_width),
-              section.whole("num_hidden_layers", 12),
-              section.whole("num_attention_heads", heads),
-              section.text("hidden_act", activation),
-              section.number("layer_norm_eps", eps)};
+  Tower tower{section.whole("hidden_size", width),    section.whole("intermediate_size", mlp_width),
+              section.whole("num_hidden_layers", 12), section.whole("num_attention_heads", heads),
+              section.text("hidden_act", activation), section.number("layer_norm_eps", eps)};
   if (tower.width < 1 || tower.heads < 1 || tower.width % tower.heads != 0) {
     section.wrong("num_attention_heads", fmt::format("a divisor of hidden_size = {}", tower.width));
   }
@@ -150,7 +147,11 @@ Json siglip_model(const Json& config, const std::string& name) {
                 {"proj_bias", true},
                 {"tokenizer_kwargs", {{"clean", "canonicalize"}}}};
   add_style(text, words);
-  return {{"embed_dim", embed}, {"custom_text", true}, {"init_logit_bias", -10.0}, {"vision_cfg", vision}, {"text_cfg", words}};
+  return {{"embed_dim", embed},
+          {"custom_text", true},
+          {"init_logit_bias", -10.0},
+          {"vision_cfg", vision},
+          {"text_cfg", words}};
 }
 
 // preprocessor_config.json in the words of open_clip's preprocess_cfg. Pillow's numbers of filters.
@@ -259,8 +260,9 @@ Json siglip_json(const ModelConfig& model) {
   const auto extent = [&](const std::string& of, std::size_t axis) {
     return std::ranges::find(specs, "visual.trunk." + of, &ParameterSpec::name)->shape[axis];
   };
-  const std::int64_t layers = std::ranges::count_if(
-      specs, [](const ParameterSpec& one) { return one.name.starts_with("visual.trunk.blocks.") && one.name.ends_with(".norm1.weight"); });
+  const std::int64_t layers = std::ranges::count_if(specs, [](const ParameterSpec& one) {
+    return one.name.starts_with("visual.trunk.blocks.") && one.name.ends_with(".norm1.weight");
+  });
   Json text = text_section(model);
   text["model_type"] = "siglip_text_model";
   text["projection_size"] = model.embed_dim;

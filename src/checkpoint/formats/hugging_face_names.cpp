@@ -89,11 +89,13 @@ constexpr std::string_view kInProj[] = {"attn.in_proj_", "attn.qkv."};
 
 Correspondence three_of(const std::string& block, std::string_view kind) {
   Correspondence three;
-  for (const char* which : {"q", "k", "v"}) three.pieces.push_back({fmt::format("{}self_attn.{}_proj.{}", block, which, kind)});
+  for (const char* which : {"q", "k", "v"})
+    three.pieces.push_back({fmt::format("{}self_attn.{}_proj.{}", block, which, kind)});
   return three;
 }
 
-std::optional<Correspondence> renamed(std::string_view name, std::span<const Renaming> table, const std::string& before) {
+std::optional<Correspondence> renamed(std::string_view name, std::span<const Renaming> table,
+                                      const std::string& before) {
   for (const Renaming& one : table) {
     if (!name.starts_with(one.own)) continue;
     return Correspondence{{{fmt::format("{}{}{}", before, one.theirs, name.substr(one.own.size()))}}, one.form};

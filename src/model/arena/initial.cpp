@@ -32,10 +32,10 @@ double next_value(const Distribution& d, RandomStream& stream) {
 void fill_sin_cos(std::int64_t side, std::int64_t width, const at::Tensor& values) {
   const std::int64_t waves = width / 4;
   const at::Tensor exponent = at::arange(waves, at::kDouble) / static_cast<double>(waves);
-  const at::Tensor frequency = at::pow(10000.0, exponent).reciprocal();                   // [waves]
-  const at::Tensor angle = at::arange(side, at::kDouble).view({side, 1}) * frequency;     // [side, waves]
-  const at::Tensor of_axis = at::cat({angle.sin(), angle.cos()}, 1);                      // [side, width / 2]
-  const at::Tensor column = of_axis.unsqueeze(0).expand({side, side, width / 2});         // [row, column, …]
+  const at::Tensor frequency = at::pow(10000.0, exponent).reciprocal();                // [waves]
+  const at::Tensor angle = at::arange(side, at::kDouble).view({side, 1}) * frequency;  // [side, waves]
+  const at::Tensor of_axis = at::cat({angle.sin(), angle.cos()}, 1);                   // [side, width / 2]
+  const at::Tensor column = of_axis.unsqueeze(0).expand({side, side, width / 2});      // [row, column, …]
   const at::Tensor row = of_axis.unsqueeze(1).expand({side, side, width / 2});
   const at::Tensor all = values.view({1 + side * side, width});
   all.select(0, 0).zero_();

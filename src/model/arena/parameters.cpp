@@ -133,8 +133,7 @@ std::vector<UpdateRange> ParameterArena::update_ranges() const {
     if (spec.frozen) continue;
     const std::int64_t begin = std::max(spec.offset, held_.begin), end = std::min(spec.offset + spec.numel, held_.end);
     if (begin >= end) continue;
-    if (!ranges.empty() && ranges.back().decay == spec.decay &&
-        ranges.back().lr_scale == spec.lr_scale) {
+    if (!ranges.empty() && ranges.back().decay == spec.decay && ranges.back().lr_scale == spec.lr_scale) {
       ranges.back().end = end;
     } else {
       ranges.push_back({begin, end, spec.decay, spec.lr_scale});

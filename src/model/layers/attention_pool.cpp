@@ -14,9 +14,7 @@ at::Tensor AttentionPool::operator()(const ParameterArena& arena, const at::Tens
   return x + mlp(arena, norm(arena, x), activation);
 }
 
-double AttentionPoolShape::fixed_macs() const {
-  return static_cast<double>(2 * width * width + 2 * width * mlp_width);
-}
+double AttentionPoolShape::fixed_macs() const { return static_cast<double>(2 * width * width + 2 * width * mlp_width); }
 
 double AttentionPoolShape::macs_per_token() const { return static_cast<double>(2 * width * width + 2 * width); }
 

@@ -26,8 +26,8 @@ ConvStem declare_conv_stem(ParameterArena& arena, const std::string& name, const
   std::int64_t in = 3;
   for (std::size_t i = 0; i < channels.size(); ++i) {
     const std::string of = fmt::format("{}.{}.", name, i);
-    const Affine conv = declare_affine(arena, of + "conv", {channels[i], in, kKernel, kKernel},
-                                       kaiming_normal(in * kKernel * kKernel));
+    const Affine conv =
+        declare_affine(arena, of + "conv", {channels[i], in, kKernel, kKernel}, kaiming_normal(in * kKernel * kKernel));
     stem.steps.push_back({conv, declare_layer_norm(arena, of + "norm", channels[i])});
     in = channels[i];
   }

@@ -18,9 +18,9 @@ at::Tensor windows_of(const at::Tensor& x, std::int64_t window) {
 
 at::Tensor relative_index(std::int64_t window) {
   const at::Tensor place = at::arange(window, at::kLong);
-  const at::Tensor row = place.view({-1, 1}).expand({window, window}).flatten();     // of a token
+  const at::Tensor row = place.view({-1, 1}).expand({window, window}).flatten();  // of a token
   const at::Tensor column = place.view({1, -1}).expand({window, window}).flatten();
-  const at::Tensor down = row.view({-1, 1}) - row.view({1, -1}) + (window - 1);      // [query, key]
+  const at::Tensor down = row.view({-1, 1}) - row.view({1, -1}) + (window - 1);  // [query, key]
   const at::Tensor across = column.view({-1, 1}) - column.view({1, -1}) + (window - 1);
   return (down * (2 * window - 1) + across).flatten();
 }
@@ -29,9 +29,9 @@ at::Tensor relative_index(std::int64_t window) {
 at::Tensor border_mask(std::int64_t padded, std::int64_t window, std::int64_t shift) {
   const at::Tensor place = at::arange(padded, at::kLong);
   const at::Tensor region = (place >= padded - window).to(at::kLong) + (place >= padded - shift).to(at::kLong);
-  const at::Tensor both = region.view({-1, 1}) * 3 + region.view({1, -1});                // [padded, padded]
+  const at::Tensor both = region.view({-1, 1}) * 3 + region.view({1, -1});                  // [padded, padded]
   const at::Tensor ids = windows_of(both.view({1, padded, padded, 1}), window).squeeze(2);  // [windows, tokens]
-  const at::Tensor differ = ids.unsqueeze(1) != ids.unsqueeze(2);                         // [windows, tokens, tokens]
+  const at::Tensor differ = ids.unsqueeze(1) != ids.unsqueeze(2);                           // [windows, tokens, tokens]
   return differ.to(at::kFloat).mul(kAcross).unsqueeze(1);
 }
 

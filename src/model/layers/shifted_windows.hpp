@@ -13,9 +13,9 @@ class ShiftedWindows {
   // the right and at the bottom.
   ShiftedWindows(std::int64_t side, std::int64_t window);
 
-  std::int64_t tokens() const { return window_ * window_; }                                // of a window
-  std::int64_t padded_tokens() const { return padded_ * padded_; }                         // of all windows of an image
-  std::int64_t biases() const { return (2 * window_ - 1) * (2 * window_ - 1); }            // rows of the table
+  std::int64_t tokens() const { return window_ * window_; }                      // of a window
+  std::int64_t padded_tokens() const { return padded_ * padded_; }               // of all windows of an image
+  std::int64_t biases() const { return (2 * window_ - 1) * (2 * window_ - 1); }  // rows of the table
 
   at::Tensor cut(const at::Tensor& x, bool shifted) const;  // [batch, side, side, width] -> [windows, tokens, width]
   at::Tensor join(const at::Tensor& windows, std::int64_t batch, bool shifted) const;  // the way back

@@ -19,14 +19,16 @@ TimmConfig read_timm_config(ModelSection& section, const std::string& model, boo
   section.read("timm_drop", drop);
   if (section.find("timm_drop_path") != nullptr) section.read("timm_drop_path", c.drop_path.emplace());
   section.read("patch_dropout", c.patch_dropout);
-  section.known({"timm_pool", "timm_proj", "timm_drop_path", "timm_model_pretrained"});  // weights of ImageNet: this build has none to fetch
+  section.known({"timm_pool", "timm_proj", "timm_drop_path",
+                 "timm_model_pretrained"});  // weights of ImageNet: this build has none to fetch
   // The name says them, in open_clip too.
   section.known({"layers", "width", "head_width", "mlp_ratio", "patch_size"});
   require_sizes(model, {{"vision_cfg.image_size", c.image_size}});
   require(is_vit || c.pool.empty() || c.pool == "avg", model,
           fmt::format("timm_pool = {} is not supported: use avg, or an empty text", c.pool));
-  require((is_vit && c.projection.empty()) || c.projection == "linear" || c.projection == "mlp" || c.projection == "none",
-          model, fmt::format("timm_proj = \"{}\" is not supported: use linear, mlp or none", c.projection));
+  require(
+      (is_vit && c.projection.empty()) || c.projection == "linear" || c.projection == "mlp" || c.projection == "none",
+      model, fmt::format("timm_proj = \"{}\" is not supported: use linear, mlp or none", c.projection));
   require(drop == 0, model, "timm_drop must be 0: this build has no dropout");
   require(c.patch_dropout == 0 || (is_vit && c.patch_dropout > 0 && c.patch_dropout < 1), model,
           is_vit ? "patch_dropout must be in [0, 1)"
@@ -52,7 +54,8 @@ double drop_path(const TimmConfig& config) { return config.drop_path.value_or(0)
 
 std::string depth_note(const TimmConfig& config, double timms_own) {
   if (drop_path(config) > 0) {
-    return fmt::format("stochastic depth up to {}, as the model's timm_drop_path says; 0 turns it off", *config.drop_path);
+    return fmt::format("stochastic depth up to {}, as the model's timm_drop_path says; 0 turns it off",
+                       *config.drop_path);
   }
   if (config.drop_path || timms_own == 0) return {};
   return fmt::format("no stochastic depth, since the model states no timm_drop_path; open_clip would train it with {}",

@@ -44,8 +44,8 @@ ClipResNetConfig read_config(const Json& json, const std::string& model) {
   require(c.image_size % kStride == 0, model,
           fmt::format("image_size = {} must be a multiple of {}", c.image_size, kStride));
   require(c.width % 2 == 0 && c.features() % c.head_width == 0, model,
-          fmt::format("vision_cfg.width = {} must be even, and {} times it a multiple of head_width = {}", c.width, kStride,
-                      c.head_width));
+          fmt::format("vision_cfg.width = {} must be even, and {} times it a multiple of head_width = {}", c.width,
+                      kStride, c.head_width));
   return c;
 }
 
@@ -157,7 +157,8 @@ class ClipResNet : public ImageTower {
   void declare_pool(ParameterArena& arena, const std::string& name) {
     const std::int64_t features = config_.features(), tokens = config_.grid() * config_.grid() + 1;
     const Distribution initial = normal(std::pow(static_cast<double>(features), -0.5));
-    positions_ = arena.declare(name + "positional_embedding", {tokens, features}, {.position = true, .initial = initial});
+    positions_ =
+        arena.declare(name + "positional_embedding", {tokens, features}, {.position = true, .initial = initial});
     const auto layer = [&](const char* of, std::int64_t out) {
       return declare_affine(arena, name + of, {out, features}, initial, torch_linear(features));
     };
@@ -185,7 +186,9 @@ class ClipResNet : public ImageTower {
     at::Tensor tokens = x.flatten(1, 2);  // [batch, places, features]
     tokens = at::cat({tokens.mean(1, true), tokens}, 1) + arena_.parameter(positions_);
     const auto of_heads = [&](const Affine& layer, const at::Tensor& from) {
-      return matrix_product(arena_, layer, from).view({batch, -1, heads, each}).transpose(1, 2);  // [batch, heads, n, each]
+      return matrix_product(arena_, layer, from)
+          .view({batch, -1, heads, each})
+          .transpose(1, 2);  // [batch, heads, n, each]
     };
     const at::Tensor query = of_heads(query_, tokens.slice(1, 0, 1)) * std::pow(static_cast<double>(each), -0.5);
     const at::Tensor weights = at::matmul(query, of_heads(key_, tokens).transpose(-2, -1)).softmax(-1);
@@ -210,6 +213,7 @@ std::unique_ptr<ImageTower> declare(ParameterArena& arena, const Json& json, con
 
 }  // namespace
 
-extern const ImageTowerKind kClipResNet{"clip_resnet", "CLIP's ResNet (RN50 and others): layers is a list", reads, declare};
+extern const ImageTowerKind kClipResNet{"clip_resnet", "CLIP's ResNet (RN50 and others): layers is a list", reads,
+                                        declare};
 
 }  // namespace clip_hpc

@@ -1,6 +1,8 @@
 // ConvNeXt (Liu et al. 2022) as timm has it and open_clip hangs it into CLIP: names, shapes and arithmetic of
 // `visual.trunk.*` and `visual.head.*`.
 #include <array>
+#include <numeric>
+#include <vector>
 
 #include "clip_hpc/model/layers/affine.hpp"
 #include "clip_hpc/model/layers/layer_norm.hpp"
@@ -15,8 +17,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr std::int64_t kStages = 4, kStemPatch = 4, kKernel = 7, kMlpRatio = 4;
-constexpr std::int64_t kStride = 32;  // of the whole tower
+constexpr std::int64_t kStages = 4, kKernel = 7, kMlpRatio = 4;
 
 struct Variant {
   const char* name;
@@ -47,13 +48,50 @@ const Variant& variant_of(const std::string& name, const std::string& model) {
   throw input_error("model {}: timm_model_name = {} is not known; known are {}", model, name, fmt::join(names, ", "));
 }
 
-TimmConfig read_config(const Json& json, const std::string& model) {
+// What timm knows by name, or, for a model of one's own, by timm_model_kwargs.
+struct ConvNextConfig {
+  TimmConfig timm;
+  std::vector<std::int64_t> depths, widths;
+  std::int64_t stem_patch = 4;
+  double layer_scale = 1e-6, eps = 1e-6;
+  bool conv_mlp = false, has_kwargs = false;
+
+  std::int64_t blocks() const { return std::accumulate(depths.begin(), depths.end(), std::int64_t{0}); }
+};
+
+void read_kwargs(const Json& json, const std::string& model, ConvNextConfig& c) {
+  ModelSection kwargs(json, model + ": timm_model_kwargs");
+  kwargs.read("depths", c.depths);
+  kwargs.read("dims", c.widths);
+  kwargs.read("patch_size", c.stem_patch);
+  kwargs.read("ls_init_value", c.layer_scale);
+  kwargs.finish();
+  require(!c.depths.empty() && c.depths.size() <= 6 && c.depths.size() == c.widths.size(), model,
+          "timm_model_kwargs: depths and dims must have one number a stage, of 1 to 6 stages");
+  require_sizes(model, {{"timm_model_kwargs.patch_size", c.stem_patch}});
+  for (std::size_t i = 0; i < c.depths.size(); ++i) {
+    require_sizes(model, {{"timm_model_kwargs.depths", c.depths[i]}, {"timm_model_kwargs.dims", c.widths[i]}});
+  }
+}
+
+ConvNextConfig read_config(const Json& json, const std::string& model) {
   ModelSection section(json, model + ": vision_cfg");
-  const TimmConfig c = read_timm_config(section, model, 0);
+  ConvNextConfig c;
+  c.timm = read_timm_config(section, model);
+  const Variant& variant = variant_of(c.timm.name, model);
+  c.depths.assign(variant.depths.begin(), variant.depths.end());
+  c.widths.assign(variant.widths.begin(), variant.widths.end());
+  c.conv_mlp = variant.conv_mlp;
+  c.eps = variant.eps;
+  if (const Json* const own = section.find("timm_model_kwargs"); own != nullptr) {
+    read_kwargs(*own, model, c);
+    c.has_kwargs = true;
+  }
+  section.known({"timm_model_kwargs"});
   section.finish();
-  variant_of(c.name, model);
-  require(c.image_size % kStride == 0, model,
-          fmt::format("image_size = {} must be a multiple of {}", c.image_size, kStride));
+  const std::int64_t stride = c.stem_patch << (c.depths.size() - 1);
+  require(c.timm.image_size % stride == 0, model,
+          fmt::format("image_size = {} must be a multiple of {}", c.timm.image_size, stride));
   return c;
 }
 
@@ -77,29 +115,28 @@ Affine declare_layer(ParameterArena& arena, const std::string& name, std::vector
 
 class ConvNext : public ImageTower {
  public:
-  ConvNext(ParameterArena& arena, const TimmConfig& config, const TowerFacts& facts, const std::string& prefix)
-      : arena_(arena), config_(config), variant_(variant_of(config.name, facts.model)) {
+  ConvNext(ParameterArena& arena, ConvNextConfig config, const TowerFacts& facts, const std::string& prefix)
+      : arena_(arena), config_(std::move(config)) {
     const std::string trunk = prefix + "trunk.";
-    stem_ = declare_layer(arena, trunk + "stem.0", {variant_.widths[0], 3, kStemPatch, kStemPatch});
-    stem_norm_ = declare_layer_norm(arena, trunk + "stem.1", variant_.widths[0], variant_.eps);
-    for (std::size_t i = 0; i < variant_.widths.size(); ++i) declare_stage(arena, trunk, i);
-    head_norm_ = declare_layer_norm(arena, trunk + "head.norm", width(), variant_.eps);
-    head_ = TimmHead(arena, prefix, config_, width(), facts);
+    stem_ = declare_layer(arena, trunk + "stem.0", {config_.widths[0], 3, config_.stem_patch, config_.stem_patch});
+    stem_norm_ = declare_layer_norm(arena, trunk + "stem.1", config_.widths[0], config_.eps);
+    for (std::size_t i = 0; i < config_.widths.size(); ++i) declare_stage(arena, trunk, i);
+    head_norm_ = declare_layer_norm(arena, trunk + "head.norm", width(), config_.eps);
+    head_ = TimmHead(arena, prefix, config_.timm, width(), facts);
   }
 
-  std::int64_t image_size() const override { return config_.image_size; }
-  std::int64_t width() const override { return variant_.widths.back(); }
+  std::int64_t image_size() const override { return config_.timm.image_size; }
+  std::int64_t width() const override { return config_.widths.back(); }
   std::int64_t patches() const override { return 0; }
 
   std::vector<double> drop_rates() const override {
-    return clip_hpc::drop_rates(drop_path(config_),
-                                std::accumulate(variant_.depths.begin(), variant_.depths.end(), std::int64_t{0}), 1);
+    return clip_hpc::drop_rates(drop_path(config_.timm), config_.blocks(), 1);
   }
-  std::string training_note() const override { return depth_note(config_); }
+  std::string training_note() const override { return depth_note(config_.timm); }
 
   at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {
     if (kept) throw internal_error("a ConvNeXt needs all of its patches");
-    at::Tensor x = conv(stem_, pixels.permute({0, 2, 3, 1}), {.stride = kStemPatch});
+    at::Tensor x = conv(stem_, pixels.permute({0, 2, 3, 1}), {.stride = config_.stem_patch});
     x = stem_norm_(arena_, x);  // [batch, size / 4, size / 4, widths[0]]
     std::int64_t branch = 0;
     for (const Stage& stage : stages_) {
@@ -120,46 +157,54 @@ class ConvNext : public ImageTower {
   at::Tensor project(const at::Tensor& pooled) const override { return head_(arena_, pooled); }
 
   Cost cost() const override {
-    std::int64_t side = config_.image_size / kStemPatch,
-                 macs = side * side * 3 * kStemPatch * kStemPatch * stem_width();
-    for (std::size_t i = 0; i < kStages; ++i) {
-      const std::int64_t width = variant_.widths[i];
+    const std::int64_t patch = config_.stem_patch;
+    std::int64_t side = config_.timm.image_size / patch, macs = side * side * 3 * patch * patch * config_.widths[0];
+    for (std::size_t i = 0; i < config_.depths.size(); ++i) {
+      const std::int64_t width = config_.widths[i];
       if (i > 0) {
         side /= 2;
-        macs += side * side * 4 * variant_.widths[i - 1] * width;
+        macs += side * side * 4 * config_.widths[i - 1] * width;
       }
-      macs += variant_.depths[i] * side * side * width * (kKernel * kKernel + 2 * kMlpRatio * width);
+      macs += config_.depths[i] * side * side * width * (kKernel * kKernel + 2 * kMlpRatio * width);
     }
     return {.fixed = static_cast<double>(macs) + head_.macs()};
   }
 
   std::vector<AttentionShape> attention_shapes(std::int64_t, std::int64_t) const override { return {}; }
 
-  Json to_json() const override { return clip_hpc::to_json(config_); }
+  Json to_json() const override {
+    Json json = clip_hpc::to_json(config_.timm);
+    if (config_.has_kwargs) {
+      json["timm_model_kwargs"] = {{"depths", config_.depths},
+                                   {"dims", config_.widths},
+                                   {"patch_size", config_.stem_patch},
+                                   {"ls_init_value", config_.layer_scale}};
+    }
+    return json;
+  }
 
  private:
-  std::int64_t stem_width() const { return variant_.widths.front(); }
-
   void declare_stage(ParameterArena& arena, const std::string& trunk, std::size_t i) {
-    const std::int64_t width = variant_.widths[i];
+    const std::int64_t width = config_.widths[i];
     const std::string name = fmt::format("{}stages.{}.", trunk, i);
     Stage stage{};
     if (i > 0) {  // with the stage's first block
       arena.begin_group();
-      const std::int64_t before = variant_.widths[i - 1];
-      stage.norm = declare_layer_norm(arena, name + "downsample.0", before, variant_.eps);
+      const std::int64_t before = config_.widths[i - 1];
+      stage.norm = declare_layer_norm(arena, name + "downsample.0", before, config_.eps);
       stage.downsample = declare_layer(arena, name + "downsample.1", {width, before, 2, 2});
     }
     const auto mlp_shape = [&](std::int64_t out, std::int64_t in) {
-      return variant_.conv_mlp ? std::vector<std::int64_t>{out, in, 1, 1} : std::vector<std::int64_t>{out, in};
+      return config_.conv_mlp ? std::vector<std::int64_t>{out, in, 1, 1} : std::vector<std::int64_t>{out, in};
     };
-    for (std::int64_t j = 0; j < variant_.depths[i]; ++j) {
+    for (std::int64_t j = 0; j < config_.depths[i]; ++j) {
       const std::string of_block = fmt::format("{}blocks.{}.", name, j);
       if (i == 0 || j > 0) arena.begin_group();
       ConvNextBlock block{};
-      block.gamma = arena.declare(of_block + "gamma", {width}, {.decay = false, .initial = constant(1e-6)});
+      block.gamma =
+          arena.declare(of_block + "gamma", {width}, {.decay = false, .initial = constant(config_.layer_scale)});
       block.depthwise = declare_layer(arena, of_block + "conv_dw", {width, 1, kKernel, kKernel});
-      block.norm = declare_layer_norm(arena, of_block + "norm", width, variant_.eps);
+      block.norm = declare_layer_norm(arena, of_block + "norm", width, config_.eps);
       block.mlp.fc1 = declare_layer(arena, of_block + "mlp.fc1", mlp_shape(kMlpRatio * width, width));
       block.mlp.fc2 = declare_layer(arena, of_block + "mlp.fc2", mlp_shape(width, kMlpRatio * width));
       stage.blocks.push_back(block);
@@ -181,8 +226,7 @@ class ConvNext : public ImageTower {
   }
 
   const ParameterArena& arena_;
-  TimmConfig config_;
-  Variant variant_;
+  ConvNextConfig config_;
   Affine stem_;
   LayerNorm stem_norm_, head_norm_;
   std::vector<Stage> stages_;

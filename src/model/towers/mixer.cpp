@@ -99,7 +99,8 @@ class Mixer : public ImageTower {
       : arena_(arena), config_(std::move(config)) {
     const MixerConfig& c = config_;
     const std::string trunk = prefix + "trunk.";
-    stem_ = declare_affine(arena, trunk + "stem.proj", {c.width, 3, c.patch, c.patch}, lecun_normal(3 * c.patch * c.patch));
+    stem_ =
+        declare_affine(arena, trunk + "stem.proj", {c.width, 3, c.patch, c.patch}, lecun_normal(3 * c.patch * c.patch));
     for (std::int64_t i = 0; i < c.blocks; ++i) {
       const std::string name = fmt::format("{}blocks.{}.", trunk, i);
       const auto mlp = [&](const std::string& of, std::int64_t width, std::int64_t hidden) {
@@ -121,7 +122,9 @@ class Mixer : public ImageTower {
   std::int64_t image_size() const override { return config_.timm.image_size; }
   std::int64_t width() const override { return config_.width; }
   std::int64_t patches() const override { return 0; }  // its token MLPs need all of them
-  std::vector<double> drop_rates() const override { return clip_hpc::drop_rates(drop_path(config_.timm), config_.blocks, 2); }
+  std::vector<double> drop_rates() const override {
+    return clip_hpc::drop_rates(drop_path(config_.timm), config_.blocks, 2);
+  }
   std::string training_note() const override { return depth_note(config_.timm); }
 
   at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {
@@ -190,7 +193,7 @@ std::unique_ptr<ImageTower> declare(ParameterArena& arena, const Json& json, con
 
 }  // namespace
 
-extern const ImageTowerKind kMixer{"mixer", "MLP-Mixer of timm: timm_model_name is mixer_b32_224 or another size", reads,
-                                   declare};
+extern const ImageTowerKind kMixer{"mixer", "MLP-Mixer of timm: timm_model_name is mixer_b32_224 or another size",
+                                   reads, declare};
 
 }  // namespace clip_hpc

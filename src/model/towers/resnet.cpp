@@ -185,7 +185,8 @@ class ResNet : public ImageTower {
     block.conv1 = declare_conv(arena, name + "conv1", norm + "1", {planes, in, 1, 1});
     block.conv2 = declare_conv(arena, name + "conv2", norm + "2", {planes, planes, 3, 3});
     block.conv3 = declare_conv(arena, name + "conv3", norm + "3", {out, planes, 1, 1}, 0);  // begins as the identity
-    if (stride != 1 || in != out) block.downsample = declare_conv(arena, name + "downsample.0", name + "downsample.1", {out, in, 1, 1});
+    if (stride != 1 || in != out)
+      block.downsample = declare_conv(arena, name + "downsample.0", name + "downsample.1", {out, in, 1, 1});
     return block;
   }
 

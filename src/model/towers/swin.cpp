@@ -17,7 +17,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr std::int64_t kPatch = 4, kMlpRatio = 4;
+constexpr std::int64_t kMlpRatio = 4;
 constexpr double kTimmDropPath = 0.1;  // where a configuration does not say
 
 struct Variant {
@@ -37,11 +37,11 @@ constexpr std::array kVariants{
 // What timm knows by name, or, for a model of one's own, by timm_model_kwargs.
 struct SwinConfig {
   TimmConfig timm;
-  std::int64_t width = 0, window = 0;
+  std::int64_t width = 0, window = 0, patch = 4;
   std::vector<std::int64_t> depths, heads;
   bool has_kwargs = false;
 
-  std::int64_t side(std::size_t stage) const { return timm.image_size / kPatch >> stage; }
+  std::int64_t side(std::size_t stage) const { return timm.image_size / patch >> stage; }
   std::int64_t width_of(std::size_t stage) const { return width << stage; }
 };
 
@@ -59,13 +59,16 @@ void read_kwargs(const Json& json, const std::string& model, SwinConfig& c) {
   std::int64_t image_size = c.timm.image_size;
   kwargs.read("embed_dim", c.width);
   kwargs.read("window_size", c.window);
+  kwargs.read("patch_size", c.patch);
   kwargs.read("depths", c.depths);
   kwargs.read("num_heads", c.heads);
   kwargs.read_side("img_size", image_size);
   kwargs.finish();
   require(image_size == c.timm.image_size, model,
           fmt::format("image_size = {} must be timm_model_kwargs.img_size = {}", c.timm.image_size, image_size));
-  require_sizes(model, {{"timm_model_kwargs.embed_dim", c.width}, {"timm_model_kwargs.window_size", c.window}});
+  require_sizes(model, {{"timm_model_kwargs.embed_dim", c.width},
+                        {"timm_model_kwargs.window_size", c.window},
+                        {"timm_model_kwargs.patch_size", c.patch}});
   require(!c.depths.empty() && c.depths.size() <= 6 && c.depths.size() == c.heads.size(), model,
           "timm_model_kwargs: depths and num_heads must have one number a stage, of 1 to 6 stages");
   for (std::size_t i = 0; i < c.depths.size(); ++i) {
@@ -95,7 +98,7 @@ SwinConfig read_config(const Json& json, const std::string& model) {
   }
   section.known({"timm_model_kwargs"});
   section.finish();
-  const std::int64_t stride = kPatch << (c.depths.size() - 1);
+  const std::int64_t stride = c.patch << (c.depths.size() - 1);
   require(c.timm.image_size % stride == 0, model,
           fmt::format("image_size = {} must be a multiple of {}", c.timm.image_size, stride));
   return c;
@@ -125,8 +128,9 @@ class Swin : public ImageTower {
   Swin(ParameterArena& arena, SwinConfig config, const TowerFacts& facts, const std::string& prefix)
       : arena_(arena), config_(std::move(config)) {
     const std::string trunk = prefix + "trunk.";
-    const Initial conv = torch_linear(3 * kPatch * kPatch);
-    stem_ = declare_affine(arena, trunk + "patch_embed.proj", {config_.width, 3, kPatch, kPatch}, conv, conv);
+    const std::int64_t patch = config_.patch;
+    const Initial conv = torch_linear(3 * patch * patch);
+    stem_ = declare_affine(arena, trunk + "patch_embed.proj", {config_.width, 3, patch, patch}, conv, conv);
     stem_norm_ = declare_layer_norm(arena, trunk + "patch_embed.norm", config_.width);
     for (std::size_t i = 0; i < config_.depths.size(); ++i) declare_stage(arena, trunk, i);
     norm_ = declare_layer_norm(arena, trunk + "norm", width());
@@ -137,14 +141,15 @@ class Swin : public ImageTower {
   std::int64_t width() const override { return config_.width_of(config_.depths.size() - 1); }
   std::int64_t patches() const override { return 0; }  // its windows need all of them
   std::vector<double> drop_rates() const override {
-    return clip_hpc::drop_rates(drop_path(config_.timm), std::accumulate(config_.depths.begin(), config_.depths.end(), std::int64_t{0}), 2);
+    return clip_hpc::drop_rates(drop_path(config_.timm),
+                                std::accumulate(config_.depths.begin(), config_.depths.end(), std::int64_t{0}), 2);
   }
   std::string training_note() const override { return depth_note(config_.timm, kTimmDropPath); }
 
   at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {
     if (kept) throw internal_error("a Swin needs all of its patches");
     at::Tensor x = conv_channels_last(pixels.permute({0, 2, 3, 1}), arena_.parameter(stem_.weight),
-                                      arena_.parameter(*stem_.bias), {.stride = kPatch});
+                                      arena_.parameter(*stem_.bias), {.stride = config_.patch});
     x = stem_norm_(arena_, x);  // [batch, size / 4, size / 4, width]
     std::int64_t branch = 0;
     for (const Stage& stage : stages_) {
@@ -163,13 +168,13 @@ class Swin : public ImageTower {
   at::Tensor project(const at::Tensor& pooled) const override { return head_(arena_, pooled); }
 
   Cost cost() const override {
-    std::int64_t macs = config_.side(0) * config_.side(0) * 3 * kPatch * kPatch * config_.width;
+    std::int64_t macs = config_.side(0) * config_.side(0) * 3 * config_.patch * config_.patch * config_.width;
     for (std::size_t i = 0; i < stages_.size(); ++i) {
       const std::int64_t width = config_.width_of(i), tokens = config_.side(i) * config_.side(i);
       const std::int64_t in_windows = stages_[i].windows.padded_tokens(), window = stages_[i].windows.tokens();
       if (i > 0) macs += tokens * 2 * width * width;  // 4 (width / 2) -> width
-      macs += config_.depths[i] * (in_windows * (4 * width * width + 2 * window * width) +
-                                   tokens * 2 * kMlpRatio * width * width);
+      macs += config_.depths[i] *
+              (in_windows * (4 * width * width + 2 * window * width) + tokens * 2 * kMlpRatio * width * width);
     }
     return {.fixed = static_cast<double>(macs) + head_.macs()};
   }
@@ -179,11 +184,9 @@ class Swin : public ImageTower {
   Json to_json() const override {
     Json json = clip_hpc::to_json(config_.timm);
     if (config_.has_kwargs) {
-      json["timm_model_kwargs"] = {{"embed_dim", config_.width},
-                                   {"window_size", config_.window},
-                                   {"depths", config_.depths},
-                                   {"num_heads", config_.heads},
-                                   {"img_size", config_.timm.image_size}};
+      json["timm_model_kwargs"] = {{"embed_dim", config_.width},  {"window_size", config_.window},
+                                   {"patch_size", config_.patch}, {"depths", config_.depths},
+                                   {"num_heads", config_.heads},  {"img_size", config_.timm.image_size}};
     }
     return json;
   }
@@ -196,8 +199,8 @@ class Swin : public ImageTower {
     if (i > 0) {  // with the stage's first block
       arena.begin_group();
       stage.norm = declare_layer_norm(arena, name + "downsample.norm", 2 * width);
-      stage.reduction =
-          declare_affine(arena, name + "downsample.reduction", {width, 2 * width}, truncated_normal(0.02), std::nullopt);
+      stage.reduction = declare_affine(arena, name + "downsample.reduction", {width, 2 * width}, truncated_normal(0.02),
+                                       std::nullopt);
     }
     for (std::int64_t j = 0; j < config_.depths[i]; ++j) {
       const std::string of = fmt::format("{}blocks.{}.", name, j);
@@ -222,7 +225,8 @@ class Swin : public ImageTower {
     const std::int64_t batch = x.size(0), side = x.size(1) / 2, channels = x.size(3);
     // timm's order of the four neighbours: (0, 0), (1, 0), (0, 1), (1, 1) as (row, column)
     const at::Tensor four = x.view({batch, side, 2, side, 2, channels}).permute({0, 1, 3, 4, 2, 5});
-    return matrix_product(arena_, stage.reduction, (*stage.norm)(arena_, four.reshape({batch, side, side, 4 * channels})));
+    return matrix_product(arena_, stage.reduction,
+                          (*stage.norm)(arena_, four.reshape({batch, side, side, 4 * channels})));
   }
 
   // x [batch, side, side, width] -> the same shape. `branch`: the first of the block's two.
@@ -259,6 +263,7 @@ std::unique_ptr<ImageTower> declare(ParameterArena& arena, const Json& json, con
 }  // namespace
 
 extern const ImageTowerKind kSwin{
-    "swin", "Swin Transformer of timm: timm_model_name is swin_tiny_patch4_window7_224 or another size", reads, declare};
+    "swin", "Swin Transformer of timm: timm_model_name is swin_tiny_patch4_window7_224 or another size", reads,
+    declare};
 
 }  // namespace clip_hpc

@@ -20,7 +20,8 @@ struct TextConfig {
   std::int64_t layers = 12;
   double mlp_ratio = 4.0;
   bool no_causal_mask = false;
-  std::string pool_type = "argmax";  // argmax: position of the largest id; first, last: that position; eos: first eos_id
+  std::string pool_type =
+      "argmax";  // argmax: position of the largest id; first, last: that position; eos: first eos_id
   std::int64_t eos_id = 2;
   std::string projection = "linear";  // proj_type; or none
   bool projection_bias = false;
@@ -54,7 +55,8 @@ TextConfig read_config(const Json& json, const std::string& model, bool quick_ge
   section.read("proj_bias", t.projection_bias);
   t.style = read_block_style(section, model, quick_gelu);
   section.read_unused({"embed_cls", "output_tokens"}, false);
-  section.known({"final_ln_after_pool"});  // the norm is of each position: before or behind the choice of one is the same
+  section.known(
+      {"final_ln_after_pool"});  // the norm is of each position: before or behind the choice of one is the same
   section.read_unused("hf_model_name");
   section.known({"pad_id", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type"});  // of embed_cls, of hf_model_name
   section.finish();

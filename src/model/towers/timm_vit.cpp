@@ -141,7 +141,8 @@ TimmVitConfig read_config(const Json& json, const std::string& model) {
   require(c.timm.image_size == v.image_size, model,
           fmt::format("image_size = {}: {} is of {}; another size is timm_model_kwargs {{\"img_size\": {}}}",
                       c.timm.image_size, c.timm.name, v.image_size, c.timm.image_size));
-  require(c.grid() > 0, model, fmt::format("image_size = {} is smaller than a patch of {}", c.timm.image_size, v.patch));
+  require(c.grid() > 0, model,
+          fmt::format("image_size = {} is smaller than a patch of {}", c.timm.image_size, v.patch));
   const char* const pool = c.has_class_token() ? "token" : c.has_attention_pool() ? "map" : "avg";
   require(c.timm.pool.empty() || c.timm.pool == pool, model,
           fmt::format("timm_pool = {} is not supported: {} pools by {}", c.timm.pool, c.timm.name, pool));
@@ -159,9 +160,8 @@ class TimmVit : public ImageTower {
       class_token_ = arena.declare(trunk + "cls_token", {1, 1, width}, {.decay = false, .initial = normal(1e-6)});
     }
     const PositionGrid grid{class_token_ ? 1 : 0, c.grid()};
-    positions_ =
-        arena.declare(trunk + "pos_embed", {1, c.patches() + grid.others, width},
-                      {.decay = false, .position = true, .grid = grid, .initial = truncated_normal(0.02)});
+    positions_ = arena.declare(trunk + "pos_embed", {1, c.patches() + grid.others, width},
+                               {.decay = false, .position = true, .grid = grid, .initial = truncated_normal(0.02)});
     const Initial conv = torch_linear(3 * patch * patch);
     const bool is_clip = c.variant.style == Style::clip;
     stem_ = declare_affine(arena, trunk + "patch_embed.proj", {width, 3, patch, patch}, conv,
@@ -285,6 +285,7 @@ std::unique_ptr<ImageTower> declare(ParameterArena& arena, const Json& json, con
 Gelu timm_vit_activation(const Json& vision_cfg) { return read_config(vision_cfg, "timm").activation; }
 
 extern const ImageTowerKind kTimmVit{
-    "timm_vit", "Vision Transformer of timm: timm_model_name is vit_base_patch16_siglip_224 or another", reads, declare};
+    "timm_vit", "Vision Transformer of timm: timm_model_name is vit_base_patch16_siglip_224 or another", reads,
+    declare};
 
 }  // namespace clip_hpc

@@ -71,7 +71,8 @@ VitConfig read_config(const Json& json, const std::string& model, bool quick_gel
           fmt::format("vision_cfg.width = {} must be a multiple of head_width = {}", v.width, v.head_width));
   require(v.pool_type == "tok" || v.pool_type == "avg", model,
           fmt::format("vision_cfg.pool_type = \"{}\" must be tok or avg", v.pool_type));
-  require(v.conv_stem.empty() || v.patch_size == std::int64_t{1} << std::min<std::size_t>(v.conv_stem.size(), 16), model,
+  require(v.conv_stem.empty() || v.patch_size == std::int64_t{1} << std::min<std::size_t>(v.conv_stem.size(), 16),
+          model,
           fmt::format("vision_cfg.conv_stem halves the side {} times, and patch_size = {} is not 2 to that power",
                       v.conv_stem.size(), v.patch_size));
   for (const std::int64_t channels : v.conv_stem) require_sizes(model, {{"vision_cfg.conv_stem", channels}});
@@ -113,14 +114,12 @@ class Vit : public ImageTower {
     class_embedding_ = arena.declare(prefix + "class_embedding", {v.width}, {.decay = false, .initial = by_width});
     const bool is_fixed = v.positions == "sin_cos_2d";
     const Initial at_first = is_fixed ? Initial(sin_cos_2d(v.grid(), v.width)) : Initial(by_width, normal(0.1));
-    positions_ = arena.declare(prefix + "positional_embedding", {v.patches() + 1, v.width},
-                               {.decay = false,
-                                .position = true,
-                                .grid = PositionGrid{1, v.grid()},
-                                .initial = at_first,
-                                .frozen = is_fixed});
+    positions_ = arena.declare(
+        prefix + "positional_embedding", {v.patches() + 1, v.width},
+        {.decay = false, .position = true, .grid = PositionGrid{1, v.grid()}, .initial = at_first, .frozen = is_fixed});
     conv_stem_ = declare_conv_stem(arena, prefix + "conv_stem", v.conv_stem);
-    const std::int64_t in = v.conv_stem.empty() ? 3 : v.conv_stem.back(), patch = v.conv_stem.empty() ? v.patch_size : 1;
+    const std::int64_t in = v.conv_stem.empty() ? 3 : v.conv_stem.back(),
+                       patch = v.conv_stem.empty() ? v.patch_size : 1;
     stem_ = declare_affine(arena, prefix + "conv1", {v.width, in, patch, patch}, torch_linear(in * patch * patch),
                            std::nullopt);
     if (!v.no_ln_pre) ln_pre_ = declare_layer_norm(arena, prefix + "ln_pre", v.width, v.style.norm_eps);
@@ -160,7 +159,8 @@ class Vit : public ImageTower {
     // n patches are n + 1 tokens.
     const double linear = shape_.macs_per_token(), squared = shape_.macs_per_token_squared();
     const std::vector<std::int64_t>& shape = arena_.specs()[stem_.weight].shape;  // [width, in, patch, patch]
-    const auto width = static_cast<double>(config_.width), of_patch = static_cast<double>(shape[1] * shape[2] * shape[3]);
+    const auto width = static_cast<double>(config_.width),
+               of_patch = static_cast<double>(shape[1] * shape[2] * shape[3]);
     return {.fixed = linear + squared + width * static_cast<double>(embed_dim_) +
                      conv_stem_macs(config_.conv_stem, config_.image_size),
             .per_token = of_patch * width + linear + 2 * squared,

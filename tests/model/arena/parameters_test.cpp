@@ -115,8 +115,7 @@ TEST(ParameterArena, RangesOfOneKindAreOneAndEndAtTheShare) {
     }
     return all;
   };
-  EXPECT_EQ(told(made(at::kFloat)),
-            (std::vector<std::int64_t>{0, 200, 1, 200, 281, 0}));
+  EXPECT_EQ(told(made(at::kFloat)), (std::vector<std::int64_t>{0, 200, 1, 200, 281, 0}));
   EXPECT_EQ(told(made(at::kFloat, {1, 2})), (std::vector<std::int64_t>{192, 200, 1, 200, 281, 0}));
 }
 

@@ -27,8 +27,8 @@ struct PositionGrid {
 
 // What a parameter is, said where it is declared.
 struct ParameterTraits {
-  bool decay = true;      // weight decay applies
-  bool position = false;  // of position embeddings: optim.decay_positions decides on their decay
+  bool decay = true;                      // weight decay applies
+  bool position = false;                  // of position embeddings: optim.decay_positions decides on their decay
   std::optional<PositionGrid> grid = {};  // and of an image
   Initial initial = {};
   std::optional<Range> limits = {};  // the optimizer keeps its elements between these
@@ -43,7 +43,7 @@ struct ParameterSpec : ParameterTraits {
   std::vector<std::int64_t> shape;  // {} for a scalar
   std::int64_t offset = 0;          // in elements from the start of the arena; of a frozen one meaningless
   std::int64_t numel = 1;
-  int part = 0, group = 0;             // the tower that it belongs to, and how deep in it (begin_part, begin_group)
+  int part = 0, group = 0;            // the tower that it belongs to, and how deep in it (begin_part, begin_group)
   std::optional<std::size_t> buffer;  // of a frozen one: which
 };
 
@@ -111,9 +111,9 @@ class ParameterArena {
   std::vector<NamedShape> exported() const;        // parameters, then buffers
   std::vector<UpdateRange> update_ranges() const;  // of what this rank holds; adjacent equal ones are one
   bool is_allocated() const { return weights_.defined(); }
-  std::int64_t numel() const { return numel_; }                // that are trained
+  std::int64_t numel() const { return numel_; }                    // that are trained
   std::int64_t declared_numel() const { return declared_numel_; }  // with the frozen ones
-  std::vector<ParameterSpec> trained() const;                  // without the frozen ones, in the order of their offsets
+  std::vector<ParameterSpec> trained() const;  // without the frozen ones, in the order of their offsets
   ArenaShare share() const { return share_; }
   ArenaSlice held() const { return held_; }  // the elements that this rank updates
 

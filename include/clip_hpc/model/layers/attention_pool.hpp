@@ -1,5 +1,5 @@
-// SigLIP's pooling, big_vision's MAP head, as timm's AttentionPoolLatent has it: one learned query over all tokens, then
-// an MLP with a shortcut.
+// SigLIP's pooling, big_vision's MAP head, as timm's AttentionPoolLatent has it: one learned query over all tokens,
+// then an MLP with a shortcut.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -21,7 +21,8 @@ struct AttentionPool {
   LayerNorm norm;
   Mlp mlp;
 
-  at::Tensor operator()(const ParameterArena& arena, const at::Tensor& tokens) const;  // [batch, n, width] -> [b, width]
+  at::Tensor operator()(const ParameterArena& arena,
+                        const at::Tensor& tokens) const;  // [batch, n, width] -> [b, width]
 };
 
 struct AttentionPoolShape {

@@ -17,7 +17,6 @@ struct LayerNorm {
   at::Tensor operator()(const ParameterArena& arena, const at::Tensor& x) const;
 };
 
-LayerNorm declare_layer_norm(ParameterArena& arena, const std::string& name, std::int64_t width,
-                             double eps = kNormEps);
+LayerNorm declare_layer_norm(ParameterArena& arena, const std::string& name, std::int64_t width, double eps = kNormEps);
 
 }  // namespace clip_hpc

@@ -11,9 +11,10 @@
 
 namespace clip_hpc {
 
-// pixels [batch, in, size, size] -> [batch, kept, width]: the kernel `stem` [width, in, patch, patch] on each patch, and
-// the patch's row of `positions` [grid * grid, width]. `kept` [batch, n] int64: those that stay, all without it; what is
-// dropped costs nothing. Pixels behind the last whole patch are left out, as a convolution without padding leaves them.
+// pixels [batch, in, size, size] -> [batch, kept, width]: the kernel `stem` [width, in, patch, patch] on each patch,
+// and the patch's row of `positions` [grid * grid, width]. `kept` [batch, n] int64: those that stay, all without it;
+// what is dropped costs nothing. Pixels behind the last whole patch are left out, as a convolution without padding
+// leaves them.
 at::Tensor embedded_patches(const ParameterArena& arena, const Affine& stem, const at::Tensor& positions,
                             const at::Tensor& pixels, const std::optional<at::Tensor>& kept);
 

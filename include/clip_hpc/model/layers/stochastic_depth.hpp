@@ -1,5 +1,6 @@
 // Stochastic depth (Huang et al. 2016): in training a sample skips a residual branch now and then, and what it does not
-// skip counts the more. Which branches is drawn where the batch is made (strategy/branch_draw.hpp) and comes as factors.
+// skip counts the more. Which branches is drawn where the batch is made (strategy/branch_draw.hpp) and comes as
+// factors.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -29,9 +29,9 @@ struct TimmConfig {
   bool operator==(const TimmConfig&) const = default;
 };
 
-// All keys that such a section has; other keys of the trunk are read by the caller before section.finish(). Throws input
-// for what this build has not. Of a Vision Transformer more is possible: other pools, its own classifier as projection,
-// patches that are left out.
+// All keys that such a section has; other keys of the trunk are read by the caller before section.finish(). Throws
+// input for what this build has not. Of a Vision Transformer more is possible: other pools, its own classifier as
+// projection, patches that are left out.
 TimmConfig read_timm_config(ModelSection& section, const std::string& model, bool is_vit = false);
 Json to_json(const TimmConfig& config);
 

@@ -62,8 +62,8 @@ struct BlockNames {
   const char *ln_2, *c_fc, *c_proj, *scale_2;
 };
 inline constexpr BlockNames kOpenClipBlocks{
-    "resblocks",  "ln_1", "attn.in_proj_weight", "attn.in_proj_bias", "attn.out_proj",
-    "ls_1.gamma", "ln_2", "mlp.c_fc",            "mlp.c_proj",        "ls_2.gamma"};
+    "resblocks", "ln_1",     "attn.in_proj_weight", "attn.in_proj_bias", "attn.out_proj", "ls_1.gamma",
+    "ln_2",      "mlp.c_fc", "mlp.c_proj",          "ls_2.gamma"};
 inline constexpr BlockNames kTimmBlocks{"blocks",    "norm1", "attn.qkv.weight", "attn.qkv.bias", "attn.proj",
                                         "ls1.gamma", "norm2", "mlp.fc1",         "mlp.fc2",       "ls2.gamma"};
 

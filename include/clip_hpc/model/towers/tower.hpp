@@ -56,7 +56,7 @@ class ImageTower {
   virtual Cost cost() const = 0;  // with the projection
   // The attention calls that a pass over `rows` images of `kept` patches makes, one of each kind; none: no attention.
   virtual std::vector<AttentionShape> attention_shapes(std::int64_t rows, std::int64_t kept) const = 0;
-  virtual Json to_json() const = 0;        // vision_cfg, with all that was left to a default
+  virtual Json to_json() const = 0;  // vision_cfg, with all that was left to a default
   // Of each residual branch in the order of the forward pass, how often a sample skips it in training; none: never.
   virtual std::vector<double> drop_rates() const { return {}; }
   // What a user who trains it should know of its configuration, in a line; empty: nothing.
