@@ -18,6 +18,9 @@ void describe(OptionTable& table, DataOptions& options) {
         for (const std::string& path : paths) parse_weighted_path(path);
       });
   table.add("data.subset", options.subset, "subset.h5 written by clip_hpc filter: train on these samples only");
+  table.add("data.teacher", options.teacher,
+            "a teacher's features of a training set, of clip_hpc embed --data SET --write image,text (one for each "
+            "data.train, in their order); strategy.distill learns from them");
   table.add(
       "data.allow_repeats", options.allow_repeats,
       "train although there are fewer samples than train.global_batch: a pair then meets itself as a wrong answer");

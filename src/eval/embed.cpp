@@ -118,6 +118,7 @@ Layout lay_out(const EvalContext& context, const EmbedParts& parts, const EmbedC
     write_dataset(file, "image_of", H5T_STD_I64LE, m, 0, image_of.data(), path);
   }
   write_attribute(file, "schema_version", kEmbeddingsVersion, path);
+  write_attribute(file, "logit_scale", fmt::format("{:.9g}", context.model.logit_scale().item<double>()), path);
   for (const auto& [name, value] : about.items()) {
     if (value.is_number()) {
       write_attribute(file, name.c_str(), value.get<std::uint64_t>(), path);

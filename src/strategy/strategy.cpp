@@ -45,12 +45,17 @@ void describe(OptionTable& table, StrategyOptions& options) {
             "`drawing_strong` (turned, moved, scaled: for glyphs and emoji)",
             one_of(std::move(augmentations)));
   table.add("strategy.loss", options.loss, help_of(loss_terms()), one_of(names_of(loss_terms())));
+  table.add("strategy.distill", options.distill,
+            "weight of a second term of the loss, distill: learn a teacher's similarities, whose features data.teacher "
+            "names; 0: no teacher",
+            in_range(0.0, 1e6));
 }
 
 Strategy make_strategy(const StrategyOptions& options) {
   Strategy strategy;
   if (options.augmentation != "none") strategy.views = {options.augmentation};
   strategy.terms = {{&loss_term(options.loss), 1.0}};
+  if (options.distill > 0) strategy.terms.push_back({&loss_term("distill"), options.distill});
   row_named(strategies(), options.name, "strategy").apply(options, strategy);
   return strategy;
 }

@@ -44,6 +44,7 @@ constexpr Rule kRules[] = {
     // What stands behind these names is compared, not where it lies.
     {"data.train", Change::free},
     {"data.subset", Change::free},
+    {"data.teacher", Change::branch},
     {"model.config", Change::free},
     // The length is compared in steps: a longer run is a resumed one.
     {"train.samples", Change::free},

@@ -36,7 +36,7 @@ Encoded encode_all(const ClipModel& model, const PairBatch& batch, std::int64_t 
     projections.resize(part.projections.size());
     for (std::size_t i = 0; i < projections.size(); ++i) projections[i].push_back(part.projections[i]);
   }
-  Encoded whole{at::cat(images), at::cat(texts), {}};
+  Encoded whole{at::cat(images), at::cat(texts), {}, batch.teacher};
   for (const auto& parts : projections) whole.projections.push_back(at::cat(parts));
   return whole;
 }

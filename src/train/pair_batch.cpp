@@ -7,6 +7,7 @@ namespace clip_hpc {
 PairBatch PairBatch::mapped(const Map& map) const {
   PairBatch result{map(images, 1), map(ids, 0), std::nullopt, lengths};
   if (kept) result.kept = map(*kept, 0);
+  if (teacher.defined()) result.teacher = map(teacher, 0);
   if (branch_scales.defined()) result.branch_scales = map(branch_scales, 0);
   return result;
 }
@@ -35,8 +36,7 @@ Encoded encode(const ClipModel& model, const PairBatch& batch) {
   const at::Tensor text = batch.lengths.empty() ? model.encode_text(batch.ids, true)
                                                 : model.encode_text(pack_captions(batch.ids, batch.lengths), true);
   return {normalise_features(model.encode_image(pixels, batch.kept, true, batch.branch_scales)),
-          normalise_features(text),
-          {}};
+          normalise_features(text), {}, batch.teacher};
 }
 
 Scales scales_of(const ClipModel& model) { return {model.logit_scale(), model.logit_bias()}; }

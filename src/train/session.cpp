@@ -24,6 +24,17 @@ TrainingData open_training_data(const DataOptions& options) {
     if (data.sets.size() != 1) throw input_error("data.subset needs exactly one data.train");
     data.subset = read_subset(options.subset, *data.sets[0]);
   }
+  if (!options.teacher.empty() && options.teacher.size() != data.sets.size()) {
+    throw input_error("data.teacher names {} files for {} training sets: give one for each, in their order",
+                      options.teacher.size(), data.sets.size());
+  }
+  for (std::size_t i = 0; i < options.teacher.size(); ++i) {
+    data.teachers.push_back(std::make_shared<StoredFeatures>(options.teacher[i], *data.sets[i]));
+    if (data.teachers[i]->width() != data.teachers[0]->width()) {
+      throw input_error("data.teacher: {} and {} are of different models: {} and {} numbers a feature", options.teacher[0],
+                        options.teacher[i], data.teachers[0]->width(), data.teachers[i]->width());
+    }
+  }
   for (std::size_t i = 0; i < data.sets.size(); ++i) {
     const std::uint64_t count = data.subset.empty() ? data.sets[i]->count() : data.subset.size();
     data.distinct_samples += count;

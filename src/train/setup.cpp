@@ -131,6 +131,19 @@ bool has_begun_there(const TrainRequest& request) {
   return std::ranges::any_of(starts, [&](const Provenance& start) { return start.branch_of == origin; });
 }
 
+// A teacher that nobody learns from, or a term without one.
+void check_teacher(const RunConfig& config, const Strategy& strategy) {
+  const bool learns = std::ranges::any_of(
+      strategy.terms, [](const WeightedTerm& one) { return one.term->name == std::string_view("distill"); });
+  if (learns && config.data.teacher.empty()) {
+    throw input_error(
+        "strategy.distill needs data.teacher: a file of clip_hpc embed --data SET --write image,text for each training set");
+  }
+  if (!learns && !config.data.teacher.empty()) {
+    throw input_error("data.teacher is given and strategy.distill = 0 learns nothing from it: set strategy.distill = 1");
+  }
+}
+
 void check_batch_statistics(const RunConfig& config, const ClipModel& model) {
   if (!model.image().has_batch_statistics()) return;
   const char* const key = config.train.micro_batch > 0 ? "micro_batch" : config.train.recompute ? "recompute" : nullptr;
@@ -172,6 +185,7 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       cadence{config.train.global_batch, config.checkpoint.every_steps, config.eval.every_samples,
               config.eval.at_checkpoints, config.train.check_ranks_every},
       identity(identity_of(config, data, model.config(), total_steps(config.train, data.epoch_samples))) {
+  check_teacher(config, strategy);
   check_batch_statistics(config, model);
   model.take_statistics_over(*communicator);
   for (const Phase& one : strategy.phases)
@@ -273,6 +287,14 @@ LoaderOptions loader_options(const TrainingRun& run) {
     return tokenizer.encode_into(caption, ids);
   };
   options.context = static_cast<int>(run.model.text().context());
+  if (!run.data.teachers.empty()) {
+    options.feature_floats = static_cast<int>(2 * run.data.teachers[0]->width());
+    options.features = [&data = run.data](std::uint64_t sample, int caption, std::span<float> into) {
+      std::size_t set = 0;
+      for (; sample >= data.sets[set]->count(); ++set) sample -= data.sets[set]->count();
+      data.teachers[set]->read(sample, caption, into);
+    };
+  }
   options.seed = run.seed();
   options.global_batch = static_cast<std::uint64_t>(run.config.train.global_batch);
   options.world = static_cast<std::uint64_t>(run.world.size());
@@ -286,7 +308,8 @@ LoaderOptions loader_options(const TrainingRun& run) {
 
 StepOptions step_options(const TrainingRun& run) {
   return {.terms = run.strategy.terms,
-          .loss = {.columns = run.config.train.loss_columns},
+          .loss = {.columns = run.config.train.loss_columns,
+                   .teacher_scale = run.data.teachers.empty() ? 0 : run.data.teachers[0]->scale()},
           .micro_batch = run.config.train.micro_batch,
           .bucket_mib = run.config.comm.bucket_mib,
           .reduce_in_fp32 = run.config.comm.reduce_precision == "fp32",
@@ -306,6 +329,9 @@ PairBatch pair_batch(const TrainingRun& run, Batch& batch) {
       at::from_blob(batch.images.data(), {std::ssize(run.strategy.views), batch.n, 3, size, size}, at::kByte);
   pairs.ids = trimmed_ids(batch.ids, batch.lengths, run.model.text(), multiple);
   if (run.packs_captions()) pairs.lengths = batch.lengths;
+  if (!run.data.teachers.empty()) {
+    pairs.teacher = at::from_blob(batch.features.data(), {batch.n, 2 * run.data.teachers[0]->width()}, at::kFloat);
+  }
   pairs.branch_scales = draw_branch_scales(run.seed(), batch.positions, image.drop_rates());
   if (kept < patches) pairs.kept = draw_kept_patches(run.seed(), batch.positions, patches, kept);
   return pairs;

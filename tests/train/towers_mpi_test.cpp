@@ -4,6 +4,7 @@
 
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
+#include "clip_hpc/eval/embed.hpp"
 #include "tests/train/whole_run.hpp"
 
 namespace clip_hpc {
@@ -113,6 +114,44 @@ TEST_F(TrainTowers, AFrozenTowerFromWeightsStays) {
   EXPECT_FALSE(at::equal(saved(unlocked, kSteps, "visual.proj"), saved(first, kSteps, "visual.proj")));
   EXPECT_TRUE(
       at::equal(saved(unlocked, kSteps, "visual.ln_post.weight"), saved(first, kSteps, "visual.ln_post.weight")));
+}
+
+// A teacher's features, made once by embed, teach another model; micro-batches learn the same.
+TEST_F(TrainTowers, AStudentLearnsFromStoredFeatures) {
+  const TrainRequest first = request("teacher");
+  EXPECT_EQ(run(first), kExitDone);
+  const auto embedded = folder_ / "features.h5";
+  {
+    const LoadedModel teacher = load_model(first.folder.path);
+    const auto comm = make_mpi_communicator(test_world());
+    EmbedSource source;
+    source.set.emplace(folder_ / "set");
+    embed(test_world(), {*comm, *teacher.model, *teacher.tokenizer}, source, {.image = true, .text = true}, Json::object(),
+          embedded);
+  }
+  const auto run_with = [&](const std::string& name, std::int64_t micro_batch, bool is_taught) {
+    TrainRequest student = request(name);
+    if (is_taught) {
+      student.config.data.teacher = {embedded.string()};
+      student.config.strategy.distill = 2;
+    }
+    student.config.train.micro_batch = micro_batch;
+    EXPECT_EQ(run(student), kExitDone);
+    return losses(student);
+  };
+  const std::vector<double> whole = run_with("student", 0, true), parts = run_with("student_parts", 3, true),
+                            alone = run_with("alone", 0, false);
+  for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(whole[i], parts[i], 5e-4) << i;
+  EXPECT_GT(whole[0], alone[0] + 0.5);  // a second term of weight 2
+  TrainRequest wrong = request("wrong");
+  wrong.config.strategy.distill = 1;
+  test::expect_error(ErrorKind::input, {"strategy.distill", "data.teacher"}, [&] { train(test_world(), wrong); });
+  wrong.config.strategy.distill = 0;
+  wrong.config.data.teacher = {embedded.string()};
+  test::expect_error(ErrorKind::input, {"learns nothing"}, [&] { train(test_world(), wrong); });
+  wrong.config.data.teacher = {(folder_ / "nowhere.h5").string()};
+  test::expect_error(ErrorKind::input, {"nowhere.h5", "clip_hpc embed"}, [&] { train(test_world(), wrong); });
+  test_world().barrier();
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ class OptionTable;
 struct DataOptions {
   std::vector<std::string> train;  // "PATH" or "PATH@weight"
   std::string subset;              // subset.h5 of the one training set; empty: all samples
-  bool allow_repeats = false;      // of a sample within a batch
+  std::vector<std::string> teacher;  // features.h5 of each training set
+  bool allow_repeats = false;        // of a sample within a batch
   std::int64_t workers = 1;
   std::int64_t decode_size = 0;  // short side that a JPEG is at least decoded to; 0: full size
   std::int64_t loader_memory_mib = 256;

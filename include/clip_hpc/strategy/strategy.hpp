@@ -21,6 +21,7 @@ struct StrategyOptions {
   double mask_ratio = 0.5;
   std::string augmentation = "none";
   std::string loss = "softmax";
+  double distill = 0;
 };
 void describe(OptionTable& table, StrategyOptions& options);
 

@@ -19,6 +19,7 @@ struct PairBatch {
   std::optional<at::Tensor> kept;     // [rows, kept] int64: patches that stay; none: all of them
   std::vector<std::int32_t> lengths;  // [rows] tokens of each caption; empty: captions are not packed
   at::Tensor branch_scales = {};      // [rows, branches] fp32, or undefined: stochastic depth's draw
+  at::Tensor teacher = {};            // [rows, 2 * its embed_dim] fp32, or undefined: a teacher's features
 
   std::int64_t rows() const { return ids.size(0); }
 

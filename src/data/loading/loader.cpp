@@ -39,6 +39,7 @@ LoaderOptions checked(LoaderOptions options) {
   }
   if (options.workers < 1) throw input_error("data.workers must be at least 1, got {}", options.workers);
   if (options.context > 0 && !options.encode) throw internal_error("a loader with a context and no tokenizer");
+  if (options.feature_floats > 0 && !options.features) throw internal_error("a loader of features and no reader");
   if (options.start_step < 0) throw internal_error("start step {}", options.start_step);
   return options;
 }
@@ -52,10 +53,16 @@ SamplePlan make_plan(const LoaderOptions& options) {
       {.count = count, .seed = options.seed, .global_batch = options.global_batch, .shuffle = options.shuffle});
 }
 
-std::string pick_caption(const std::string& captions, std::uint64_t seed, std::uint64_t position) {
+struct PickedCaption {
+  std::string text;
+  int number = 0;  // among the sample's
+};
+
+PickedCaption pick_caption(const std::string& captions, std::uint64_t seed, std::uint64_t position) {
   const auto others = static_cast<std::uint32_t>(std::ranges::count(captions, '\n'));
-  if (others == 0) return captions;
-  return split_captions(captions)[RandomStream(seed, Purpose::caption, position).below(others + 1)];
+  if (others == 0) return {captions, 0};
+  const std::uint32_t number = RandomStream(seed, Purpose::caption, position).below(others + 1);
+  return {split_captions(captions)[number], static_cast<int>(number)};
 }
 
 }  // namespace
@@ -142,6 +149,7 @@ void BatchLoader::open_slot() {
   batch.captions.resize(slice_.size());
   batch.ids.resize(slice_.size() * static_cast<std::size_t>(options_.context));
   batch.lengths.resize(options_.context > 0 ? slice_.size() : 0);
+  batch.features.resize(slice_.size() * static_cast<std::size_t>(options_.feature_floats));
   batch.sample_ids.resize(slice_.size());
   batch.positions.resize(slice_.size());
   for (std::uint64_t row = 0; row < slice_.size(); ++row) {
@@ -213,7 +221,12 @@ void BatchLoader::make_views(Batch& batch, int row, const Located& located, Scra
     apply_view(image, options_.views[view], random,
                std::span(batch.images).subspan((view * slice_.size() + index) * view_bytes, view_bytes));
   }
-  batch.captions[index] = pick_caption(sample.captions, options_.seed, position);
+  const PickedCaption caption = pick_caption(sample.captions, options_.seed, position);
+  if (options_.feature_floats > 0) {
+    const auto floats = static_cast<std::size_t>(options_.feature_floats);
+    options_.features(located.sample_id, caption.number, std::span(batch.features).subspan(index * floats, floats));
+  }
+  batch.captions[index] = caption.text;
   if (options_.context > 0) {
     const auto context = static_cast<std::size_t>(options_.context);
     batch.lengths[index] =

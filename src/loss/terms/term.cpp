@@ -1,6 +1,7 @@
 #include "clip_hpc/loss/terms/term.hpp"
 
 #include "clip_hpc/config/rows.hpp"
+#include "clip_hpc/loss/terms/distill.hpp"
 #include "clip_hpc/loss/terms/sigmoid.hpp"
 #include "clip_hpc/loss/terms/softmax.hpp"
 
@@ -10,6 +11,7 @@ std::span<const LossTerm> loss_terms() {
   static const LossTerm kTerms[] = {
       softmax_term(),
       sigmoid_term(),
+      distill_term(),
   };
   return kTerms;
 }

@@ -36,6 +36,10 @@ struct LoaderOptions {
   // Captions become ids in the loader's threads, too. Fills `ids` and returns how many count; called from all threads.
   std::function<int(std::string_view caption, std::span<std::int32_t> ids)> encode;
   int context = 0;  // ids a caption; 0: captions alone
+  // A teacher's features of a sample (index as in Batch::sample_ids) and its caption, `feature_floats` of them. From all
+  // threads.
+  std::function<void(std::uint64_t sample_id, int caption, std::span<float> into)> features;
+  int feature_floats = 0;
   std::uint64_t seed = 0;
   std::uint64_t global_batch = 1;
   std::uint64_t world = 1;
@@ -56,6 +60,7 @@ struct Batch {
   std::vector<std::string> captions;
   std::vector<std::int32_t> ids;          // [n, context]
   std::vector<std::int32_t> lengths;      // [n]
+  std::vector<float> features;            // [n, feature_floats]
   std::vector<std::uint64_t> sample_ids;  // index in the set; sets follow one another: + counts of the sets before
   std::vector<std::uint64_t> positions;   // step * global_batch + row: the address of a row's randomness
 };

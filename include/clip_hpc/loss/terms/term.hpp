@@ -19,6 +19,7 @@ namespace clip_hpc {
 struct Encoded {
   at::Tensor image, text;               // [rows, embed_dim], unit length
   std::vector<at::Tensor> projections;  // one a further view, [rows, width of the head]
+  at::Tensor teacher = {};              // [rows, 2 * its embed_dim], unit length: image, text; undefined without one
 };
 
 struct Scales {
@@ -27,7 +28,8 @@ struct Scales {
 };
 
 struct LossOptions {
-  std::int64_t columns = 0;  // of the logits in memory at a time; 0: all
+  std::int64_t columns = 0;     // of the logits in memory at a time; 0: all
+  double teacher_scale = 100;  // on its cosine similarities
 };
 
 // Initial values that a term is trained from, for a model file that does not name its own.
