@@ -69,6 +69,10 @@ constexpr Panel kCatalogue[] = {
     {"25b", Kind::bars, Role::fewshot_high, XAxis::set, Split::families, Pick::one_epoch},
     {"26", Kind::scatter, Role::variants, XAxis::set, Split::strategies, Pick::any, false, true},
     {"27", Kind::scatter, Role::probe_variants, XAxis::set, Split::strategies, Pick::any, false, true},
+    // Not the paper's: equal multiply-adds are not equal time.
+    {"8t", Kind::lines, Role::zeroshot, XAxis::time, Split::towers, Pick::one_epoch, true},
+    {"12t", Kind::lines, Role::zeroshot, XAxis::time, Split::families, Pick::one_epoch, true},
+    {"16t", Kind::lines, Role::zeroshot, XAxis::time, Split::strategies, Pick::one_epoch, true},
 };
 // clang-format on
 

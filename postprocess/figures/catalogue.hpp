@@ -14,12 +14,12 @@
 namespace clip_hpc {
 
 enum class Kind { lines, bars, scatter };  // error, log or plain axes; accuracy; accuracy against accuracy
-enum class XAxis { compute, set, epochs, quality };
+enum class XAxis { compute, set, epochs, quality, time };
 enum class Split { everything, towers, families, strategies, augmentations, sets };  // a line for each
 enum class Pick { one_epoch, same_samples, several_epochs, equal_epochs, any };
 
 struct Panel {
-  const char* number;  // "8b"; of those with `each_set` the figure: "21"
+  const char* number;  // "8b"; of those with `each_set` the figure: "21"; "8t": not the paper's
   Kind kind = Kind::lines;
   Role role = Role::zeroshot;
   XAxis x = XAxis::set;

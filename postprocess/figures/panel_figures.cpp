@@ -29,6 +29,8 @@ const char* x_words(XAxis x) {
       return "times each pair is seen";
     case XAxis::quality:
       return "share of the data, best pairs first";
+    case XAxis::time:
+      return "measured training time: seconds, times ranks";
   }
   return "";
 }

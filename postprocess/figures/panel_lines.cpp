@@ -82,6 +82,8 @@ double x_of(const StudyPoint& point, XAxis x) {
       return point.epochs();
     case XAxis::quality:
       return point.quality;
+    case XAxis::time:
+      return point.gpu_s_per_sample * point.samples;
   }
   return 0;
 }
@@ -126,7 +128,10 @@ Points PanelLines::candidates(const Panel& panel, const std::vector<StudyPoint>&
   const bool families = panel.split == Split::families;
   const std::string vit = families ? vit_among(points) : "";
   for (const StudyPoint& p : points) {
-    if (p.quality < 1 || (panel.x == XAxis::compute && !(p.gmacs > 0))) continue;
+    if (p.quality < 1 || (panel.x == XAxis::compute && !(p.gmacs > 0)) ||
+        (panel.x == XAxis::time && !(p.gpu_s_per_sample > 0))) {
+      continue;
+    }
     const bool base = p.strategy == base_;
     bool fits = false;
     switch (panel.split) {
@@ -335,6 +340,7 @@ std::string PanelLines::complaint(const Panel& panel, const std::vector<Line>& l
   }
   if (most_in_a_line(lines) >= 2 && distinct_x(panel, lines) >= 2) return "";
   if (panel.x == XAxis::compute && lines.empty()) return "no run of one epoch whose compute is known";
+  if (panel.x == XAxis::time && lines.empty()) return "no run of one epoch whose time was measured";
   switch (panel.pick) {
     case Pick::several_epochs:
       return "no set that was seen for several numbers of epochs";
