@@ -1,5 +1,7 @@
 #include "clip_hpc/base/text.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 namespace clip_hpc {
@@ -70,6 +72,14 @@ Utf8Piece utf8_piece(std::string_view text) {
 }
 
 }  // namespace
+
+std::string listed(std::span<const std::string> words) {
+  constexpr std::size_t kShown = 5;
+  const std::size_t shown = std::min(words.size(), kShown);
+  std::string text = fmt::format("{}", fmt::join(words.first(shown), ", "));
+  if (words.size() > shown) text += fmt::format(" and {} more", words.size() - shown);
+  return text;
+}
 
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {

@@ -23,6 +23,7 @@
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/ops/attention_choice.hpp"
 #include "clip_hpc/ops/measure.hpp"
+#include "clip_hpc/strategy/branch_draw.hpp"
 #include "clip_hpc/optim/updater.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "clip_hpc/train/step.hpp"
@@ -71,6 +72,7 @@ class BatchSource {
     positions_.resize(static_cast<std::size_t>(rows));
     std::iota(positions_.begin(), positions_.end(), std::uint64_t{0});
     draws_ = kept < patches_;
+    drop_rates_ = model.image().drop_rates();
     if (options.data.empty()) return;
     LoaderOptions load;
     load.sources = {{std::make_shared<PackedSet>(options.data), 1, {}}};
@@ -89,6 +91,7 @@ class BatchSource {
       pairs_.images = at::from_blob(batch_.images.data(), pairs_.images.sizes(), at::kByte);
     }
     if (draws_) pairs_.kept = draw_kept_patches(0, positions_, patches_, kept_);
+    pairs_.branch_scales = draw_branch_scales(0, positions_, drop_rates_);
     return pairs_;
   }
   double mean_tokens() const { return mean_tokens_; }  // that the text tower computes for a caption
@@ -100,6 +103,7 @@ class BatchSource {
   double mean_tokens_ = 0;
   PairBatch pairs_;
   std::vector<std::uint64_t> positions_;
+  std::vector<double> drop_rates_;  // stochastic depth
   std::unique_ptr<BatchLoader> loader_;
   Batch batch_;
 };
@@ -175,8 +179,10 @@ struct Bench {
         strategy(make_strategy(asked.strategy)),
         model(with_initial_scales(asked.model, strategy), compute, device.device,
               asked.shard_optimizer ? ArenaShare{of.rank(), of.size()} : ArenaShare{}) {
+    check_parts(model, options.micro_batch, options.recompute, "--micro-batch", "--recompute");
     model.initialise("open_clip", 0);
     model.recompute_blocks(options.recompute);
+    model.take_statistics_over(*communicator);
   }
   bool is_whole() const { return options.micro_batch == 0 || options.micro_batch >= split.rows(); }
   std::int64_t kept() const { return strategy.phases[0].kept_patches(model.image().patches()); }

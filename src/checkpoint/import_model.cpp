@@ -46,7 +46,7 @@ void tell_unusual_scale(const ClipModel& model, const std::string& where) {
 
 }  // namespace
 
-void import_open_clip(World& world, const ImportRequest& request) {
+void import_model(World& world, const ImportRequest& request) {
   const fs::path output = without_slash(request.output);
   if (fs::exists(output)) throw input_error("{} exists: remove it, or give another --output", output.native());
   const OpenClipModel source = read_model_weights(request.input, request.config);

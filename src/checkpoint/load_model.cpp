@@ -48,6 +48,11 @@ void require_numbers(const std::string& name, const at::Tensor& tensor, const st
       name, tensor.numel() - finite.sum().item<std::int64_t>(), tensor.numel());
 }
 
+void require_weights(const std::string& name, const at::Tensor& tensor, const std::string& where) {
+  if (tensor.is_floating_point()) return;
+  throw input_error("{}: tensor {} holds whole numbers, not weights: convert it to floating point", where, name);
+}
+
 NamedTensors named_weights(const ClipModel& model) {
   const ParameterArena& arena = model.arena();
   NamedTensors weights;

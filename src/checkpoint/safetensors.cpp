@@ -43,7 +43,7 @@ at::ScalarType dtype_of(const std::string& name, const std::string& file) {
   if (name == "I8") return at::kChar;
   if (name == "U8") return at::kByte;
   if (name == "BOOL") return at::kBool;
-  throw storage_error("{}: tensor type {} is not supported; convert the file to F32", file, name);
+  throw input_error("{}: tensor type {} is not supported: convert the file to F32", file, name);
 }
 
 }  // namespace
@@ -132,11 +132,13 @@ Header read_header(const FileDescriptor& file, const std::string& file_name) {
         throw storage_error("{}: tensor {} has more elements than any file", file_name, entry->name);
       }
     }
-    if (entry->begin != expected || entry->end != entry->begin + bytes) {
+    std::uint64_t end = 0;
+    if (__builtin_add_overflow(entry->begin, bytes, &end) || entry->begin != expected || entry->end != end) {
       throw storage_error("{}: the data of tensor {} overlaps, leaves a gap or has the wrong length", file_name,
                           entry->name);
     }
     expected = entry->end;
+    if (expected > size) throw storage_error("{}: tensor {} ends behind the file: it is truncated", file_name, entry->name);
   }
   const std::uint64_t whole = 8 + length + expected;
   if (size < whole)

@@ -6,38 +6,35 @@
 #include <array>
 #include <map>
 #include <optional>
-#include <set>
+#include <string_view>
 
-#include "checkpoint/formats/hugging_face_names.hpp"
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/text.hpp"
 #include "clip_hpc/checkpoint/checkpoint.hpp"
 #include "clip_hpc/checkpoint/formats/format.hpp"
-#include "clip_hpc/checkpoint/formats/hugging_face.hpp"
 #include "clip_hpc/checkpoint/formats/resized_positions.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
+#include "clip_hpc/model/towers/timm_vit.hpp"
+#include "clip_hpc/text/clip_bpe.hpp"
+#include "clip_hpc/text/clip_bpe_files.hpp"
+#include "clip_hpc/text/lower_case.hpp"
 
 namespace fs = std::filesystem;
 
 namespace clip_hpc {
 namespace {
 
-constexpr std::size_t kNamesShown = 4;
-
-std::string listed(const std::vector<std::string>& names) {
-  const auto shown = static_cast<std::ptrdiff_t>(std::min(names.size(), kNamesShown));
-  return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + shown, ", "),
-                     names.size() > kNamesShown ? fmt::format(" and {} more", names.size() - kNamesShown) : "");
-}
-
-struct Found {                        // what a path holds
+struct Found {  // what a path holds
   NamedTensors weights;               // by open_clip's names
   std::optional<ModelConfig> config;  // where it says what model they are of
   std::string tokenizer;              // bytes, where it brings one
 };
 
-std::string bytes_or_nothing(const fs::path& file) { return fs::exists(file) ? read_text_file(file) : ""; }
+std::string bytes_or_nothing(const fs::path& file) {
+  return !file.empty() && fs::exists(file) ? read_text_file(file) : "";
+}
 
 // A run folder or a checkpoint of ours.
 std::optional<Found> found_in_run(const fs::path& path) {
@@ -55,56 +52,60 @@ std::optional<Found> found_in_run(const fs::path& path) {
                bytes_or_nothing(tokenizer_file(RunFolder{run}))};
 }
 
-bool has(const WeightSource& source, std::string_view beginning) {
-  return std::ranges::any_of(source.names, [&](const std::string& name) { return name.starts_with(beginning); });
-}
-
-// Files of other projects: which layout it is, is told by the names.
 Found found_in_files(const fs::path& path, const ClipModel& model) {
   const WeightSource source = weight_source(path, {});
-  const fs::path folder = fs::is_directory(source.input) ? source.input : source.input.parent_path();
-  Found found{read_weights(source), std::nullopt, bytes_or_nothing(folder / kTokenizerFileName)};
-  const auto config_in = [&](const char* file, bool is_theirs) -> std::optional<ModelConfig> {
-    if (!fs::is_directory(source.input) || !fs::exists(folder / file)) return std::nullopt;
-    const Json json = read_json_file(folder / file);
-    return parse_model_config(is_theirs ? open_clip_json(json, {}, file) : json, folder.filename().string());
-  };
-  if (has(source, "vision_model.") || has(source, "text_model.")) {
-    const bool is_siglip = has(source, "vision_model.head.") || has(source, "text_model.head.");
-    found.weights = from_hugging_face(found.weights, model.arena().exported(),
-                                      is_siglip ? HuggingFaceKind::siglip : HuggingFaceKind::clip);
-    found.config = config_in("config.json", true);
-  } else if (has(source, "visual.") || has(source, "token_embedding.") || has(source, "text.")) {
-    found.config = config_in("open_clip_config.json", false);
-  } else {  // a trunk of timm
-    for (auto& [name, tensor] : found.weights) name = "visual.trunk." + name;
+  const WeightFormat& format = weight_format_of(source);
+  SourceFacts facts = format.facts(source);
+  return {format.named(read_weights(source), model.arena().exported()), std::move(facts.config),
+          bytes_or_nothing(facts.tokenizer_file)};
+}
+
+// Whether two files make the same tokens: CLIP's merges in either spelling, one model with and without the word about case.
+bool are_same_tokenizer(const std::string& a, const std::string& b) {
+  if (ClipBpe::is_merges(a) || ClipBpe::is_merges(b)) {
+    return ClipBpe::is_merges(a) && ClipBpe::is_merges(b) && clip_merges_file(a) == clip_merges_file(b);
   }
-  return found;
+  return with_lower_case(a, true) == with_lower_case(b, true);
 }
 
 // Of tower sections: what changes a model's arithmetic and no tensor's shape. Other differences are told by the shapes.
-constexpr std::array kArithmetic{"head_width", "heads",     "act_kwargs",          "norm_kwargs",
-                                 "pool_type",  "no_ln_pre", "final_ln_after_pool", "no_causal_mask"};
+constexpr std::array kArithmetic{"act_kwargs", "norm_kwargs", "pool_type", "no_ln_pre", "final_ln_after_pool",
+                                 "no_causal_mask"};
 
-void check_arithmetic(const ModelConfig& theirs, const ModelConfig& own, bool image, const std::string& where) {
-  const auto refuse = [&](const std::string& key, const Json& there, const Json& here) {
-    throw input_error("{}: its weights were trained with {} = {}, the model's JSON ({}) says {}: use the same", where,
-                      key, there.dump(), own.name, here.dump());
+Json heads_of(const ClipModel& model, bool image) {
+  const auto shapes = image ? model.image().attention_shapes(1, 1) : model.text().attention_shapes(1, 1);
+  return shapes.empty() ? Json() : Json(shapes.front().heads);
+}
+
+// Which GELU, where the section does not say it by a key of its own.
+Json activation_of(const ModelConfig& config, bool image) {
+  const bool is_timm_vit = image && std::string_view(image_tower_of(config.vision, config.name).name) == "timm_vit";
+  if (is_timm_vit) return timm_vit_activation(config.vision) == Gelu::tanh ? "gelu_tanh" : "gelu";
+  const bool is_own_vit = !image || std::string_view(image_tower_of(config.vision, config.name).name) == "vit";
+  return is_own_vit && config.quick_gelu ? "quick_gelu" : "gelu";
+}
+
+void check_arithmetic(const ModelConfig& theirs, const ClipModel& model, bool image, const std::string& where) {
+  const ModelConfig& own = model.config();
+  const auto compare = [&](const std::string& key, const Json& there, const Json& here) {
+    if (there == here) return;
+    throw input_error("{}: its weights were trained with {} = {}, the model's JSON ({}) says {}: use the same", where, key,
+                      there.dump(), own.name, here.dump());
   };
   const Json &there = image ? theirs.vision : theirs.text, &here = image ? own.vision : own.text;
-  const bool is_of_timm = here.contains("timm_model_name");
-  if (!(image && is_of_timm) && theirs.quick_gelu != own.quick_gelu)
-    refuse("quick_gelu", theirs.quick_gelu, own.quick_gelu);
-  for (const char* key : kArithmetic) {
-    const Json was = there.contains(key) ? there.at(key) : Json(), is = here.contains(key) ? here.at(key) : Json();
-    if (was != is) refuse(key, was, is);
+  compare("activation", activation_of(theirs, image), activation_of(own, image));
+  compare("heads", heads_of(ClipModel(theirs), image), heads_of(model, image));
+  for (const char* key : kArithmetic) compare(key, there.value(key, Json()), here.value(key, Json()));
+  if (!image) return;
+  if (theirs.norm.mean != own.norm.mean || theirs.norm.std != own.norm.std) {
+    log_info("warning: {}: its images were normalised with mean {:.3f} and deviation {:.3f}, this model's with {:.3f} and "
+             "{:.3f}",
+             where, fmt::join(theirs.norm.mean, " "), fmt::join(theirs.norm.std, " "), fmt::join(own.norm.mean, " "),
+             fmt::join(own.norm.std, " "));
   }
-  if (image && (theirs.norm.mean != own.norm.mean || theirs.norm.std != own.norm.std)) {
-    log_info(
-        "warning: {}: its images were normalised with mean {:.3f} and deviation {:.3f}, this model's with {:.3f} and "
-        "{:.3f}",
-        where, fmt::join(theirs.norm.mean, " "), fmt::join(theirs.norm.std, " "), fmt::join(own.norm.mean, " "),
-        fmt::join(own.norm.std, " "));
+  if (!theirs.view.empty() && theirs.view != test_view(own, kModelView)) {
+    log_info("{}: its images were resized by the view {}, this model's are tested by {}", where, theirs.view,
+             test_view(own, kModelView));
   }
 }
 
@@ -157,13 +158,15 @@ StartReport take_tower(ClipModel& model, const NamedTensors& weights, bool image
     } else {
       report.loaded.push_back(spec.name);
     }
+    require_weights(spec.name, tensor, where);
     taken.emplace_back(spec.name, tensor.to(at::kFloat));
     require_numbers(spec.name, taken.back().second, where);
   }
   const char* const tower = image ? "image" : "text";
   if (!missing.empty()) {
-    throw input_error("{} lacks tensors of the {} tower: {}: is model.config the right one?", where, tower,
-                      listed(missing));
+    throw input_error("{} lacks tensors of the {} tower: {}: is model.config the right one? One tower alone is taken with "
+                      "model.init_{}",
+                      where, tower, listed(missing), image ? "text" : "image");
   }
   for (const auto& [name, tensor] : left) {
     if (!name.ends_with(kBatchCounter)) report.ignored.push_back(name);
@@ -217,19 +220,25 @@ void start_from_weights(ClipModel& model, const StartWeights& from, const std::s
     const fs::path& own = image ? from.image : from.text;
     const fs::path path = without_slash(own.empty() ? from.both : own);
     if (path.empty()) continue;
-    if (!fs::exists(path)) throw input_error("model.init: {} does not exist", path.native());
+    if (!fs::exists(path)) {
+      throw input_error("model.init{} = {}: it is neither open_clip nor clip_hpc, and no such file or folder exists",
+                        own.empty() ? "" : image ? "_image" : "_text", path.native());
+    }
     if (!read.contains(path)) {
       std::optional<Found> of_run = found_in_run(path);
       read.emplace(path, of_run ? std::move(*of_run) : found_in_files(path, model));
     }
     const Found& found = read.at(path);
     if (found.config) {
-      check_arithmetic(*found.config, model.config(), image, path.native());
+      check_arithmetic(*found.config, model, image, path.native());
     } else {
       log_info("{} does not say what model its weights are of: activation, heads and norms are taken to be those of {}",
                path.native(), model.config().name);
     }
-    if (!image && !found.tokenizer.empty() && found.tokenizer != tokenizer) {
+    if (!image && found.tokenizer.empty()) {
+      log_info("{} brings no tokenizer: its words are taken to be those that the data was packed with", path.native());
+    }
+    if (!image && !found.tokenizer.empty() && !are_same_tokenizer(found.tokenizer, tokenizer)) {
       throw input_error(
           "{}: its text tower was trained with another tokenizer than the data was packed with: pack with its {}",
           path.native(), kTokenizerFileName);

@@ -25,7 +25,7 @@ void check_belongs(const std::filesystem::path& path, const Json& about, const T
     throw input_error("{} belongs to another model; use its own configuration, or --resume none", path.native());
   }
   if (about.value("config_hash", "") == kImported) {
-    throw input_error("{} was imported, and training cannot go on from it: give another --run-dir", path.native());
+    throw input_error("{0} was imported, and training cannot go on from it: give another --run-dir; model.init = {0} begins there", path.native());
   }
   if (const std::string optimizer = about.value("optimizer", "adamw"); optimizer != state.updater.name) {
     throw input_error("{} is of a run with optim.name = {}, this one has {}: use the same, or --resume none",
@@ -39,8 +39,9 @@ std::optional<Progress> restore_one(World& world, const std::filesystem::path& p
   Updater& updater = state.updater;
   const CheckpointInfo info = inspect_checkpoint(path);
   if (info.about) {
+    // What differs in the configuration says more than that the layout does.
+    if (check && info.about->value("config_hash", "") != kImported) check(path, *info.about);
     check_belongs(path, *info.about, state);
-    if (check) check(path, *info.about);
   }
   std::vector<NamedBuffer> buffers = content_of(state).buffers;
   const bool begins_average = updater.average.is_kept() && info.about && !info.about->value("ema", false);

@@ -11,7 +11,7 @@ namespace clip_hpc {
 namespace {
 
 constexpr const char* kExportUsage =
-    R"(clip_hpc export: a trained model as a folder that open_clip loads
+    R"(clip_hpc export: a trained model as a folder that open_clip, or with --to hugging_face transformers, loads
 
   model = open_clip.create_model("local-dir:exported/letters")
   tokenizer = open_clip.get_tokenizer("local-dir:exported/letters")   # needs transformers
@@ -23,6 +23,7 @@ gives the same pixels.
 
 Examples:
   clip_hpc export --model runs/quickstart/letters --output exported/letters
+  clip_hpc export --model runs/quickstart/letters --view eval --to hugging_face --output exported/letters_hf
 )";
 
 }  // namespace
@@ -30,11 +31,12 @@ Examples:
 int command_export(World& world, std::span<const std::string> arguments) {
   ModelSource source;
   std::string output, format = weight_formats().front().name;
+  const std::vector<WeightFormat> formats = written_formats();
   ArgumentTable table;
   add_model_arguments(table, source);
   add_view_argument(table, source);
   table.add("output", output, "folder, which must not exist");
-  table.add("to", format, help_of(weight_formats()), one_of(names_of(weight_formats())));
+  table.add("to", format, help_of(std::span<const WeightFormat>(formats)), one_of(names_of(std::span<const WeightFormat>(formats))));
   if (!read_arguments(table, arguments, kExportUsage, world.rank() == 0)) return kExitDone;
   if (source.model.empty() || output.empty()) throw input_error("clip_hpc export needs --model and --output");
   if (world.rank() != 0) return kExitDone;  // one rank writes it

@@ -92,7 +92,8 @@ struct Layout {
 };
 
 Layout lay_out(const EvalContext& context, const EmbedParts& parts, const EmbedCounts& counts,
-               const std::vector<std::int64_t>& starts, const Json& about, const fs::path& path) {
+               const std::vector<std::int64_t>& starts, const std::string& set_checksum, const Json& about,
+               const fs::path& path) {
   const ModelConfig& config = context.model.config();
   const auto n = static_cast<std::uint64_t>(counts.images), m = static_cast<std::uint64_t>(counts.texts);
   const auto size = static_cast<std::uint64_t>(context.model.image().image_size());
@@ -118,6 +119,7 @@ Layout lay_out(const EvalContext& context, const EmbedParts& parts, const EmbedC
     write_dataset(file, "image_of", H5T_STD_I64LE, m, 0, image_of.data(), path);
   }
   write_attribute(file, "schema_version", kEmbeddingsVersion, path);
+  if (!set_checksum.empty()) write_attribute(file, "set_checksum", set_checksum, path);
   write_attribute(file, "logit_scale", fmt::format("{:.9g}", context.model.logit_scale().item<double>()), path);
   for (const auto& [name, value] : about.items()) {
     if (value.is_number()) {
@@ -189,7 +191,7 @@ EmbedCounts embed(World& world, const EvalContext& context, const EmbedSource& s
 
   Layout layout;
   together(context.comm, [&] {
-    if (world.rank() == 0) layout = lay_out(context, parts, counts, starts, about, part);
+    if (world.rank() == 0) layout = lay_out(context, parts, counts, starts, source.set ? source.set->checksum() : "", about, part);
   });
   layout = share_layout(world, layout);
   try {

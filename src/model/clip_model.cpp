@@ -49,6 +49,7 @@ at::Tensor ClipModel::encode_image(const at::Tensor& pixels, const std::optional
                                    const at::Tensor& branch_scales) const {
   Pass how = pass(training && !freezing_.image);
   if (!freezing_.image) how.branch_scales = branch_scales;
+  if (freezing_.image && freezing_.unlocked_groups == 0) how.recompute = false;  // there is no backward pass
   return image_->project(image_->pooled(pixels, kept, how));
 }
 

@@ -97,9 +97,14 @@ at::Tensor batch_norm_frozen(const at::Tensor& x, const at::Tensor& gamma, const
 
 void update_running(const at::Tensor& mean, const at::Tensor& variance, const BatchMoments& moments, double momentum) {
   const at::NoGradGuard no_grad;
-  const at::Tensor unbiased = moments.variance * (moments.count / (moments.count - 1));
-  mean.lerp_(moments.mean.to(mean.scalar_type()), momentum);
-  variance.lerp_(unbiased.to(variance.scalar_type()), momentum);
+  const at::Tensor unbiased = moments.variance * (moments.count / (moments.count - 1).clamp_min(1));
+  const auto move = [momentum](const at::Tensor& running, const at::Tensor& batch) {
+    const at::Tensor now = batch.to(running.scalar_type());
+    // A step that overflows is skipped; its statistics would stay for good.
+    running.lerp_(at::where(now.isfinite(), now, running), momentum);
+  };
+  move(mean, moments.mean);
+  move(variance, unbiased);
 }
 
 }  // namespace clip_hpc

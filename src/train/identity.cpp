@@ -44,7 +44,7 @@ constexpr Rule kRules[] = {
     // What stands behind these names is compared, not where it lies.
     {"data.train", Change::free},
     {"data.subset", Change::free},
-    {"data.teacher", Change::branch},
+    {"data.teacher", Change::free},
     {"model.config", Change::free},
     // The length is compared in steps: a longer run is a resumed one.
     {"train.samples", Change::free},
@@ -149,8 +149,11 @@ RunIdentity identity_of(const RunConfig& config, const TrainingData& data, const
                                data.weights[i]));
     tables.push_back(data.sets[i]->tables_checksum());
   }
+  Json teachers = Json::array();
+  for (const auto& teacher : data.teachers) teachers.push_back(teacher->fingerprint());
   const Json content = {
       {"training sets", sets},
+      {"teachers", teachers},
       {"tables of their shards", tables},
       {"subset", data.subset.empty() ? "none"
                                      : fmt::format("{} samples, checksum {}", data.subset.size(),

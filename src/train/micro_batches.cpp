@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "clip_hpc/base/error.hpp"
+
 namespace clip_hpc {
 namespace {
 
@@ -42,6 +44,15 @@ Encoded encode_all(const ClipModel& model, const PairBatch& batch, std::int64_t 
 }
 
 }  // namespace
+
+void check_parts(const ClipModel& model, std::int64_t micro_batch, bool recompute, const char* micro_batch_key,
+                 const char* recompute_key) {
+  if (!model.image().has_batch_statistics() || (micro_batch == 0 && !recompute)) return;
+  throw input_error(
+      "model {}: its BatchNorm looks at the whole batch, which {} takes apart: leave that at its default, or use a tower "
+      "without (ResNet with \"norm\": \"group\")",
+      model.config().name, micro_batch > 0 ? micro_batch_key : recompute_key);
+}
 
 at::Tensor backward_in_micro_batches(const ClipModel& model, GradReducer& reducer, const PairBatch& batch,
                                      std::int64_t micro_batch, const PartialLoss& loss_of) {

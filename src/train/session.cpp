@@ -30,9 +30,11 @@ TrainingData open_training_data(const DataOptions& options) {
   }
   for (std::size_t i = 0; i < options.teacher.size(); ++i) {
     data.teachers.push_back(std::make_shared<StoredFeatures>(options.teacher[i], *data.sets[i]));
-    if (data.teachers[i]->width() != data.teachers[0]->width()) {
-      throw input_error("data.teacher: {} and {} are of different models: {} and {} numbers a feature", options.teacher[0],
-                        options.teacher[i], data.teachers[0]->width(), data.teachers[i]->width());
+    const StoredFeatures &first = *data.teachers[0], &own = *data.teachers[i];
+    if (own.width() != first.width() || own.scale() != first.scale()) {
+      throw input_error(
+          "data.teacher: {} and {} are of different models: {} and {} numbers a feature, scales {} and {}: use one teacher",
+          options.teacher[0], options.teacher[i], first.width(), own.width(), first.scale(), own.scale());
     }
   }
   for (std::size_t i = 0; i < data.sets.size(); ++i) {

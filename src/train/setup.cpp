@@ -19,6 +19,7 @@
 #include "clip_hpc/optim/schedule.hpp"
 #include "clip_hpc/run/provenance.hpp"
 #include "clip_hpc/strategy/branch_draw.hpp"
+#include "clip_hpc/train/micro_batches.hpp"
 #include "clip_hpc/train/run_length.hpp"
 
 namespace clip_hpc {
@@ -144,15 +145,24 @@ void check_teacher(const RunConfig& config, const Strategy& strategy) {
   }
 }
 
-void check_batch_statistics(const RunConfig& config, const ClipModel& model) {
-  if (!model.image().has_batch_statistics()) return;
-  const char* const key = config.train.micro_batch > 0 ? "micro_batch" : config.train.recompute ? "recompute" : nullptr;
-  if (key == nullptr) return;
-  throw input_error(
-      "model {}: its BatchNorm looks at the whole batch, which train.{} takes apart: leave that at its default, or use "
-      "a "
-      "tower without (ResNet with \"norm\": \"group\")",
-      model.config().name, key);
+void check_freezing(const RunConfig& config, const ClipModel& model) {
+  const ModelOptions& options = config.model;
+  if (options.freeze == "none") {
+    if (options.unlocked_groups == 0) return;
+    throw input_error("model.unlocked_groups = {} needs model.freeze = image or text", options.unlocked_groups);
+  }
+  const ParameterArena& arena = model.arena();
+  const int groups = arena.last_group(options.freeze == "text" ? 0 : 1) + 1;
+  if (options.unlocked_groups >= groups) {
+    throw input_error("model.unlocked_groups = {} leaves nothing of the {} tower frozen, which has {} groups: say fewer",
+                      options.unlocked_groups, options.freeze, groups);
+  }
+  const bool is_scheme = options.init == "open_clip" || options.init == "clip_hpc";
+  const std::string& own = options.freeze == "text" ? options.init_text : options.init_image;
+  if (is_scheme && own.empty()) {
+    throw input_error("model.freeze = {} would keep random weights: say where they are with model.init or model.init_{}",
+                      options.freeze, options.freeze);
+  }
 }
 
 }  // namespace
@@ -186,7 +196,8 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
               config.eval.at_checkpoints, config.train.check_ranks_every},
       identity(identity_of(config, data, model.config(), total_steps(config.train, data.epoch_samples))) {
   check_teacher(config, strategy);
-  check_batch_statistics(config, model);
+  check_freezing(config, model);
+  if (config.model.freeze != "image") check_parts(model, config.train.micro_batch, config.train.recompute);
   model.take_statistics_over(*communicator);
   for (const Phase& one : strategy.phases)
     one.kept_patches(model.image().patches());  // throws where none can be left out

@@ -35,7 +35,7 @@ class Import : public testing::Test {
         .input = folder_ / "model", .config = {}, .tokenizer = {}, .output = folder_ / "run", .command_line = {}};
   }
   LoadedModel imported() {
-    import_open_clip(test_world(), request_);
+    import_model(test_world(), request_);
     return load_model(request_.output);
   }
 

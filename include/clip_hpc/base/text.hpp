@@ -1,6 +1,7 @@
 // Pieces of text: trimmed, split, line by line, valid UTF-8.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,9 @@ std::vector<std::string> split_words(std::string_view text);  // at blanks; none
 
 // Lines without their end, "\n" or "\r\n". What follows the last end is a line where it is not empty.
 std::vector<std::string> split_lines(std::string_view text);
+
+// "a, b, c" of the first five, "… and 7 more" of others.
+std::string listed(std::span<const std::string> words);
 
 bool is_utf8(std::string_view text);  // RFC 3629: no lone surrogates, nothing longer than needed
 

@@ -1,4 +1,4 @@
-// An open_clip model as a run folder, so that what works on a trained run works on it: eval, embed, export.
+// A model of open_clip or transformers as a run folder, so that what works on a trained run works on it: eval, embed, export.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +10,7 @@
 namespace clip_hpc {
 
 struct ImportRequest {
-  std::filesystem::path input;      // open_clip folder, or a safetensors file
+  std::filesystem::path input;      // a folder, or a safetensors file
   std::filesystem::path config;     // the model's JSON; a folder has its own
   std::filesystem::path tokenizer;  // SentencePiece model; empty: the folder's tokenizer.model
   bool lower_case = false;          // captions, before a SentencePiece model of another program sees them
@@ -19,6 +19,6 @@ struct ImportRequest {
 };
 
 // Collective. Writes a checkpoint of step 0, tokenizer.model and provenance.json. Throws input or storage.
-void import_open_clip(World& world, const ImportRequest& request);
+void import_model(World& world, const ImportRequest& request);
 
 }  // namespace clip_hpc

@@ -22,6 +22,8 @@ at::ScalarType scalar_type_of(const std::string& precision);  // bf16 or fp32
 
 // Throws input, naming both, where a tensor holds NaN or Inf: such a model gives no numbers.
 void require_numbers(const std::string& name, const at::Tensor& tensor, const std::string& where);
+// And where it holds whole numbers: quantised weights are none that can be taken.
+void require_weights(const std::string& name, const at::Tensor& tensor, const std::string& where);
 
 // What the arena exports, in fp32, by open_clip's names; and the way back. Throws storage, naming `where`, for a tensor
 // that is missing or has another shape, and as require_numbers; others are ignored.

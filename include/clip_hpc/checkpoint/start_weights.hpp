@@ -27,7 +27,7 @@ struct StartReport {
 // activation, norm, pooling or number of heads: what the tensors do not show.
 void start_from_weights(ClipModel& model, const StartWeights& from, const std::string& tokenizer);
 
-// One tower of it. `part`: "visual." or "", the beginning of its tensors' names.
+// One tower of it; `where` for messages.
 StartReport take_tower(ClipModel& model, const NamedTensors& weights, bool image, const std::string& where);
 
 }  // namespace clip_hpc

@@ -16,6 +16,11 @@
 
 namespace clip_hpc {
 
+// Throws input where the image tower's BatchNorm looks at the whole batch, which micro-batches and recomputation take
+// apart. The last two: what a user calls them.
+void check_parts(const ClipModel& model, std::int64_t micro_batch, bool recompute,
+                 const char* micro_batch_key = "train.micro_batch", const char* recompute_key = "train.recompute");
+
 using PartialLoss = std::function<at::Tensor(const Encoded& rows, const Scales& scales)>;  // partial_loss of a run
 
 // Collective. Adds this rank's gradients to the arena and sums them over ranks through `reducer`; the arena's gradients

@@ -13,24 +13,22 @@
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/base/text.hpp"
 #include "clip_hpc/checkpoint/formats/hugging_face.hpp"
 #include "clip_hpc/checkpoint/formats/open_clip.hpp"
 #include "clip_hpc/checkpoint/formats/resized_positions.hpp"
+#include "clip_hpc/checkpoint/formats/timm_trunk.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
 #include "clip_hpc/config/rows.hpp"
+#include "clip_hpc/data/views/view.hpp"
+#include "clip_hpc/model/clip_model.hpp"
+#include "clip_hpc/text/tokenizer.hpp"
+#include "clip_hpc/text/tokenizer_json.hpp"
 
 namespace fs = std::filesystem;
 
 namespace clip_hpc {
 namespace {
-
-constexpr std::size_t kNamesShown = 5;
-
-std::string listed(const std::vector<std::string>& names) {
-  const auto shown = std::min(names.size(), kNamesShown);
-  return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
-                     names.size() > shown ? fmt::format(" and {} more", names.size() - shown) : "");
-}
 
 std::string shape_text(at::IntArrayRef shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
@@ -121,11 +119,22 @@ std::span<const WeightFormat> weight_formats() {
   static const WeightFormat kFormats[] = {
       open_clip_format(),
       hugging_face_format(),
+      timm_trunk_format(),
   };
   return kFormats;
 }
 
-const WeightFormat& weight_format(const std::string& name) { return row_named(weight_formats(), name, "format"); }
+std::vector<WeightFormat> written_formats() {
+  std::vector<WeightFormat> written;
+  std::ranges::copy_if(weight_formats(), std::back_inserter(written),
+                       [](const WeightFormat& format) { return format.write != nullptr; });
+  return written;
+}
+
+const WeightFormat& weight_format(const std::string& name) {
+  static const std::vector<WeightFormat> kWritten = written_formats();
+  return row_named(std::span<const WeightFormat>(kWritten), name, "format");
+}
 
 WeightSource weight_source(const fs::path& named, const fs::path& config_file) {
   WeightSource source{without_slash(named), config_file, {}, {}};
@@ -158,6 +167,21 @@ NamedTensors read_weights(const WeightSource& source) {
   return weights;
 }
 
+std::string write_sentencepiece(const fs::path& folder, const OpenClipModel& model) {
+  const std::string bytes = read_text_file(model.tokenizer_file), name = model.tokenizer_file.native();
+  write_file_atomic(folder / kTokenizerFileName, bytes);
+  try {
+    const Json tokenizer = tokenizer_json(bytes, name);
+    write_file_atomic(folder / "tokenizer.json", tokenizer.dump());
+    write_json_file(folder / "tokenizer_config.json",
+                    tokenizer_config_json(bytes, name, ClipModel(model.config).text().context()));
+  } catch (const Error& problem) {
+    if (problem.kind() != ErrorKind::input) throw;
+    return problem.what();
+  }
+  return {};
+}
+
 const WeightFormat& weight_format_of(const WeightSource& source) {
   for (const WeightFormat& format : weight_formats()) {
     if (format.reads(source)) return format;
@@ -169,7 +193,29 @@ const WeightFormat& weight_format_of(const WeightSource& source) {
 
 OpenClipModel read_model_weights(const fs::path& input, const fs::path& config_file) {
   const WeightSource source = weight_source(input, config_file);
-  return weight_format_of(source).read(source);
+  const WeightFormat& format = weight_format_of(source);
+  if (format.write == nullptr) {
+    throw input_error("{} holds an image tower alone: a training begins with it, model.init_image = {}", input.native(),
+                      input.native());
+  }
+  SourceFacts facts = format.facts(source);
+  if (!config_file.empty()) {
+    const Json json = read_json_file(config_file);
+    facts.config = parse_model_config(json, config_file.stem().string());
+    facts.states_eos = (json.contains("model_cfg") ? json.at("model_cfg") : json).at("text_cfg").contains("eos_id");
+  }
+  if (!facts.config) {
+    throw input_error("{} says nothing of its model: give the model's JSON with --config", source.input.native());
+  }
+  OpenClipModel model{std::move(*facts.config), {}, facts.tokenizer_file, facts.states_eos, facts.lower_case};
+  if (model.config.view.empty()) {
+    model.config.view = test_view_name({});
+    log_info("{} does not say how an image is resized: taken is open_clip's default, the view {}", source.input.native(),
+             model.config.view);
+  }
+  const std::vector<NamedShape> own = ClipModel(model.config).arena().exported();
+  model.weights = match_weights(format.named(read_weights(source), own), own, source.weights.native());
+  return model;
 }
 
 std::string write_model_folder(const fs::path& named, const std::function<std::string(const fs::path&)>& fill) {
@@ -217,8 +263,7 @@ NamedTensors match_weights(const NamedTensors& weights, const std::vector<NamedS
       throw input_error("{}: tensor {} has the shape {}, the model {}: is the model's JSON the right one?", where,
                         spec.name, shape_text(tensor.sizes()), shape_text(spec.shape));
     }
-    if (!tensor.is_floating_point())
-      throw input_error("{}: tensor {} holds whole numbers, not weights", where, spec.name);
+    require_weights(spec.name, tensor, where);
     matched.emplace_back(spec.name, tensor.to(at::kFloat).contiguous());
     require_numbers(spec.name, matched.back().second, where);
   }

@@ -10,7 +10,7 @@
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/text/clip_bpe.hpp"
 #include "clip_hpc/text/clip_bpe_files.hpp"
-#include "clip_hpc/text/tokenizer_json.hpp"
+#include "clip_hpc/text/tokenizer.hpp"
 
 namespace fs = std::filesystem;
 
@@ -35,35 +35,32 @@ bool reads(const WeightSource& source) {
 
 Json json_or_null(const fs::path& file) { return fs::exists(file) ? read_json_file(file) : Json(); }
 
-OpenClipModel read(const WeightSource& source) {
+SourceFacts facts_of(const WeightSource& source) {
   const fs::path folder = fs::is_directory(source.input) ? source.input : source.input.parent_path();
-  OpenClipModel model;
-  if (source.config_file.empty()) {
-    const fs::path config = folder / kConfigName;
-    if (!fs::exists(config)) {
-      throw input_error("{} does not exist: a folder of transformers holds it; or give the model's JSON with --config",
-                        config.native());
-    }
-    const Json json = open_clip_json(read_json_file(config), json_or_null(folder / kPreprocessorName), config.native());
-    model.config = parse_model_config(json, folder.filename().string());
-    model.states_eos = json.at("model_cfg").at("text_cfg").contains("eos_id");
-    if (!fs::exists(folder / kPreprocessorName)) {
+  SourceFacts facts;
+  if (fs::exists(folder / kConfigName)) {
+    const fs::path preprocessor = folder / kPreprocessorName;
+    const Json json = open_clip_json(read_json_file(folder / kConfigName), json_or_null(preprocessor), folder.native());
+    facts.config = parse_model_config(json, folder.filename().string());
+    facts.states_eos = json.at("model_cfg").at("text_cfg").contains("eos_id");
+    if (!fs::exists(preprocessor)) {
       log_info("{} has no {}: taken is the view {}, with its model's usual mean and deviation", folder.native(),
-               kPreprocessorName, model.config.view);
+               kPreprocessorName, facts.config->view);
     }
-  } else {
-    model.config = parse_model_config(read_json_file(source.config_file), source.config_file.stem().string());
-    model.states_eos = false;
   }
   for (const char* name : kTokenizerNames) {
-    if (!model.tokenizer_file.empty() || !fs::exists(folder / name)) continue;
-    model.tokenizer_file = folder / name;
-    if (name == kTokenizerNames[1]) model.lower_case = true;  // SigLIP's
+    if (!facts.tokenizer_file.empty() || !fs::exists(folder / name)) continue;
+    facts.tokenizer_file = folder / name;
+    if (name == kTokenizerNames[1]) facts.lower_case = true;  // SigLIP's
   }
-  const std::vector<NamedShape> own = ClipModel(model.config).arena().exported();
-  model.weights =
-      match_weights(from_hugging_face(read_weights(source), own, kind_of(model.config)), own, source.weights.native());
-  return model;
+  return facts;
+}
+
+NamedTensors named(NamedTensors theirs, const std::vector<NamedShape>& own) {
+  const bool is_siglip = std::ranges::any_of(theirs, [](const auto& one) {
+    return one.first.starts_with("vision_model.head.") || one.first.starts_with("text_model.head.");
+  });
+  return from_hugging_face(theirs, own, is_siglip ? HuggingFaceKind::siglip : HuggingFaceKind::clip);
 }
 
 Json preprocessor_of(const ModelConfig& model) {
@@ -93,22 +90,11 @@ Json preprocessor_of(const ModelConfig& model) {
 // Empty, or why the files cannot be written.
 std::string write_tokenizer(const fs::path& folder, const OpenClipModel& model) {
   const std::string bytes = read_text_file(model.tokenizer_file);
-  const std::int64_t context = ClipModel(model.config).text().context();
-  if (ClipBpe::is_merges(bytes)) {
-    write_file_atomic(folder / "merges.txt", clip_merges_file(bytes));
-    write_file_atomic(folder / "vocab.json", clip_vocabulary_file(bytes).dump());
-    write_json_file(folder / "tokenizer_config.json", clip_tokenizer_config(context));
-    return {};
-  }
-  write_file_atomic(folder / kTokenizerFileName, bytes);
-  try {
-    const std::string name = model.tokenizer_file.native();
-    write_file_atomic(folder / "tokenizer.json", tokenizer_json(bytes, name).dump());
-    write_json_file(folder / "tokenizer_config.json", tokenizer_config_json(bytes, name, context));
-  } catch (const Error& problem) {
-    if (problem.kind() != ErrorKind::input) throw;
-    return problem.what();
-  }
+  if (!ClipBpe::is_merges(bytes)) return write_sentencepiece(folder, model);
+  write_file_atomic(folder / "merges.txt", clip_merges_file(bytes));
+  write_file_atomic(folder / "vocab.json", clip_vocabulary_file(bytes).dump());
+  write_json_file(folder / "tokenizer_config.json",
+                  clip_tokenizer_config(ClipModel(model.config).text().context()));
   return {};
 }
 
@@ -129,7 +115,7 @@ std::string write(const fs::path& named, const OpenClipModel& model) {
 }  // namespace
 
 WeightFormat hugging_face_format() {
-  return {"hugging_face", "a folder that transformers loads as CLIPModel or SiglipModel", reads, read, write};
+  return {"hugging_face", "a folder that transformers loads as CLIPModel or SiglipModel", reads, facts_of, named, write};
 }
 
 }  // namespace clip_hpc

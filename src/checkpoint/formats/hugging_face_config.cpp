@@ -1,7 +1,11 @@
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <string_view>
+#include <vector>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/base/log.hpp"
 #include "clip_hpc/checkpoint/formats/hugging_face.hpp"
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/model/towers/timm_vit.hpp"
@@ -136,6 +140,11 @@ Json siglip_model(const Json& config, const std::string& name) {
                    {"num_heads", image.heads},
                    {"mlp_ratio", mlp_ratio(image)},
                    {"act_layer", image.activation == "gelu" ? "gelu" : "gelu_tanh"}}}};
+  // timm's own name, where it has one, is what open_clip knows.
+  if (const std::string own = timm_siglip_name(vision.at("timm_model_kwargs")); !own.empty()) {
+    vision["timm_model_name"] = own;
+    vision.erase("timm_model_kwargs");
+  }
   Json words = {{"context_length", text_section.whole("max_position_embeddings", 64)},
                 {"vocab_size", text_section.whole("vocab_size", 32000)},
                 {"width", text.width},
@@ -152,6 +161,26 @@ Json siglip_model(const Json& config, const std::string& name) {
           {"init_logit_bias", -10.0},
           {"vision_cfg", vision},
           {"text_cfg", words}};
+}
+
+// Steps that have no words in open_clip: the view goes on without them.
+void tell_what_is_not_followed(const Json& preprocessor, bool crops, const std::string& name) {
+  const auto off = [&](const char* key) { return preprocessor.value(key, Json(true)) == false; };
+  std::vector<std::string> not_followed;
+  for (const char* key : {"do_resize", "do_rescale", "do_normalize"}) {
+    if (off(key)) not_followed.push_back(fmt::format("{} = false", key));
+  }
+  if (crops && off("do_center_crop")) not_followed.emplace_back("do_center_crop = false");
+  if (crops && preprocessor.contains("crop_size")) {
+    const Json& crop = preprocessor.at("crop_size");
+    const Json side = crop.is_object() ? crop.value("height", Json()) : crop, edge = preprocessor.at("size").at("shortest_edge");
+    if (side.is_number() && side != edge) {
+      not_followed.push_back(fmt::format("shortest_edge = {} with a crop of {}", edge.dump(), side.dump()));
+    }
+  }
+  if (not_followed.empty()) return;
+  log_info("warning: {}: its preprocessor's {} is not followed: images are resized to the model's size and normalised",
+           name, fmt::join(not_followed, ", "));
 }
 
 // preprocessor_config.json in the words of open_clip's preprocess_cfg. Pillow's numbers of filters.
@@ -173,6 +202,7 @@ Json preprocessing(const Json& preprocessor, const std::string& name, bool is_si
   if (given("size") && preprocessor.at("size").is_object()) {
     json["resize_mode"] = preprocessor.at("size").contains("shortest_edge") ? "shortest" : "squash";
   }
+  tell_what_is_not_followed(preprocessor, json.at("resize_mode") == "shortest", name);
   return json;
 }
 
@@ -211,6 +241,9 @@ Json clip_json(const ModelConfig& model) {
   if (v.at("pool_type") != "tok") refuse(model, "its image tower takes the mean of the patches");
   if (v.at("no_ln_pre").get<bool>()) refuse(model, "its image tower has no norm before the blocks");
   if (v.contains("ls_init_value")) refuse(model, "its image tower has LayerScale");
+  if (v.contains("conv_stem")) refuse(model, "its image tower has a convolutional stem");
+  if (v.contains("pos_embed_type")) refuse(model, "its position embeddings are not trained");
+  if (model.custom_text) refuse(model, "it has custom_text");
   if (t.at("no_causal_mask").get<bool>()) refuse(model, "its text tower looks both ways");
   const std::string pool = t.at("pool_type");
   if (pool != "argmax" && pool != "eos") refuse(model, fmt::format("its text tower takes the {} position", pool));

@@ -1,5 +1,6 @@
 #include "checkpoint/formats/hugging_face_names.hpp"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <optional>
@@ -155,6 +156,13 @@ NamedTensors from_hugging_face(const NamedTensors& theirs, const std::vector<Nam
       parts.push_back(is_part ? whole.slice(0, piece.begin, piece.begin + piece.rows) : whole);
     }
     if (parts.size() != from.pieces.size()) continue;
+    const bool are_alike = std::ranges::all_of(parts, [&](const at::Tensor& part) {
+      return part.dim() > 0 && part.sizes().slice(1) == parts[0].sizes().slice(1);
+    });
+    if (parts.size() > 1 && !are_alike) {
+      throw input_error("{} and its neighbours have shapes that do not fit together: is the file damaged?",
+                        from.pieces[0].name);
+    }
     at::Tensor tensor = parts.size() == 1 ? parts[0] : at::cat(parts);
     if (from.form == Form::transposed && tensor.dim() == 2) tensor = tensor.t().contiguous();
     if (from.form == Form::with_first_axis) tensor = tensor.unsqueeze(0);

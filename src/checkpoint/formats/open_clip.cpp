@@ -49,18 +49,8 @@ Json preprocessing_of(const ModelConfig& model) {
 // Empty, or why the files cannot be written. CLIP's own tokenizer is open_clip's, which needs no file.
 std::string write_tokenizer(const fs::path& folder, const OpenClipModel& model) {
   const std::string bytes = read_text_file(model.tokenizer_file);
+  if (!ClipBpe::is_merges(bytes)) return write_sentencepiece(folder, model);
   write_file_atomic(folder / kTokenizerFileName, bytes);
-  if (ClipBpe::is_merges(bytes)) return {};
-  try {
-    const std::string name = model.tokenizer_file.native();
-    const Json tokenizer = tokenizer_json(bytes, name);
-    write_file_atomic(folder / kTokenizerJson, tokenizer.dump());
-    write_json_file(folder / "tokenizer_config.json",
-                    tokenizer_config_json(bytes, name, ClipModel(model.config).text().context()));
-  } catch (const Error& problem) {
-    if (problem.kind() != ErrorKind::input) throw;
-    return problem.what();
-  }
   return {};
 }
 
@@ -73,6 +63,20 @@ void tell_own_keys(const ModelConfig& model) {
   if (own.empty()) return;
   log_warn("open_clip 3.3 has no vision_cfg.{}: the folder is for clip_hpc import, open_clip will not load it",
            fmt::join(own, ", "));
+}
+
+SourceFacts facts_of(const WeightSource& source) {
+  SourceFacts facts;
+  if (!fs::is_directory(source.input)) return facts;
+  if (fs::exists(source.input / kConfigName)) {
+    facts.config = parse_model_config(read_json_file(source.input / kConfigName), source.input.filename().string());
+    facts.states_eos = true;  // its default is 2
+  }
+  if (fs::exists(source.input / kTokenizerFileName)) {
+    facts.tokenizer_file = source.input / kTokenizerFileName;
+    facts.lower_case = lower_case_beside(source.input);
+  }
+  return facts;
 }
 
 }  // namespace
@@ -93,41 +97,12 @@ std::string write_open_clip_folder(const fs::path& named, const OpenClipModel& m
   });
 }
 
-OpenClipModel read_open_clip(const WeightSource& source) {
-  const bool is_folder = fs::is_directory(source.input);
-  if (!is_folder && source.config_file.empty()) {
-    throw input_error("{} says nothing of its model: give the model's JSON with --config", source.input.native());
-  }
-  const fs::path config = source.config_file.empty() ? source.input / kConfigName : source.config_file;
-  if (!fs::exists(config)) {
-    throw input_error("{} does not exist: an open_clip folder holds it; or give the model's JSON with --config",
-                      config.native());
-  }
-  OpenClipModel model;
-  const Json json = read_json_file(config);
-  const fs::path named = source.config_file.empty() ? source.input.filename() : source.config_file.stem();
-  model.config = parse_model_config(json, named.string());
-  const Json& text = (json.contains("model_cfg") ? json.at("model_cfg") : json).at("text_cfg");
-  model.states_eos = source.config_file.empty() || text.contains("eos_id");
-  if (model.config.view.empty()) {
-    model.config.view = test_view_name({});
-    log_info("{} does not say how an image is resized: taken is open_clip's default, the view {}", config.native(),
-             model.config.view);
-  }
-  if (is_folder && fs::exists(source.input / kTokenizerFileName)) {
-    model.tokenizer_file = source.input / kTokenizerFileName;
-    model.lower_case = lower_case_beside(source.input);
-  }
-  model.weights =
-      match_weights(read_weights(source), ClipModel(model.config).arena().exported(), source.weights.native());
-  return model;
-}
-
 WeightFormat open_clip_format() {
   const auto reads = [](const WeightSource& source) {
     return std::ranges::any_of(source.names, [](const std::string& name) { return name.starts_with("visual."); });
   };
-  return {"open_clip", "a folder that open_clip loads", reads, read_open_clip, write_open_clip_folder};
+  const auto named = [](NamedTensors theirs, const std::vector<NamedShape>&) { return theirs; };
+  return {"open_clip", "a folder that open_clip loads", reads, facts_of, named, write_open_clip_folder};
 }
 
 }  // namespace clip_hpc

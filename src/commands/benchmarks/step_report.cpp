@@ -20,7 +20,9 @@ void add_step_options(ArgumentTable& table, StepBenchOptions& options) {
             "mean length of captions of many lengths; 0: all fill the text positions", in_range(0.0, 1024.0));
   table.add("pack-captions", options.pack_captions, "leave the padding between them out");
   table.add("mask-ratio", options.strategy.mask_ratio, "FLIP's share of dropped patches", in_range(0.0, 0.99));
-  table.add("loss", options.strategy.loss, "strategy.loss", one_of(names_of(loss_terms())));
+  std::vector<std::string> losses = names_of(loss_terms());
+  std::erase(losses, "distill");  // there is no teacher here
+  table.add("loss", options.strategy.loss, "strategy.loss", one_of(std::move(losses)));
   table.add("micro-batch", options.micro_batch, "pairs a rank has in memory at once; 0: all", at_least(0));
   table.add("loss-columns", options.loss_columns, "columns of the logits at once; 0: all", at_least(0));
   table.add("recompute", options.recompute, "compute blocks again in backward");

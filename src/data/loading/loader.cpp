@@ -70,6 +70,7 @@ PickedCaption pick_caption(const std::string& captions, std::uint64_t seed, std:
 struct BatchLoader::Scratch {
   RawSample sample;
   Image image;
+  int caption = 0;          // its number among the sample's
   LoaderCounters counters;  // not yet added to the shared ones
 };
 
@@ -184,11 +185,17 @@ void BatchLoader::fill_row(Batch& batch, int row, Scratch& scratch) {
         options_.shuffle ? locate(place) : locate((place + static_cast<std::uint64_t>(attempt)) % plan_.count());
     try {
       make_views(batch, row, located, scratch);
-      return;
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::storage) throw;
       note_bad(located.sample_id, error.what());
+      continue;
     }
+    if (options_.feature_floats > 0) {  // a teacher's file that is damaged is no bad sample
+      const auto floats = static_cast<std::size_t>(options_.feature_floats);
+      options_.features(located.sample_id, scratch.caption,
+                        std::span(batch.features).subspan(static_cast<std::size_t>(row) * floats, floats));
+    }
+    return;
   }
   throw storage_error(
       "row {} of the plan and its {} replacements cannot be read, the last because: {}; pack the set "
@@ -222,10 +229,7 @@ void BatchLoader::make_views(Batch& batch, int row, const Located& located, Scra
                std::span(batch.images).subspan((view * slice_.size() + index) * view_bytes, view_bytes));
   }
   const PickedCaption caption = pick_caption(sample.captions, options_.seed, position);
-  if (options_.feature_floats > 0) {
-    const auto floats = static_cast<std::size_t>(options_.feature_floats);
-    options_.features(located.sample_id, caption.number, std::span(batch.features).subspan(index * floats, floats));
-  }
+  scratch.caption = caption.number;
   batch.captions[index] = caption.text;
   if (options_.context > 0) {
     const auto context = static_cast<std::size_t>(options_.context);

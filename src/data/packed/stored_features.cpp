@@ -2,8 +2,10 @@
 
 #include <hdf5.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <vector>
 
 #include "clip_hpc/base/error.hpp"
 
@@ -11,6 +13,7 @@ namespace clip_hpc {
 namespace {
 
 constexpr const char* kScaleName = "logit_scale";  // a text: ln of the factor
+constexpr const char* kSetName = "set_checksum";
 
 }  // namespace
 
@@ -36,8 +39,14 @@ StoredFeatures::StoredFeatures(const std::filesystem::path& path, const PackedSe
                       set.folder().native(), samples_);
   }
   width_ = static_cast<std::int64_t>(floats / samples_);
-  if (H5Aexists(file.get(), kScaleName) > 0) {
-    scale_ = std::exp(std::strtod(read_attribute_text(file, kScaleName, path).c_str(), nullptr));
+  for (const char* name : {kScaleName, kSetName}) {
+    if (H5Aexists(file.get(), name) > 0) continue;
+    throw input_error("data.teacher: {} does not say its {}: write it again with clip_hpc embed", path.native(), name);
+  }
+  scale_ = std::exp(std::strtod(read_attribute_text(file, kScaleName, path).c_str(), nullptr));
+  if (const std::string of = read_attribute_text(file, kSetName, path); of != set.checksum()) {
+    throw input_error("data.teacher: {} was made of another set than {}: of checksum {}, not {}", path.native(),
+                      set.folder().native(), of, set.checksum());
   }
   file_ = FileDescriptor::open_read(path);
 }
@@ -49,7 +58,14 @@ std::int64_t StoredFeatures::image_of(std::uint64_t text) const {
   return image;
 }
 
+std::string StoredFeatures::fingerprint() const {
+  std::vector<std::byte> bytes(std::min<std::uint64_t>(images_.size_bytes, std::uint64_t{1} << 20));
+  pread_all(file_.get(), bytes, images_.offset_bytes, path_.native());
+  return fmt::format("{} numbers a feature, scale {:.6g}, beginning {}", width_, scale_, hex64(xxh64(bytes)));
+}
+
 std::uint64_t StoredFeatures::first_text_of(std::uint64_t sample) const {
+  if (captions_ == samples_) return sample;  // one each; read() checks it
   std::uint64_t low = 0;
   for (std::uint64_t high = captions_; low < high;) {
     const std::uint64_t middle = low + (high - low) / 2;

@@ -8,7 +8,7 @@ namespace {
 
 constexpr double kAcross = -100;  // timm's: between places that the shift brought together
 
-// [1, padded, padded, width] -> [windows, tokens, width]
+// [batch, padded, padded, width] -> [windows, tokens, width]
 at::Tensor windows_of(const at::Tensor& x, std::int64_t window) {
   const std::int64_t batch = x.size(0), along = x.size(1) / window, width = x.size(3);
   return x.view({batch, along, window, along, window, width})
@@ -16,8 +16,9 @@ at::Tensor windows_of(const at::Tensor& x, std::int64_t window) {
       .reshape({batch * along * along, window * window, width});
 }
 
-at::Tensor relative_index(std::int64_t window) {
-  const at::Tensor place = at::arange(window, at::kLong);
+// Both are made where they are used: nothing is copied to a device, which a training step would have to wait for.
+at::Tensor relative_index(std::int64_t window, const at::Device& device) {
+  const at::Tensor place = at::arange(window, at::TensorOptions().dtype(at::kLong).device(device));
   const at::Tensor row = place.view({-1, 1}).expand({window, window}).flatten();  // of a token
   const at::Tensor column = place.view({1, -1}).expand({window, window}).flatten();
   const at::Tensor down = row.view({-1, 1}) - row.view({1, -1}) + (window - 1);  // [query, key]
@@ -26,8 +27,8 @@ at::Tensor relative_index(std::int64_t window) {
 }
 
 // Of the rolled grid: what the roll brought to one edge from the other belongs to another region.
-at::Tensor border_mask(std::int64_t padded, std::int64_t window, std::int64_t shift) {
-  const at::Tensor place = at::arange(padded, at::kLong);
+at::Tensor border_mask(std::int64_t padded, std::int64_t window, std::int64_t shift, const at::Device& device) {
+  const at::Tensor place = at::arange(padded, at::TensorOptions().dtype(at::kLong).device(device));
   const at::Tensor region = (place >= padded - window).to(at::kLong) + (place >= padded - shift).to(at::kLong);
   const at::Tensor both = region.view({-1, 1}) * 3 + region.view({1, -1});                  // [padded, padded]
   const at::Tensor ids = windows_of(both.view({1, padded, padded, 1}), window).squeeze(2);  // [windows, tokens]
@@ -41,15 +42,12 @@ ShiftedWindows::ShiftedWindows(std::int64_t side, std::int64_t window)
     : side_(side),
       window_(std::min(side, window)),
       shift_(side <= window ? 0 : window / 2),
-      padded_((side + window_ - 1) / window_ * window_),
-      index_(relative_index(window_)) {
-  if (shift_ > 0) mask_ = border_mask(padded_, window_, shift_);
-}
+      padded_((side + window_ - 1) / window_ * window_) {}
 
 void ShiftedWindows::follow(const at::Device& device) const {
-  if (index_.device() == device) return;
-  index_ = index_.to(device);
-  if (mask_.defined()) mask_ = mask_.to(device);
+  if (index_.defined() && index_.device() == device) return;
+  index_ = relative_index(window_, device);
+  if (shift_ > 0) mask_ = border_mask(padded_, window_, shift_, device);
 }
 
 at::Tensor ShiftedWindows::cut(const at::Tensor& x, bool shifted) const {

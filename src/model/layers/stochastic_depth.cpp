@@ -4,7 +4,7 @@
 
 namespace clip_hpc {
 
-std::vector<double> drop_rates(double deepest, std::int64_t blocks, std::int64_t branches) {
+std::vector<double> rising_rates(double deepest, std::int64_t blocks, std::int64_t branches) {
   std::vector<double> rates;
   if (deepest == 0) return rates;
   for (std::int64_t i = 0; i < blocks; ++i) {

@@ -50,6 +50,11 @@ Json to_json(const TimmConfig& c) {
   return json;
 }
 
+bool names_timm_trunk(const Json& vision_cfg, std::string_view beginning) {
+  const auto name = vision_cfg.find("timm_model_name");
+  return name != vision_cfg.end() && name->is_string() && name->get<std::string>().starts_with(beginning);
+}
+
 double drop_path(const TimmConfig& config) { return config.drop_path.value_or(0); }
 
 std::string depth_note(const TimmConfig& config, double timms_own) {

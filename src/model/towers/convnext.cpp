@@ -39,15 +39,6 @@ constexpr std::array kVariants{
     Variant{"convnext_xxlarge", {3, 4, 30, 3}, {384, 768, 1536, 3072}, false, 1e-5},
 };
 
-const Variant& variant_of(const std::string& name, const std::string& model) {
-  std::vector<std::string> names;
-  for (const Variant& variant : kVariants) {
-    if (name == variant.name) return variant;
-    names.emplace_back(variant.name);
-  }
-  throw input_error("model {}: timm_model_name = {} is not known; known are {}", model, name, fmt::join(names, ", "));
-}
-
 // What timm knows by name, or, for a model of one's own, by timm_model_kwargs.
 struct ConvNextConfig {
   TimmConfig timm;
@@ -78,7 +69,7 @@ ConvNextConfig read_config(const Json& json, const std::string& model) {
   ModelSection section(json, model + ": vision_cfg");
   ConvNextConfig c;
   c.timm = read_timm_config(section, model);
-  const Variant& variant = variant_of(c.timm.name, model);
+  const Variant& variant = timm_variant(kVariants, c.timm.name, model);
   c.depths.assign(variant.depths.begin(), variant.depths.end());
   c.widths.assign(variant.widths.begin(), variant.widths.end());
   c.conv_mlp = variant.conv_mlp;
@@ -130,7 +121,7 @@ class ConvNext : public ImageTower {
   std::int64_t patches() const override { return 0; }
 
   std::vector<double> drop_rates() const override {
-    return clip_hpc::drop_rates(drop_path(config_.timm), config_.blocks(), 1);
+    return rising_rates(drop_path(config_.timm), config_.blocks(), 1);
   }
   std::string training_note() const override { return depth_note(config_.timm); }
 
@@ -233,10 +224,7 @@ class ConvNext : public ImageTower {
   TimmHead head_;
 };
 
-bool reads(const Json& json) {
-  return json.contains("timm_model_name") && json.at("timm_model_name").is_string() &&
-         json.at("timm_model_name").get<std::string>().rfind("convnext_", 0) == 0;
-}
+bool reads(const Json& json) { return names_timm_trunk(json, "convnext_"); }
 
 std::unique_ptr<ImageTower> declare(ParameterArena& arena, const Json& json, const TowerFacts& facts,
                                     const std::string& prefix) {

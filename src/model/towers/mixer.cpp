@@ -40,20 +40,11 @@ struct MixerConfig {
   std::int64_t channel_hidden() const { return 4 * width; }
 };
 
-const Variant& variant_of(const std::string& name, const std::string& model) {
-  std::vector<std::string> names;
-  for (const Variant& variant : kVariants) {
-    if (name == variant.name) return variant;
-    names.emplace_back(variant.name);
-  }
-  throw input_error("model {}: timm_model_name = {} is not known; known are {}", model, name, fmt::join(names, ", "));
-}
-
 MixerConfig read_config(const Json& json, const std::string& model) {
   ModelSection section(json, model + ": vision_cfg");
   MixerConfig c;
   c.timm = read_timm_config(section, model);
-  const Variant& variant = variant_of(c.timm.name, model);
+  const Variant& variant = timm_variant(kVariants, c.timm.name, model);
   c.width = variant.width;
   c.blocks = variant.blocks;
   c.patch = variant.patch;
@@ -123,7 +114,8 @@ class Mixer : public ImageTower {
   std::int64_t width() const override { return config_.width; }
   std::int64_t patches() const override { return 0; }  // its token MLPs need all of them
   std::vector<double> drop_rates() const override {
-    return clip_hpc::drop_rates(drop_path(config_.timm), config_.blocks, 2);
+    const double rate = drop_path(config_.timm);  // timm's Mixer has one for all of its blocks
+    return std::vector<double>(rate == 0 ? 0 : static_cast<std::size_t>(2 * config_.blocks), rate);
   }
   std::string training_note() const override { return depth_note(config_.timm); }
 
@@ -181,10 +173,7 @@ class Mixer : public ImageTower {
   TimmHead head_;
 };
 
-bool reads(const Json& json) {
-  return json.contains("timm_model_name") && json.at("timm_model_name").is_string() &&
-         json.at("timm_model_name").get<std::string>().rfind("mixer_", 0) == 0;
-}
+bool reads(const Json& json) { return names_timm_trunk(json, "mixer_"); }
 
 std::unique_ptr<ImageTower> declare(ParameterArena& arena, const Json& json, const TowerFacts& facts,
                                     const std::string& prefix) {

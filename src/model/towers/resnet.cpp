@@ -41,15 +41,6 @@ struct ResNetConfig {
   std::int64_t width() const { return kExpansion * planes.back(); }
 };
 
-const Variant& variant_of(const std::string& name, const std::string& model) {
-  std::vector<std::string> names;
-  for (const Variant& variant : kVariants) {
-    if (name == variant.name) return variant;
-    names.emplace_back(variant.name);
-  }
-  throw input_error("model {}: timm_model_name = {} is not known; known are {}", model, name, fmt::join(names, ", "));
-}
-
 void read_kwargs(const Json& json, const std::string& model, ResNetConfig& c) {
   ModelSection kwargs(json, model + ": timm_model_kwargs");
   kwargs.read("layers", c.depths);
@@ -67,7 +58,7 @@ ResNetConfig read_config(const Json& json, const std::string& model) {
   ResNetConfig c;
   std::string norm = "batch";
   c.timm = read_timm_config(section, model);
-  const Variant& variant = variant_of(c.timm.name, model);
+  const Variant& variant = timm_variant(kVariants, c.timm.name, model);
   c.depths.assign(variant.depths.begin(), variant.depths.end());
   section.read("norm", norm);
   if (const Json* const own = section.find("timm_model_kwargs"); own != nullptr) {
@@ -120,7 +111,7 @@ class ResNet : public ImageTower {
   std::int64_t patches() const override { return 0; }
   bool has_batch_statistics() const override { return config_.norm == NormKind::batch; }
   std::vector<double> drop_rates() const override {
-    return clip_hpc::drop_rates(drop_path(config_.timm), std::ssize(blocks_), 1);
+    return rising_rates(drop_path(config_.timm), std::ssize(blocks_), 1);
   }
   std::string training_note() const override { return depth_note(config_.timm); }
 
@@ -218,10 +209,7 @@ class ResNet : public ImageTower {
   TimmHead head_;
 };
 
-bool reads(const Json& json) {
-  return json.contains("timm_model_name") && json.at("timm_model_name").is_string() &&
-         json.at("timm_model_name").get<std::string>().rfind("resnet", 0) == 0;
-}
+bool reads(const Json& json) { return names_timm_trunk(json, "resnet"); }
 
 std::unique_ptr<ImageTower> declare(ParameterArena& arena, const Json& json, const TowerFacts& facts,
                                     const std::string& prefix) {

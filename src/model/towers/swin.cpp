@@ -45,15 +45,6 @@ struct SwinConfig {
   std::int64_t width_of(std::size_t stage) const { return width << stage; }
 };
 
-const Variant& variant_of(const std::string& name, const std::string& model) {
-  std::vector<std::string> names;
-  for (const Variant& variant : kVariants) {
-    if (name == variant.name) return variant;
-    names.emplace_back(variant.name);
-  }
-  throw input_error("model {}: timm_model_name = {} is not known; known are {}", model, name, fmt::join(names, ", "));
-}
-
 void read_kwargs(const Json& json, const std::string& model, SwinConfig& c) {
   ModelSection kwargs(json, model + ": timm_model_kwargs");
   std::int64_t image_size = c.timm.image_size;
@@ -83,7 +74,7 @@ SwinConfig read_config(const Json& json, const std::string& model) {
   ModelSection section(json, model + ": vision_cfg");
   SwinConfig c;
   c.timm = read_timm_config(section, model);
-  const Variant& variant = variant_of(c.timm.name, model);
+  const Variant& variant = timm_variant(kVariants, c.timm.name, model);
   c.width = variant.width;
   c.window = variant.window;
   c.depths.assign(variant.depths.begin(), variant.depths.end());
@@ -141,7 +132,7 @@ class Swin : public ImageTower {
   std::int64_t width() const override { return config_.width_of(config_.depths.size() - 1); }
   std::int64_t patches() const override { return 0; }  // its windows need all of them
   std::vector<double> drop_rates() const override {
-    return clip_hpc::drop_rates(drop_path(config_.timm),
+    return rising_rates(drop_path(config_.timm),
                                 std::accumulate(config_.depths.begin(), config_.depths.end(), std::int64_t{0}), 2);
   }
   std::string training_note() const override { return depth_note(config_.timm, kTimmDropPath); }
@@ -250,10 +241,7 @@ class Swin : public ImageTower {
   TimmHead head_;
 };
 
-bool reads(const Json& json) {
-  return json.contains("timm_model_name") && json.at("timm_model_name").is_string() &&
-         json.at("timm_model_name").get<std::string>().rfind("swin_", 0) == 0;
-}
+bool reads(const Json& json) { return names_timm_trunk(json, "swin_"); }
 
 std::unique_ptr<ImageTower> declare(ParameterArena& arena, const Json& json, const TowerFacts& facts,
                                     const std::string& prefix) {

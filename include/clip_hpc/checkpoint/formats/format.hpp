@@ -34,22 +34,38 @@ WeightSource weight_source(const std::filesystem::path& input, const std::filesy
 // What wrappers put before all names (module., _orig_mod., model.) is taken off, with a line.
 NamedTensors read_weights(const WeightSource& source);
 
+// What lies beside weights and says what they are of.
+struct SourceFacts {
+  std::optional<ModelConfig> config = {};     // none: of a bare file
+  bool states_eos = false;                    // whether it names the end token, or leaves it to the tokenizer
+  std::filesystem::path tokenizer_file = {};  // empty: none that can be read
+  std::optional<bool> lower_case = {};        // of captions, where a file beside the tokenizer says it
+};
+
 struct WeightFormat {
   const char* name;
   const char* help;
-  bool (*reads)(const WeightSource& source);  // by the names of its tensors
-  // Throws input where names or shapes are not those of the model: it lists them.
-  OpenClipModel (*read)(const WeightSource& source);
-  // Into a folder that must not exist; it is written beside, synced and renamed. Throws input where config.view is none
-  // that the format has words for. Returns why a part could not be written that the model works without, or nothing.
+  bool (*reads)(const WeightSource& source);          // by the names of its tensors
+  SourceFacts (*facts)(const WeightSource& source);  // throws input for a model that this build has not
+  // The same weights by open_clip's names and in its shapes, as far as `own` asks for them; others keep their names.
+  NamedTensors (*named)(NamedTensors theirs, const std::vector<NamedShape>& own);
+  // Into a folder that must not exist; it is written beside, synced and renamed. Throws input where the format has no
+  // words for the model or its view. Returns why a part could not be written that the model works without, or nothing.
+  // Null: the format is only read.
   std::string (*write)(const std::filesystem::path& folder, const OpenClipModel& model);
 };
 
+// tokenizer.model, and the same as tokenizer.json and tokenizer_config.json of Hugging Face's tokenizers. Returns why those
+// could not be written, or nothing.
+std::string write_sentencepiece(const std::filesystem::path& folder, const OpenClipModel& model);
+
 std::span<const WeightFormat> weight_formats();
-const WeightFormat& weight_format(const std::string& name);  // throws input, naming the nearest
+std::vector<WeightFormat> written_formats();                      // those that can be written
+const WeightFormat& weight_format(const std::string& name);  // of those; throws input, naming the nearest
 // The first format that reads it. Throws input, naming the formats.
 const WeightFormat& weight_format_of(const WeightSource& source);
-// A whole model. Throws input, storage.
+// A whole model: by `config_file`, or by what lies beside its weights. Throws input where names or shapes are not those
+// of the model: it lists them.
 OpenClipModel read_model_weights(const std::filesystem::path& input, const std::filesystem::path& config_file);
 
 // A folder that must not exist, filled by `fill` beside its place, synced and renamed. Returns what `fill` returns.

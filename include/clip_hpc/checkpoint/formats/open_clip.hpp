@@ -13,8 +13,4 @@ WeightFormat open_clip_format();  // row of the table
 // the same ids; returns why that one could not be written, or nothing.
 std::string write_open_clip_folder(const std::filesystem::path& folder, const OpenClipModel& model);
 
-// Of such a folder, or of a safetensors file of one with the model's JSON in source.config_file (which a folder does
-// not need). Throws input where names or shapes are not those of the model: it lists them.
-OpenClipModel read_open_clip(const WeightSource& source);
-
 }  // namespace clip_hpc

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/data/packed/hdf5_handle.hpp"
@@ -19,6 +20,7 @@ class StoredFeatures {
 
   std::int64_t width() const { return width_; }  // of one feature
   double scale() const { return scale_; }        // on cosine similarities, of the model that made them
+  std::string fingerprint() const;               // of the features' beginning: another file has another
 
   // `into` [2 * width]: the features of the image and of its caption number `caption`. From any thread. Throws storage.
   void read(std::uint64_t sample, int caption, std::span<float> into) const;

@@ -12,9 +12,9 @@
 
 namespace clip_hpc {
 
-// timm's rates of `blocks` blocks with `branches` branches each: from 0 to `deepest`, the same for a block's branches.
-// None where `deepest` is 0.
-std::vector<double> drop_rates(double deepest, std::int64_t blocks, std::int64_t branches);
+// Of `blocks` blocks with `branches` branches each, from 0 to `deepest`, the same for a block's branches, as timm has it in
+// most towers. None where `deepest` is 0.
+std::vector<double> rising_rates(double deepest, std::int64_t blocks, std::int64_t branches);
 
 // delta [batch, ...] times the factors of this branch; as it is where the pass has none.
 at::Tensor scaled_branch(const Pass& pass, std::int64_t branch, const at::Tensor& delta);

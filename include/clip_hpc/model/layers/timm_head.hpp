@@ -3,12 +3,15 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <fmt/ranges.h>
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/model/layers/affine.hpp"
 #include "clip_hpc/model/towers/tower.hpp"
@@ -34,6 +37,20 @@ struct TimmConfig {
 // projection, patches that are left out.
 TimmConfig read_timm_config(ModelSection& section, const std::string& model, bool is_vit = false);
 Json to_json(const TimmConfig& config);
+
+// Whether a section is of a trunk whose timm_model_name begins so.
+bool names_timm_trunk(const Json& vision_cfg, std::string_view beginning);
+
+// The row of this name. Throws input, naming all.
+template <class Variants>
+const auto& timm_variant(const Variants& variants, const std::string& name, const std::string& model) {
+  std::vector<std::string> names;
+  for (const auto& variant : variants) {
+    if (name == variant.name) return variant;
+    names.emplace_back(variant.name);
+  }
+  throw input_error("model {}: timm_model_name = {} is not known; known are {}", model, name, fmt::join(names, ", "));
+}
 
 // Stochastic depth is off unless the section asks for it. The note says that it is on, or that open_clip would train
 // such a section with timm's own rate.
