@@ -23,8 +23,9 @@
 #include "clip_hpc/model/clip_model.hpp"
 #include "clip_hpc/ops/attention_choice.hpp"
 #include "clip_hpc/ops/measure.hpp"
-#include "clip_hpc/strategy/branch_draw.hpp"
 #include "clip_hpc/optim/updater.hpp"
+#include "clip_hpc/strategy/branch_draw.hpp"
+#include "clip_hpc/train/micro_batches.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "clip_hpc/train/step.hpp"
 

@@ -16,6 +16,7 @@
 #include "clip_hpc/checkpoint/formats/format.hpp"
 #include "clip_hpc/checkpoint/formats/resized_positions.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
+#include "clip_hpc/data/views/view.hpp"
 #include "clip_hpc/model/towers/timm_vit.hpp"
 #include "clip_hpc/text/clip_bpe.hpp"
 #include "clip_hpc/text/clip_bpe_files.hpp"

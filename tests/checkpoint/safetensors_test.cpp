@@ -68,9 +68,13 @@ TEST(Safetensors, DamagedFilesAreNamed) {
   fails(with_header(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8), "wrong length");
   // 2^62 * 4 elements of 4 bytes are 0 bytes to a careless product.
   fails(with_header(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", 0), "elements");
+  // Ends that wrap around, one tensor behind the other.
+  fails(with_header(R"({"a":{"dtype":"U8","shape":[9223372036854775807],"data_offsets":[0,9223372036854775807]}})", 0),
+        "truncated");
   fails(with_header(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", 8), "negative");
+  write_file_atomic(path, with_header(R"({"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}})", 1));
+  test::expect_error(ErrorKind::input, {"x.safetensors", "F8_E4M3", "convert"}, [&] { read_safetensors(path); });
   fails(with_header(R"({"a":{"dtype":"F32","shape":2,"data_offsets":[0,8]}})", 8), "header");
-  fails(with_header(R"({"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}})", 8), "C64");
 }
 
 // Other writers sort by name or type: an empty tensor may follow, in the header, one that begins where it lies.

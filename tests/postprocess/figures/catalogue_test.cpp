@@ -97,7 +97,7 @@ TEST(Catalogue, TheGridOfThePaperGivesEveryFigure) {
     for (char letter = 'a'; panel.each_set && letter <= 'f'; ++letter) expected.insert(padded + letter);
   }
   EXPECT_EQ(numbers, expected);
-  EXPECT_EQ(expected.size(), 50U + 7U * 6U);
+  EXPECT_EQ(expected.size(), 53U + 7U * 6U);
   EXPECT_TRUE(paper.not_drawn.empty()) << paper.not_drawn.front().id << " " << paper.not_drawn.front().reason;
 
   // What each family picks out of the 301.
@@ -157,7 +157,7 @@ TEST(Catalogue, AStrategyOfTwoTowersIsTwoLines) {
 
 TEST(Catalogue, OnlyWhatTheAxesAllow) {
   const PaperFigures one_tower = of(sizes(), kZeroshotAlone);
-  EXPECT_EQ(ids_of(one_tower), (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute"}));
+  EXPECT_EQ(ids_of(one_tower), (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute", "fig08t_time"}));
   EXPECT_EQ(reason(one_tower, "9a"), "no two sizes of data with as many samples");
   EXPECT_EQ(reason(one_tower, "12a"), "no tower of another family than ViT");
   EXPECT_EQ(reason(one_tower, "2a"), "no set that was seen for several numbers of epochs");
@@ -171,15 +171,15 @@ TEST(Catalogue, OnlyWhatTheAxesAllow) {
   EXPECT_EQ(few->id, "3a, 6a, 6c, 25a");
 
   EXPECT_EQ(ids_of(of(together(sizes("B32"), sizes("R50")), kZeroshotAlone)),
-            (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute", "fig12a_bars", "fig12b_compute"}));
+            (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute", "fig08t_time", "fig12a_bars", "fig12b_compute", "fig12t_time"}));
   EXPECT_EQ(ids_of(of(together(sizes("B32", "clip"), sizes("B32", "flip")), kZeroshotAlone)),
-            (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute", "fig16a_bars", "fig16b_compute"}));
+            (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute", "fig08t_time", "fig16a_bars", "fig16b_compute", "fig16t_time"}));
   // Strategies on different towers are no comparison.
   EXPECT_EQ(ids_of(of(together(sizes("B32", "clip"), sizes("S16", "flip")), kZeroshotAlone)),
-            (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute"}));
+            (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute", "fig08t_time"}));
   EXPECT_EQ(ids_of(of(sizes("B32", "clip", true), kZeroshotAlone)), (Ids{"fig09a_data"}));
   EXPECT_EQ(ids_of(of(together(sizes("B32", "clip", true), sizes()), kZeroshotAlone)),
-            (Ids{"fig01a_compute", "fig02a_epochs", "fig08a_bars", "fig08b_compute", "fig09a_data"}));
+            (Ids{"fig01a_compute", "fig02a_epochs", "fig08a_bars", "fig08b_compute", "fig08t_time", "fig09a_data"}));
   const Cell whole{.set = 1e7, .samples = 1e7}, half{.quality = 0.5, .set = 5e6, .samples = 5e6};
   EXPECT_EQ(ids_of(of({whole, half}, kZeroshotAlone)), (Ids{"fig05a_quality"}));
   EXPECT_TRUE(of({whole}, kZeroshotAlone).figures.empty());
