@@ -76,7 +76,7 @@ sed 's/"pool_type": "eos"/"pool_type": "argmax"/' tiny.json >argmax.json
 check 'a model with a vocabulary of CLIP' import 'use eos or last' --input exported/a --config argmax.json
 sed 's/"heads": 2/&, "eos_id": 5/' tiny.json >eos.json
 check 'a tokenizer with another end token' import 'end token is 5' --input exported/a --config eos.json
-sed 's/"embed_dim"/"custom_text": true, &/' tiny.json >custom.json
+sed 's/"embed_dim"/"nonscalar_logit_scale": true, &/' tiny.json >custom.json
 check 'a key that is not supported' import 'not supported' --input exported/a --config custom.json
 cp -r exported/a cut
 truncate -s -100 cut/open_clip_model.safetensors

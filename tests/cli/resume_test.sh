@@ -114,7 +114,7 @@ check 'a run of its own from there: what differs is told' says 0 'with another o
   --set optim.lr=1e-4 --set train.samples=4864 --resume "$whole/checkpoints/step_000000075"
 check 'another batch is refused' says 2 'train.global_batch' "${train[@]}" --run-dir "$scratch/batch" \
   --set train.global_batch=32 --resume "$whole/checkpoints/step_000000075"
-check 'another model is refused' says 2 'another model' "${train[@]}" --run-dir "$scratch/model" \
+check 'another model is refused' says 2 'model /model_cfg/' "${train[@]}" --run-dir "$scratch/model" \
   --set model.config="$CLIP_HPC_SOURCE_DIR/configs/models/tiny.json" --resume "$whole/checkpoints/step_000000075"
 check '--resume none begins anew' says 0 'training done: 2 steps' "${train[@]}" --run-dir "$scratch/anew" \
   --set train.samples=128 --resume none

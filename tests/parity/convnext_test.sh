@@ -64,7 +64,7 @@ refuses 'describes no tower of this build' '"timm_model_name": "regnety_032"'
 check 'training set' make_tiny "$scratch"
 write_model dropped '"timm_model_name": "convnext_atto", "timm_drop_path": 0.1'
 train() { "$clip_hpc" --config tiny.cfg --set model.config="$1" --set train.samples=256 --set eval.data= "${@:2}"; }
-check 'stochastic depth is refused in training' says 2 'timm_drop_path = 0.1' train dropped.json --run-dir dropped
+check 'stochastic depth is told' says 0 'stochastic depth up to 0.1' train dropped.json --run-dir dropped
 check 'FLIP is refused' says 2 'this image tower needs all of them' train atto.json --set strategy.name=flip --run-dir flip
 check 'training' quietly train atto.json --run-dir run
 check 'export' quietly "$clip_hpc" export --model run --output out
