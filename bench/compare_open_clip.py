@@ -54,7 +54,10 @@ def peer_turn(mode, arguments):
     config = config.get("model_cfg", config)
     if arguments.text_tokens:
         config["text_cfg"]["context_length"] = arguments.text_tokens
-    model = open_clip.model.CLIP(**config).train()
+    sys.path.append(str(root / "tests/parity"))
+    from peer import model_of  # timm_model_kwargs, GroupNorm, convolutional stems
+
+    model = model_of(config).train()
     dtype = torch.float32
     if mode == "pure":
         dtype = torch.bfloat16

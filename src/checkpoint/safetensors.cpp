@@ -138,7 +138,8 @@ Header read_header(const FileDescriptor& file, const std::string& file_name) {
                           entry->name);
     }
     expected = entry->end;
-    if (expected > size) throw storage_error("{}: tensor {} ends behind the file: it is truncated", file_name, entry->name);
+    if (expected > size)
+      throw storage_error("{}: tensor {} ends behind the file: it is truncated", file_name, entry->name);
   }
   const std::uint64_t whole = 8 + length + expected;
   if (size < whole)

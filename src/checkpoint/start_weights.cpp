@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 namespace clip_hpc {
 namespace {
 
-struct Found {  // what a path holds
+struct Found {                        // what a path holds
   NamedTensors weights;               // by open_clip's names
   std::optional<ModelConfig> config;  // where it says what model they are of
   std::string tokenizer;              // bytes, where it brings one
@@ -61,7 +61,8 @@ Found found_in_files(const fs::path& path, const ClipModel& model) {
           bytes_or_nothing(facts.tokenizer_file)};
 }
 
-// Whether two files make the same tokens: CLIP's merges in either spelling, one model with and without the word about case.
+// Whether two files make the same tokens: CLIP's merges in either spelling, one model with and without the word about
+// case.
 bool are_same_tokenizer(const std::string& a, const std::string& b) {
   if (ClipBpe::is_merges(a) || ClipBpe::is_merges(b)) {
     return ClipBpe::is_merges(a) && ClipBpe::is_merges(b) && clip_merges_file(a) == clip_merges_file(b);
@@ -70,8 +71,8 @@ bool are_same_tokenizer(const std::string& a, const std::string& b) {
 }
 
 // Of tower sections: what changes a model's arithmetic and no tensor's shape. Other differences are told by the shapes.
-constexpr std::array kArithmetic{"act_kwargs", "norm_kwargs", "pool_type", "no_ln_pre", "final_ln_after_pool",
-                                 "no_causal_mask"};
+constexpr std::array kArithmetic{"act_kwargs", "norm_kwargs",         "pool_type",
+                                 "no_ln_pre",  "final_ln_after_pool", "no_causal_mask"};
 
 Json heads_of(const ClipModel& model, bool image) {
   const auto shapes = image ? model.image().attention_shapes(1, 1) : model.text().attention_shapes(1, 1);
@@ -90,8 +91,8 @@ void check_arithmetic(const ModelConfig& theirs, const ClipModel& model, bool im
   const ModelConfig& own = model.config();
   const auto compare = [&](const std::string& key, const Json& there, const Json& here) {
     if (there == here) return;
-    throw input_error("{}: its weights were trained with {} = {}, the model's JSON ({}) says {}: use the same", where, key,
-                      there.dump(), own.name, here.dump());
+    throw input_error("{}: its weights were trained with {} = {}, the model's JSON ({}) says {}: use the same", where,
+                      key, there.dump(), own.name, here.dump());
   };
   const Json &there = image ? theirs.vision : theirs.text, &here = image ? own.vision : own.text;
   compare("activation", activation_of(theirs, image), activation_of(own, image));
@@ -99,10 +100,11 @@ void check_arithmetic(const ModelConfig& theirs, const ClipModel& model, bool im
   for (const char* key : kArithmetic) compare(key, there.value(key, Json()), here.value(key, Json()));
   if (!image) return;
   if (theirs.norm.mean != own.norm.mean || theirs.norm.std != own.norm.std) {
-    log_info("warning: {}: its images were normalised with mean {:.3f} and deviation {:.3f}, this model's with {:.3f} and "
-             "{:.3f}",
-             where, fmt::join(theirs.norm.mean, " "), fmt::join(theirs.norm.std, " "), fmt::join(own.norm.mean, " "),
-             fmt::join(own.norm.std, " "));
+    log_info(
+        "warning: {}: its images were normalised with mean {:.3f} and deviation {:.3f}, this model's with {:.3f} and "
+        "{:.3f}",
+        where, fmt::join(theirs.norm.mean, " "), fmt::join(theirs.norm.std, " "), fmt::join(own.norm.mean, " "),
+        fmt::join(own.norm.std, " "));
   }
   if (!theirs.view.empty() && theirs.view != test_view(own, kModelView)) {
     log_info("{}: its images were resized by the view {}, this model's are tested by {}", where, theirs.view,
@@ -165,9 +167,10 @@ StartReport take_tower(ClipModel& model, const NamedTensors& weights, bool image
   }
   const char* const tower = image ? "image" : "text";
   if (!missing.empty()) {
-    throw input_error("{} lacks tensors of the {} tower: {}: is model.config the right one? One tower alone is taken with "
-                      "model.init_{}",
-                      where, tower, listed(missing), image ? "text" : "image");
+    throw input_error(
+        "{} lacks tensors of the {} tower: {}: is model.config the right one? One tower alone is taken with "
+        "model.init_{}",
+        where, tower, listed(missing), image ? "text" : "image");
   }
   for (const auto& [name, tensor] : left) {
     if (!name.ends_with(kBatchCounter)) report.ignored.push_back(name);
@@ -223,7 +226,10 @@ void start_from_weights(ClipModel& model, const StartWeights& from, const std::s
     if (path.empty()) continue;
     if (!fs::exists(path)) {
       throw input_error("model.init{} = {}: it is neither open_clip nor clip_hpc, and no such file or folder exists",
-                        own.empty() ? "" : image ? "_image" : "_text", path.native());
+                        own.empty() ? ""
+                        : image     ? "_image"
+                                    : "_text",
+                        path.native());
     }
     if (!read.contains(path)) {
       std::optional<Found> of_run = found_in_run(path);

@@ -25,7 +25,9 @@ void check_belongs(const std::filesystem::path& path, const Json& about, const T
     throw input_error("{} belongs to another model; use its own configuration, or --resume none", path.native());
   }
   if (about.value("config_hash", "") == kImported) {
-    throw input_error("{0} was imported, and training cannot go on from it: give another --run-dir; model.init = {0} begins there", path.native());
+    throw input_error(
+        "{0} was imported, and training cannot go on from it: give another --run-dir; model.init = {0} begins there",
+        path.native());
   }
   if (const std::string optimizer = about.value("optimizer", "adamw"); optimizer != state.updater.name) {
     throw input_error("{} is of a run with optim.name = {}, this one has {}: use the same, or --resume none",

@@ -36,7 +36,8 @@ int command_export(World& world, std::span<const std::string> arguments) {
   add_model_arguments(table, source);
   add_view_argument(table, source);
   table.add("output", output, "folder, which must not exist");
-  table.add("to", format, help_of(std::span<const WeightFormat>(formats)), one_of(names_of(std::span<const WeightFormat>(formats))));
+  table.add("to", format, help_of(std::span<const WeightFormat>(formats)),
+            one_of(names_of(std::span<const WeightFormat>(formats))));
   if (!read_arguments(table, arguments, kExportUsage, world.rank() == 0)) return kExitDone;
   if (source.model.empty() || output.empty()) throw input_error("clip_hpc export needs --model and --output");
   if (world.rank() != 0) return kExitDone;  // one rank writes it

@@ -37,11 +37,11 @@ int command_import(World& world, std::span<const std::string> arguments) {
   if (!read_arguments(table, arguments, kImportUsage, world.rank() == 0)) return kExitDone;
   if (input.empty() || output.empty()) throw input_error("clip_hpc import needs --input and --output");
   import_model(world, {.input = input,
-                           .config = config,
-                           .tokenizer = tokenizer.empty() ? "" : tokenizer_path(tokenizer),
-                           .lower_case = lower_case,
-                           .output = output,
-                           .command_line = {arguments.begin(), arguments.end()}});
+                       .config = config,
+                       .tokenizer = tokenizer.empty() ? "" : tokenizer_path(tokenizer),
+                       .lower_case = lower_case,
+                       .output = output,
+                       .command_line = {arguments.begin(), arguments.end()}});
   return kExitDone;
 }
 

@@ -191,7 +191,8 @@ EmbedCounts embed(World& world, const EvalContext& context, const EmbedSource& s
 
   Layout layout;
   together(context.comm, [&] {
-    if (world.rank() == 0) layout = lay_out(context, parts, counts, starts, source.set ? source.set->checksum() : "", about, part);
+    if (world.rank() == 0)
+      layout = lay_out(context, parts, counts, starts, source.set ? source.set->checksum() : "", about, part);
   });
   layout = share_layout(world, layout);
   try {

@@ -49,7 +49,8 @@ void check_parts(const ClipModel& model, std::int64_t micro_batch, bool recomput
                  const char* recompute_key) {
   if (!model.image().has_batch_statistics() || (micro_batch == 0 && !recompute)) return;
   throw input_error(
-      "model {}: its BatchNorm looks at the whole batch, which {} takes apart: leave that at its default, or use a tower "
+      "model {}: its BatchNorm looks at the whole batch, which {} takes apart: leave that at its default, or use a "
+      "tower "
       "without (ResNet with \"norm\": \"group\")",
       model.config().name, micro_batch > 0 ? micro_batch_key : recompute_key);
 }

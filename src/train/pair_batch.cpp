@@ -36,7 +36,9 @@ Encoded encode(const ClipModel& model, const PairBatch& batch) {
   const at::Tensor text = batch.lengths.empty() ? model.encode_text(batch.ids, true)
                                                 : model.encode_text(pack_captions(batch.ids, batch.lengths), true);
   return {normalise_features(model.encode_image(pixels, batch.kept, true, batch.branch_scales)),
-          normalise_features(text), {}, batch.teacher};
+          normalise_features(text),
+          {},
+          batch.teacher};
 }
 
 Scales scales_of(const ClipModel& model) { return {model.logit_scale(), model.logit_bias()}; }

@@ -33,7 +33,8 @@ TrainingData open_training_data(const DataOptions& options) {
     const StoredFeatures &first = *data.teachers[0], &own = *data.teachers[i];
     if (own.width() != first.width() || own.scale() != first.scale()) {
       throw input_error(
-          "data.teacher: {} and {} are of different models: {} and {} numbers a feature, scales {} and {}: use one teacher",
+          "data.teacher: {} and {} are of different models: {} and {} numbers a feature, scales {} and {}: use one "
+          "teacher",
           options.teacher[0], options.teacher[i], first.width(), own.width(), first.scale(), own.scale());
     }
   }

@@ -138,10 +138,12 @@ void check_teacher(const RunConfig& config, const Strategy& strategy) {
       strategy.terms, [](const WeightedTerm& one) { return one.term->name == std::string_view("distill"); });
   if (learns && config.data.teacher.empty()) {
     throw input_error(
-        "strategy.distill needs data.teacher: a file of clip_hpc embed --data SET --write image,text for each training set");
+        "strategy.distill needs data.teacher: a file of clip_hpc embed --data SET --write image,text for each training "
+        "set");
   }
   if (!learns && !config.data.teacher.empty()) {
-    throw input_error("data.teacher is given and strategy.distill = 0 learns nothing from it: set strategy.distill = 1");
+    throw input_error(
+        "data.teacher is given and strategy.distill = 0 learns nothing from it: set strategy.distill = 1");
   }
 }
 
@@ -154,14 +156,16 @@ void check_freezing(const RunConfig& config, const ClipModel& model) {
   const ParameterArena& arena = model.arena();
   const int groups = arena.last_group(options.freeze == "text" ? 0 : 1) + 1;
   if (options.unlocked_groups >= groups) {
-    throw input_error("model.unlocked_groups = {} leaves nothing of the {} tower frozen, which has {} groups: say fewer",
-                      options.unlocked_groups, options.freeze, groups);
+    throw input_error(
+        "model.unlocked_groups = {} leaves nothing of the {} tower frozen, which has {} groups: say fewer",
+        options.unlocked_groups, options.freeze, groups);
   }
   const bool is_scheme = options.init == "open_clip" || options.init == "clip_hpc";
   const std::string& own = options.freeze == "text" ? options.init_text : options.init_image;
   if (is_scheme && own.empty()) {
-    throw input_error("model.freeze = {} would keep random weights: say where they are with model.init or model.init_{}",
-                      options.freeze, options.freeze);
+    throw input_error(
+        "model.freeze = {} would keep random weights: say where they are with model.init or model.init_{}",
+        options.freeze, options.freeze);
   }
 }
 

@@ -145,8 +145,8 @@ TEST_F(TrainTowers, AStudentLearnsFromStoredFeatures) {
     const auto comm = make_mpi_communicator(test_world());
     EmbedSource source;
     source.set.emplace(folder_ / "set");
-    embed(test_world(), {*comm, *teacher.model, *teacher.tokenizer}, source, {.image = true, .text = true}, Json::object(),
-          embedded);
+    embed(test_world(), {*comm, *teacher.model, *teacher.tokenizer}, source, {.image = true, .text = true},
+          Json::object(), embedded);
   }
   const auto run_with = [&](const std::string& name, std::int64_t micro_batch, bool is_taught) {
     TrainRequest student = request(name);

@@ -1,4 +1,5 @@
-// A model of open_clip or transformers as a run folder, so that what works on a trained run works on it: eval, embed, export.
+// A model of open_clip or transformers as a run folder, so that what works on a trained run works on it: eval, embed,
+// export.
 #pragma once
 
 #include <filesystem>

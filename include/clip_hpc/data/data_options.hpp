@@ -11,8 +11,8 @@ namespace clip_hpc {
 class OptionTable;
 
 struct DataOptions {
-  std::vector<std::string> train;  // "PATH" or "PATH@weight"
-  std::string subset;              // subset.h5 of the one training set; empty: all samples
+  std::vector<std::string> train;    // "PATH" or "PATH@weight"
+  std::string subset;                // subset.h5 of the one training set; empty: all samples
   std::vector<std::string> teacher;  // features.h5 of each training set
   bool allow_repeats = false;        // of a sample within a batch
   std::int64_t workers = 1;

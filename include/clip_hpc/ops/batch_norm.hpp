@@ -21,8 +21,8 @@ at::Tensor batch_norm_of_ranks(const at::Tensor& x, const at::Tensor& gamma, con
 at::Tensor batch_norm_frozen(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta,
                              const at::Tensor& mean, const at::Tensor& variance, double eps);
 
-// running <- (1 - momentum) running + momentum new, in place; of the variance the unbiased one, as torch has it. Channels
-// whose moments are not finite stay.
+// running <- (1 - momentum) running + momentum new, in place; of the variance the unbiased one, as torch has it.
+// Channels whose moments are not finite stay.
 void update_running(const at::Tensor& mean, const at::Tensor& variance, const BatchMoments& moments, double momentum);
 
 }  // namespace clip_hpc

@@ -21,7 +21,7 @@ namespace clip_hpc {
 struct TrainingData {
   std::vector<std::shared_ptr<const PackedSet>> sets;
   std::vector<std::int64_t> weights;
-  std::vector<std::uint64_t> subset;  // ids of the one set, empty: all
+  std::vector<std::uint64_t> subset;                            // ids of the one set, empty: all
   std::vector<std::shared_ptr<const StoredFeatures>> teachers;  // one a set, or none
   std::uint64_t epoch_samples = 0;
   std::uint64_t distinct_samples = 0;  // however often a weight repeats them

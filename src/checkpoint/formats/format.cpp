@@ -210,8 +210,8 @@ OpenClipModel read_model_weights(const fs::path& input, const fs::path& config_f
   OpenClipModel model{std::move(*facts.config), {}, facts.tokenizer_file, facts.states_eos, facts.lower_case};
   if (model.config.view.empty()) {
     model.config.view = test_view_name({});
-    log_info("{} does not say how an image is resized: taken is open_clip's default, the view {}", source.input.native(),
-             model.config.view);
+    log_info("{} does not say how an image is resized: taken is open_clip's default, the view {}",
+             source.input.native(), model.config.view);
   }
   const std::vector<NamedShape> own = ClipModel(model.config).arena().exported();
   model.weights = match_weights(format.named(read_weights(source), own), own, source.weights.native());

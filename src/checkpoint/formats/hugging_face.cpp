@@ -93,8 +93,7 @@ std::string write_tokenizer(const fs::path& folder, const OpenClipModel& model) 
   if (!ClipBpe::is_merges(bytes)) return write_sentencepiece(folder, model);
   write_file_atomic(folder / "merges.txt", clip_merges_file(bytes));
   write_file_atomic(folder / "vocab.json", clip_vocabulary_file(bytes).dump());
-  write_json_file(folder / "tokenizer_config.json",
-                  clip_tokenizer_config(ClipModel(model.config).text().context()));
+  write_json_file(folder / "tokenizer_config.json", clip_tokenizer_config(ClipModel(model.config).text().context()));
   return {};
 }
 
@@ -115,7 +114,8 @@ std::string write(const fs::path& named, const OpenClipModel& model) {
 }  // namespace
 
 WeightFormat hugging_face_format() {
-  return {"hugging_face", "a folder that transformers loads as CLIPModel or SiglipModel", reads, facts_of, named, write};
+  return {"hugging_face", "a folder that transformers loads as CLIPModel or SiglipModel", reads, facts_of, named,
+          write};
 }
 
 }  // namespace clip_hpc

@@ -173,7 +173,8 @@ void tell_what_is_not_followed(const Json& preprocessor, bool crops, const std::
   if (crops && off("do_center_crop")) not_followed.emplace_back("do_center_crop = false");
   if (crops && preprocessor.contains("crop_size")) {
     const Json& crop = preprocessor.at("crop_size");
-    const Json side = crop.is_object() ? crop.value("height", Json()) : crop, edge = preprocessor.at("size").at("shortest_edge");
+    const Json side = crop.is_object() ? crop.value("height", Json()) : crop,
+               edge = preprocessor.at("size").at("shortest_edge");
     if (side.is_number() && side != edge) {
       not_followed.push_back(fmt::format("shortest_edge = {} with a crop of {}", edge.dump(), side.dump()));
     }

@@ -7,7 +7,8 @@ namespace clip_hpc {
 namespace {
 
 // What the first tensors of the trunks that this build has are called.
-constexpr std::string_view kBeginnings[] = {"blocks.", "stem.", "stages.", "layers.", "layer1.", "patch_embed.", "cls_token"};
+constexpr std::string_view kBeginnings[] = {"blocks.", "stem.",        "stages.",  "layers.",
+                                            "layer1.", "patch_embed.", "cls_token"};
 
 bool reads(const WeightSource& source) {
   return std::ranges::any_of(source.names, [](const std::string& name) {
@@ -23,7 +24,8 @@ NamedTensors named(NamedTensors theirs, const std::vector<NamedShape>&) {
 }  // namespace
 
 WeightFormat timm_trunk_format() {
-  return {"timm_trunk", "an image tower of timm", reads, [](const WeightSource&) { return SourceFacts{}; }, named, nullptr};
+  return {"timm_trunk", "an image tower of timm", reads, [](const WeightSource&) { return SourceFacts{}; }, named,
+          nullptr};
 }
 
 }  // namespace clip_hpc

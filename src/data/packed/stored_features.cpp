@@ -86,7 +86,8 @@ void StoredFeatures::read(std::uint64_t sample, int caption, std::span<float> in
   }
   const auto width = static_cast<std::size_t>(width_);
   const std::uint64_t row_bytes = width * sizeof(float);
-  pread_all(file_.get(), std::as_writable_bytes(into.first(width)), images_.offset_bytes + sample * row_bytes, path_.native());
+  pread_all(file_.get(), std::as_writable_bytes(into.first(width)), images_.offset_bytes + sample * row_bytes,
+            path_.native());
   pread_all(file_.get(), std::as_writable_bytes(into.subspan(width, width)), texts_.offset_bytes + text * row_bytes,
             path_.native());
 }

@@ -6,8 +6,8 @@
 namespace clip_hpc {
 namespace {
 
-// Of this rank's rows: minus the sum of teacher's softmax times log softmax of the student. [rows, dim], [global, dim] of
-// each, the teacher's already times its scale.
+// Of this rank's rows: minus the sum of teacher's softmax times log softmax of the student. [rows, dim], [global, dim]
+// of each, the teacher's already times its scale.
 at::Tensor cross_entropy(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& scale,
                          const at::Tensor& teacher_queries, const at::Tensor& teacher_keys) {
   const at::Tensor target = at::matmul(teacher_queries, teacher_keys.t()).softmax(1);  // [rows, global]
@@ -25,9 +25,8 @@ at::Tensor partial_distill(Communicator& comm, const Encoded& rows, const Scales
   const auto image_of = [&](const at::Tensor& both) { return both.slice(1, 0, teacher_width); };
   const auto text_of = [&](const at::Tensor& both) { return both.slice(1, teacher_width); };
   const at::Tensor own = taught * options.teacher_scale;
-  const at::Tensor both =
-      cross_entropy(rows.image, all.slice(1, width), scale, image_of(own), text_of(all_taught)) +
-      cross_entropy(rows.text, all.slice(1, 0, width), scale, text_of(own), image_of(all_taught));
+  const at::Tensor both = cross_entropy(rows.image, all.slice(1, width), scale, image_of(own), text_of(all_taught)) +
+                          cross_entropy(rows.text, all.slice(1, 0, width), scale, text_of(own), image_of(all_taught));
   return both * (0.5 / static_cast<double>(split.global()));
 }
 

@@ -57,8 +57,8 @@ void read_kwargs(const Json& json, const std::string& model, ConvNextConfig& c) 
   kwargs.read("patch_size", c.stem_patch);
   kwargs.read("ls_init_value", c.layer_scale);
   kwargs.finish();
-  require(!c.depths.empty() && c.depths.size() <= 6 && c.depths.size() == c.widths.size(), model,
-          "timm_model_kwargs: depths and dims must have one number a stage, of 1 to 6 stages");
+  require(c.depths.size() == kStages && c.widths.size() == kStages, model,
+          "timm_model_kwargs: depths and dims must have four numbers, one a stage");
   require_sizes(model, {{"timm_model_kwargs.patch_size", c.stem_patch}});
   for (std::size_t i = 0; i < c.depths.size(); ++i) {
     require_sizes(model, {{"timm_model_kwargs.depths", c.depths[i]}, {"timm_model_kwargs.dims", c.widths[i]}});
@@ -120,9 +120,7 @@ class ConvNext : public ImageTower {
   std::int64_t width() const override { return config_.widths.back(); }
   std::int64_t patches() const override { return 0; }
 
-  std::vector<double> drop_rates() const override {
-    return rising_rates(drop_path(config_.timm), config_.blocks(), 1);
-  }
+  std::vector<double> drop_rates() const override { return rising_rates(drop_path(config_.timm), config_.blocks(), 1); }
   std::string training_note() const override { return depth_note(config_.timm); }
 
   at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {

@@ -133,7 +133,7 @@ class Swin : public ImageTower {
   std::int64_t patches() const override { return 0; }  // its windows need all of them
   std::vector<double> drop_rates() const override {
     return rising_rates(drop_path(config_.timm),
-                                std::accumulate(config_.depths.begin(), config_.depths.end(), std::int64_t{0}), 2);
+                        std::accumulate(config_.depths.begin(), config_.depths.end(), std::int64_t{0}), 2);
   }
   std::string training_note() const override { return depth_note(config_.timm, kTimmDropPath); }
 

@@ -183,9 +183,7 @@ class TimmVit : public ImageTower {
   std::int64_t image_size() const override { return config_.timm.image_size; }
   std::int64_t width() const override { return shape_.width; }
   std::int64_t patches() const override { return config_.patches(); }
-  std::vector<double> drop_rates() const override {
-    return rising_rates(drop_path(config_.timm), shape_.layers, 2);
-  }
+  std::vector<double> drop_rates() const override { return rising_rates(drop_path(config_.timm), shape_.layers, 2); }
   std::string training_note() const override {
     const std::string depth = depth_note(config_.timm), patches = patch_dropout_note(config_.timm.patch_dropout);
     return depth + (depth.empty() || patches.empty() ? "" : "; ") + patches;
@@ -288,9 +286,11 @@ std::string timm_siglip_name(const Json& kwargs) {
   for (const Variant& v : kVariants) {
     if (v.style != Style::siglip && v.style != Style::siglip_tanh) continue;
     const Size& size = v.size;
-    const auto mlp = static_cast<std::int64_t>(kwargs.at("mlp_ratio").get<double>() * kwargs.at("embed_dim").get<double>());
-    if (kwargs.at("img_size") == v.image_size && kwargs.at("patch_size") == v.patch && kwargs.at("embed_dim") == size.width &&
-        kwargs.at("depth") == size.depth && kwargs.at("num_heads") == size.heads && mlp == size.mlp_width &&
+    const auto mlp =
+        static_cast<std::int64_t>(kwargs.at("mlp_ratio").get<double>() * kwargs.at("embed_dim").get<double>());
+    if (kwargs.at("img_size") == v.image_size && kwargs.at("patch_size") == v.patch &&
+        kwargs.at("embed_dim") == size.width && kwargs.at("depth") == size.depth &&
+        kwargs.at("num_heads") == size.heads && mlp == size.mlp_width &&
         kwargs.at("act_layer") == (v.style == Style::siglip_tanh ? kTanhName : kExactName)) {
       return v.name;
     }

@@ -171,9 +171,11 @@ TEST(Catalogue, OnlyWhatTheAxesAllow) {
   EXPECT_EQ(few->id, "3a, 6a, 6c, 25a");
 
   EXPECT_EQ(ids_of(of(together(sizes("B32"), sizes("R50")), kZeroshotAlone)),
-            (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute", "fig08t_time", "fig12a_bars", "fig12b_compute", "fig12t_time"}));
+            (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute", "fig08t_time", "fig12a_bars", "fig12b_compute",
+                 "fig12t_time"}));
   EXPECT_EQ(ids_of(of(together(sizes("B32", "clip"), sizes("B32", "flip")), kZeroshotAlone)),
-            (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute", "fig08t_time", "fig16a_bars", "fig16b_compute", "fig16t_time"}));
+            (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute", "fig08t_time", "fig16a_bars", "fig16b_compute",
+                 "fig16t_time"}));
   // Strategies on different towers are no comparison.
   EXPECT_EQ(ids_of(of(together(sizes("B32", "clip"), sizes("S16", "flip")), kZeroshotAlone)),
             (Ids{"fig01a_compute", "fig08a_bars", "fig08b_compute", "fig08t_time"}));

@@ -45,7 +45,7 @@ struct SourceFacts {
 struct WeightFormat {
   const char* name;
   const char* help;
-  bool (*reads)(const WeightSource& source);          // by the names of its tensors
+  bool (*reads)(const WeightSource& source);         // by the names of its tensors
   SourceFacts (*facts)(const WeightSource& source);  // throws input for a model that this build has not
   // The same weights by open_clip's names and in its shapes, as far as `own` asks for them; others keep their names.
   NamedTensors (*named)(NamedTensors theirs, const std::vector<NamedShape>& own);
@@ -55,12 +55,12 @@ struct WeightFormat {
   std::string (*write)(const std::filesystem::path& folder, const OpenClipModel& model);
 };
 
-// tokenizer.model, and the same as tokenizer.json and tokenizer_config.json of Hugging Face's tokenizers. Returns why those
-// could not be written, or nothing.
+// tokenizer.model, and the same as tokenizer.json and tokenizer_config.json of Hugging Face's tokenizers. Returns why
+// those could not be written, or nothing.
 std::string write_sentencepiece(const std::filesystem::path& folder, const OpenClipModel& model);
 
 std::span<const WeightFormat> weight_formats();
-std::vector<WeightFormat> written_formats();                      // those that can be written
+std::vector<WeightFormat> written_formats();                 // those that can be written
 const WeightFormat& weight_format(const std::string& name);  // of those; throws input, naming the nearest
 // The first format that reads it. Throws input, naming the formats.
 const WeightFormat& weight_format_of(const WeightSource& source);

@@ -36,8 +36,8 @@ struct LoaderOptions {
   // Captions become ids in the loader's threads, too. Fills `ids` and returns how many count; called from all threads.
   std::function<int(std::string_view caption, std::span<std::int32_t> ids)> encode;
   int context = 0;  // ids a caption; 0: captions alone
-  // A teacher's features of a sample (index as in Batch::sample_ids) and its caption, `feature_floats` of them. From all
-  // threads.
+  // A teacher's features of a sample (index as in Batch::sample_ids) and its caption, `feature_floats` of them. From
+  // all threads.
   std::function<void(std::uint64_t sample_id, int caption, std::span<float> into)> features;
   int feature_floats = 0;
   std::uint64_t seed = 0;

@@ -14,8 +14,8 @@ namespace clip_hpc {
 
 class StoredFeatures {
  public:
-  // Of all samples and captions of `set`, or it throws input. Throws storage where the file cannot be read. Memory does not
-  // grow with the set.
+  // Of all samples and captions of `set`, or it throws input. Throws storage where the file cannot be read. Memory does
+  // not grow with the set.
   StoredFeatures(const std::filesystem::path& path, const PackedSet& set);
 
   std::int64_t width() const { return width_; }  // of one feature

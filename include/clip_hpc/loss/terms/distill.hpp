@@ -1,5 +1,5 @@
-// Distillation from a teacher's stored features (the loss of open_clip's DistillClipLoss, of TinyCLIP and MobileCLIP): the
-// student's similarities over the batch shall be the teacher's.
+// Distillation from a teacher's stored features (the loss of open_clip's DistillClipLoss, of TinyCLIP and MobileCLIP):
+// the student's similarities over the batch shall be the teacher's.
 #pragma once
 
 #include "clip_hpc/loss/terms/term.hpp"

@@ -28,7 +28,7 @@ struct Scales {
 };
 
 struct LossOptions {
-  std::int64_t columns = 0;     // of the logits in memory at a time; 0: all
+  std::int64_t columns = 0;    // of the logits in memory at a time; 0: all
   double teacher_scale = 100;  // on its cosine similarities
 };
 

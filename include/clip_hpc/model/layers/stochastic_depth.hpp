@@ -12,8 +12,8 @@
 
 namespace clip_hpc {
 
-// Of `blocks` blocks with `branches` branches each, from 0 to `deepest`, the same for a block's branches, as timm has it in
-// most towers. None where `deepest` is 0.
+// Of `blocks` blocks with `branches` branches each, from 0 to `deepest`, the same for a block's branches, as timm has
+// it in most towers. None where `deepest` is 0.
 std::vector<double> rising_rates(double deepest, std::int64_t blocks, std::int64_t branches);
 
 // delta [batch, ...] times the factors of this branch; as it is where the pass has none.
