@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "clip_hpc/ops/linear.hpp"
 #include "ops/depthwise_cpu.hpp"
 
 namespace clip_hpc {
@@ -35,6 +36,21 @@ bool is_depthwise(const at::Tensor& x, const at::Tensor& weight, const ConvShape
          shape.padding == kernel / 2 && x.numel() > 0;
 }
 
+// Windows that neither overlap nor leave a gap: a product of patches and weights.
+bool is_of_patches(const at::Tensor& x, const at::Tensor& weight, const ConvShape& shape) {
+  const std::int64_t k = weight.size(2);
+  return shape.stride == k && shape.padding == 0 && shape.groups == 1 && x.size(1) % k == 0 && x.size(2) % k == 0;
+}
+
+at::Tensor conv_of_patches(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const std::int64_t out = weight.size(0), in = weight.size(1), k = weight.size(2);
+  if (k == 1) return linear_layer(x, weight.view({out, in}), bias);
+  const at::Tensor patches = x.view({x.size(0), x.size(1) / k, k, x.size(2) / k, k, in})
+                                 .permute({0, 1, 3, 2, 4, 5})
+                                 .reshape({x.size(0), x.size(1) / k, x.size(2) / k, k * k * in});
+  return linear_layer(patches, weight.permute({0, 2, 3, 1}).reshape({out, k * k * in}), bias);
+}
+
 }  // namespace
 
 at::Tensor conv_reference(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
@@ -48,6 +64,7 @@ at::Tensor conv_reference(const at::Tensor& x, const at::Tensor& weight, const a
 
 at::Tensor conv_channels_last(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                               const ConvShape& shape) {
+  if (is_of_patches(x, weight, shape)) return conv_of_patches(x.contiguous(), weight, bias);
   if (!bias.defined() || !is_depthwise(x, weight, shape)) return conv_reference(x, weight, bias, shape);
   return Depthwise::apply(x.contiguous(), weight.contiguous(), bias.contiguous());
 }

@@ -25,14 +25,16 @@ write_model tiny '"timm_model_name": "convnext_tiny", "timm_pool": "", "timm_dro
 write_model atto '"timm_model_name": "convnext_atto", "timm_proj": "mlp", "timm_drop_path": null'
 write_model biased '"timm_model_name": "convnext_atto", "timm_proj": "mlp", "timm_proj_bias": true'
 write_model bare '"timm_model_name": "convnext_atto", "timm_proj": "none"' 320
+write_model halved '"timm_model_name": "convnext_tiny", "timm_drop_path": 0, "timm_model_kwargs": {"depths": [1, 2, 1, 1], "dims": [24, 24, 40, 48], "patch_size": 2}'
 case_of tiny_fp64 tiny fp64
+case_of halved_fp64 halved fp64
 case_of tiny_fp32 tiny fp32_tight
 for model in atto biased bare; do case_of ${model}_fp64 $model fp64; done
 case_of atto_fp32 atto fp32_tight
 case_of atto_bf16 atto bf16
 against model_parity.py <cases >answers 2>&1 || cat answers
 grep -vE '^(equal|[0-9]+ comparisons, 0 failed)' answers
-for name in tiny_fp64 tiny_fp32 atto_fp64 biased_fp64 bare_fp64 atto_fp32 atto_bf16; do
+for name in tiny_fp64 halved_fp64 tiny_fp32 atto_fp64 biased_fp64 bare_fp64 atto_fp32 atto_bf16; do
   check "$name" grep -qx "equal $name" answers
 done
 

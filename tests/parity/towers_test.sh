@@ -49,6 +49,11 @@ write_model convnext_deep "\"timm_model_name\": \"convnext_atto\", \"image_size\
 for model in mixer swin resnet convnext; do case_of ${model}_deep fp64 dump.depth=true; done
 case_of mixer bf16
 case_of swin bf16
+# The models that come along for embedded sets.
+for model in convnext mixer resnet swin vit_conv; do
+  cp "$CLIP_HPC_SOURCE_DIR/configs/models/nano_$model.json" .
+  case_of nano_$model fp64
+done
 # Twenty steps of training.
 write_model vit '"image_size": 32, "layers": 3, "width": 48, "patch_size": 8, "head_width": 16'
 write_model convnext '"timm_model_name": "convnext_atto", "image_size": 32'

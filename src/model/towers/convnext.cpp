@@ -47,6 +47,7 @@ struct ConvNextConfig {
   double layer_scale = 1e-6, eps = 1e-6;
   bool conv_mlp = false, has_kwargs = false;
 
+  bool halves(std::size_t stage) const { return stage > 0 || stem_patch == 2; }  // timm's rule: a quarter by its stages
   std::int64_t blocks() const { return std::accumulate(depths.begin(), depths.end(), std::int64_t{0}); }
 };
 
@@ -80,7 +81,7 @@ ConvNextConfig read_config(const Json& json, const std::string& model) {
   }
   section.known({"timm_model_kwargs"});
   section.finish();
-  const std::int64_t stride = c.stem_patch << (c.depths.size() - 1);
+  const std::int64_t stride = c.stem_patch << (c.halves(0) ? kStages : kStages - 1);
   require(c.timm.image_size % stride == 0, model,
           fmt::format("image_size = {} must be a multiple of {}", c.timm.image_size, stride));
   return c;
@@ -94,7 +95,7 @@ struct ConvNextBlock {
 };
 
 struct Stage {
-  std::optional<LayerNorm> norm;  // with downsample: of all stages but the first
+  std::optional<LayerNorm> norm;  // with downsample: of the stages that halve the sides
   Affine downsample;
   std::vector<ConvNextBlock> blocks;
 };
@@ -150,9 +151,9 @@ class ConvNext : public ImageTower {
     std::int64_t side = config_.timm.image_size / patch, macs = side * side * 3 * patch * patch * config_.widths[0];
     for (std::size_t i = 0; i < config_.depths.size(); ++i) {
       const std::int64_t width = config_.widths[i];
-      if (i > 0) {
+      if (config_.halves(i)) {
         side /= 2;
-        macs += side * side * 4 * config_.widths[i - 1] * width;
+        macs += side * side * 4 * width_before(i) * width;
       }
       macs += config_.depths[i] * side * side * width * (kKernel * kKernel + 2 * kMlpRatio * width);
     }
@@ -173,13 +174,15 @@ class ConvNext : public ImageTower {
   }
 
  private:
+  std::int64_t width_before(std::size_t stage) const { return config_.widths[stage > 0 ? stage - 1 : 0]; }
+
   void declare_stage(ParameterArena& arena, const std::string& trunk, std::size_t i) {
     const std::int64_t width = config_.widths[i];
     const std::string name = fmt::format("{}stages.{}.", trunk, i);
     Stage stage{};
-    if (i > 0) {  // with the stage's first block
+    if (config_.halves(i)) {  // with the stage's first block
       arena.begin_group();
-      const std::int64_t before = config_.widths[i - 1];
+      const std::int64_t before = width_before(i);
       stage.norm = declare_layer_norm(arena, name + "downsample.0", before, config_.eps);
       stage.downsample = declare_layer(arena, name + "downsample.1", {width, before, 2, 2});
     }
@@ -188,7 +191,7 @@ class ConvNext : public ImageTower {
     };
     for (std::int64_t j = 0; j < config_.depths[i]; ++j) {
       const std::string of_block = fmt::format("{}blocks.{}.", name, j);
-      if (i == 0 || j > 0) arena.begin_group();
+      if (!config_.halves(i) || j > 0) arena.begin_group();
       ConvNextBlock block{};
       block.gamma =
           arena.declare(of_block + "gamma", {width}, {.decay = false, .initial = constant(config_.layer_scale)});

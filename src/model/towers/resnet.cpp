@@ -3,6 +3,7 @@
 // standardised kernels, after big_vision's bit.py: the paper's likely one, whose results do not depend on the number of
 // ranks. The second has timm's names with gn for bn, and no weights of it are known elsewhere.
 #include <array>
+#include <cmath>
 
 #include "clip_hpc/model/layers/affine.hpp"
 #include "clip_hpc/model/layers/channel_norm.hpp"
@@ -117,7 +118,7 @@ class ResNet : public ImageTower {
 
   at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {
     if (kept) throw internal_error("a ResNet needs all of its patches");
-    at::Tensor x = normed(stem_, pixels.permute({0, 2, 3, 1}), {.stride = 2, .padding = 3}, pass).relu();
+    at::Tensor x = normed(stem_, pixels.permute({0, 2, 3, 1}), {.stride = 2, .padding = 3}, pass, true);
     x = at::max_pool2d(x.permute({0, 3, 1, 2}), {3, 3}, {2, 2}, {1, 1}).permute({0, 2, 3, 1});  // [batch, s/4, s/4, 64]
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       const auto through = [this, i, pass](const at::Tensor& in) { return block_forward(i, in, pass); };
@@ -184,19 +185,22 @@ class ResNet : public ImageTower {
   at::Tensor kernel(const NormedConv& layer) const {
     const at::Tensor weight = arena_.parameter(layer.kernel.weight);
     if (config_.norm == NormKind::batch) return weight;
-    const auto [deviation, mean] = at::std_mean(weight, {1, 2, 3}, /*unbiased=*/false, /*keepdim=*/true);
-    return (weight - mean) / (deviation + kKernelEps);
+    const at::Tensor flat = weight.flatten(1), centred = flat - flat.mean({1}, /*keepdim=*/true);
+    const at::Tensor length = at::linalg_vector_norm(centred, 2, {1}, /*keepdim=*/true);  // no gradient where it is 0
+    const at::Tensor deviation = length / std::sqrt(static_cast<double>(flat.size(1)));
+    return (centred / (deviation + kKernelEps)).view(weight.sizes());
   }
 
-  at::Tensor normed(const NormedConv& layer, const at::Tensor& x, const ConvShape& shape, const Pass& pass) const {
-    return layer.norm(arena_, conv_channels_last(x, kernel(layer), {}, shape), pass);
+  at::Tensor normed(const NormedConv& layer, const at::Tensor& x, const ConvShape& shape, const Pass& pass,
+                    bool relu = false) const {
+    return layer.norm(arena_, conv_channels_last(x, kernel(layer), {}, shape), pass, relu);
   }
 
   // x [batch, side, side, in] -> [batch, side / stride, side / stride, 4 * planes]
   at::Tensor block_forward(std::size_t i, const at::Tensor& x, const Pass& pass) const {
     const Bottleneck& block = blocks_[i];
-    at::Tensor y = normed(block.conv1, x, {}, pass).relu();
-    y = normed(block.conv2, y, {.stride = block.stride, .padding = 1}, pass).relu();
+    at::Tensor y = normed(block.conv1, x, {}, pass, true);
+    y = normed(block.conv2, y, {.stride = block.stride, .padding = 1}, pass, true);
     y = normed(block.conv3, y, {}, pass);
     const at::Tensor shortcut = block.downsample ? normed(*block.downsample, x, {.stride = block.stride}, pass) : x;
     return (scaled_branch(pass, static_cast<std::int64_t>(i), y) + shortcut).relu();

@@ -22,8 +22,8 @@ struct ChannelNorm {
   std::int64_t groups = 32;
 
   // x [batch, ..., channels] -> the same shape. In a training pass BatchNorm is collective over pass.statistics and
-  // moves its running statistics.
-  at::Tensor operator()(const ParameterArena& arena, const at::Tensor& x, const Pass& pass) const;
+  // moves its running statistics. `relu` sets what is below zero to zero.
+  at::Tensor operator()(const ParameterArena& arena, const at::Tensor& x, const Pass& pass, bool relu = false) const;
 };
 
 // NAME.weight (`first` everywhere), NAME.bias, and of BatchNorm torch's buffers.
