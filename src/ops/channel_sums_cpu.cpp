@@ -102,24 +102,24 @@ CLIP_HPC_HOST_DEVICE void slope_place(const T* grad, const T* x, Line line, cons
 }
 
 // Clones cannot be templates: one function a type.
-#define CLIP_HPC_PLACES(T)                                                                                         \
-  CLIP_HPC_VECTOR_CLONES void sums(const T* x, std::int64_t places, std::int64_t channels, double* sum,            \
-                                   double* squares) {                                                              \
-    sum_places(x, places, channels, sum, squares);                                                                 \
-  }                                                                                                                \
-  CLIP_HPC_VECTOR_CLONES void products(const T* grad, const T* x, Line line, bool relu, std::int64_t places,       \
-                                       std::int64_t channels, double* sum, double* product) {                      \
-    if (relu) return multiply_places<true>(grad, x, line, places, channels, sum, product);                         \
-    multiply_places<false>(grad, x, line, places, channels, sum, product);                                         \
-  }                                                                                                                \
-  CLIP_HPC_VECTOR_CLONES void scaled(const T* x, Line line, bool relu, T* y, std::int64_t channels) {              \
-    if (relu) return scale_place<true>(x, line, y, channels);                                                      \
-    scale_place<false>(x, line, y, channels);                                                                      \
-  }                                                                                                                \
-  CLIP_HPC_VECTOR_CLONES void slopes(const T* grad, const T* x, Line line, bool relu, const float* by_grad,        \
-                                     const float* by_x, const float* rest, T* out, std::int64_t channels) {        \
-    if (relu) return slope_place<true>(grad, x, line, by_grad, by_x, rest, out, channels);                         \
-    slope_place<false>(grad, x, line, by_grad, by_x, rest, out, channels);                                         \
+#define CLIP_HPC_PLACES(T)                                                                                   \
+  CLIP_HPC_VECTOR_CLONES void sums(const T* x, std::int64_t places, std::int64_t channels, double* sum,      \
+                                   double* squares) {                                                        \
+    sum_places(x, places, channels, sum, squares);                                                           \
+  }                                                                                                          \
+  CLIP_HPC_VECTOR_CLONES void products(const T* grad, const T* x, Line line, bool relu, std::int64_t places, \
+                                       std::int64_t channels, double* sum, double* product) {                \
+    if (relu) return multiply_places<true>(grad, x, line, places, channels, sum, product);                   \
+    multiply_places<false>(grad, x, line, places, channels, sum, product);                                   \
+  }                                                                                                          \
+  CLIP_HPC_VECTOR_CLONES void scaled(const T* x, Line line, bool relu, T* y, std::int64_t channels) {        \
+    if (relu) return scale_place<true>(x, line, y, channels);                                                \
+    scale_place<false>(x, line, y, channels);                                                                \
+  }                                                                                                          \
+  CLIP_HPC_VECTOR_CLONES void slopes(const T* grad, const T* x, Line line, bool relu, const float* by_grad,  \
+                                     const float* by_x, const float* rest, T* out, std::int64_t channels) {  \
+    if (relu) return slope_place<true>(grad, x, line, by_grad, by_x, rest, out, channels);                   \
+    slope_place<false>(grad, x, line, by_grad, by_x, rest, out, channels);                                   \
   }
 CLIP_HPC_PLACES(float)
 CLIP_HPC_PLACES(c10::BFloat16)

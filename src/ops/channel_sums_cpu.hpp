@@ -1,6 +1,6 @@
 // Passes over images [rows, places, channels] that norms are made of. Sums are over the places of a row, in fp64 after
-// every 32 places; `scale` and `shift` are [rows, channels] fp32, and kRelu names what is set to zero: x * scale + shift
-// where it is not positive.
+// every 32 places; `scale` and `shift` are [rows, channels] fp32, and kRelu names what is set to zero: x * scale +
+// shift where it is not positive.
 #pragma once
 
 #include <ATen/ATen.h>

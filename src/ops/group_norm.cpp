@@ -51,12 +51,16 @@ struct GroupNorm : torch::autograd::Function<GroupNorm> {
     const auto spread = [&](const at::Tensor& of_group) {
       return lines(of_group.expand({-1, -1, x.size(-1) / groups}));
     };
-    const at::Tensor of_x = channel_gradient_cpu(grad, x, saved[4], saved[5], relu, saved[4], spread(by_x),
-                                                 spread(rest));
+    const at::Tensor of_x =
+        channel_gradient_cpu(grad, x, saved[4], saved[5], relu, saved[4], spread(by_x), spread(rest));
     const at::Tensor of_gamma =
         ((sums[1].unflatten(1, {groups, -1}) - mean * sums[0].unflatten(1, {groups, -1})) * inverse).flatten(1).sum(0);
-    return {of_x,         of_gamma.to(gamma.scalar_type()), sums[0].sum(0).to(gamma.scalar_type()),
-            at::Tensor(), at::Tensor(),                     at::Tensor()};
+    return {of_x,
+            of_gamma.to(gamma.scalar_type()),
+            sums[0].sum(0).to(gamma.scalar_type()),
+            at::Tensor(),
+            at::Tensor(),
+            at::Tensor()};
   }
 };
 
