@@ -4,8 +4,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$CLIP_HPC_SOURCE_DIR" || exit 1
 is_current() {
-  diff -u docs/models.md <("$clip_hpc" model --markdown configs/models/*.json) && return
-  echo "docs/models.md is out of date; refresh it with: build/release/bin/clip_hpc model --markdown configs/models/*.json > docs/models.md"
+  diff -u docs/models.md <("$clip_hpc" model --markdown --rates bench/results/towers_cpu.jsonl configs/models/*.json) && return
+  echo "docs/models.md is out of date; refresh it with: build/release/bin/clip_hpc model --markdown --rates bench/results/towers_cpu.jsonl configs/models/*.json > docs/models.md"
   return 1
 }
 check 'docs/models.md is current' is_current
