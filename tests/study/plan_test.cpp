@@ -139,6 +139,7 @@ TEST(Plan, TheGridsThatComeAlong) {
   EXPECT_NEAR(b32->macs / 1e9, 5.79, 0.06);  // figure 8b
   EXPECT_EQ(b32->samples, 3'400'000'000);
   EXPECT_EQ(make_plan(read_grid("configs/study/small.cfg"), {}).cells.size(), 48U);
+  EXPECT_EQ(make_plan(read_grid("configs/study/towers_small.cfg"), {}).cells.size(), 72U);
   EXPECT_LT(make_plan(read_grid("configs/study/medium.cfg"), {}).cells.size(), 100U);
 }
 
