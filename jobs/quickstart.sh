@@ -11,7 +11,7 @@ configure()   { cmake --preset release; }
 build()       { cmake --build --preset release --target clip_hpc clip_report; }
 pack_glyphs() { clip_hpc pack --from glyphs --output "$1" --train-tokenizer 1000; }
 pack_emoji()  { clip_hpc pack --from emoji --output "$1" --train-tokenizer 4000; }
-train()       { clip_hpc_launch "$ranks" clip_hpc --config "configs/$1" --run-dir "$run/$2" --resume auto; }
+train()       { clip_hpc_launch "$ranks" clip_hpc --run-dir "$run/$1" --resume auto "${@:2}"; }
 evaluate()    { clip_hpc_launch "$ranks" clip_hpc eval --model "$run/letters" --data data/packed/glyphs/test_letters --task zeroshot; }
 report()      { clip_report --runs "$run" --output "$run/report"; }
 
@@ -21,7 +21,7 @@ usage: jobs/quickstart.sh [--help]
 
 environment:
   CLIP_HPC_RANKS           ranks of the training (default 2)
-  CLIP_HPC_QUICKSTART_RUN  folder of the two runs, letters and emoji, and of the report (default runs/quickstart)
+  CLIP_HPC_QUICKSTART_RUN  folder of the runs letters, letters_vit and emoji, and of the report (default runs/quickstart)
   LIBTORCH                 a LibTorch of your own, instead of a download
 
 example:
@@ -68,17 +68,19 @@ pack_once glyphs
 pack_once emoji
 
 # The marker is written when training has reached its end; before that --resume auto goes on from the last checkpoint.
-train_once() { # configuration, name
-  step "training on $ranks ranks -> $run/$2"
-  if [ -f "$run/$2/quickstart.done" ]; then
+train_once() { # name, configurations
+  step "training on $ranks ranks -> $run/$1"
+  if [ -f "$run/$1/quickstart.done" ]; then
     skip "complete"
     return
   fi
-  train "$1" "$2"
-  date '+%F %T' >"$run/$2/quickstart.done"
+  train "$@"
+  date '+%F %T' >"$run/$1/quickstart.done"
 }
-train_once quickstart.cfg letters
-train_once emoji.cfg emoji
+train_once letters --config configs/quickstart.cfg
+# The paper's question in small: what does another family of image towers make of the same pictures?
+train_once letters_vit --config configs/quickstart.cfg --config configs/letters_vit.cfg
+train_once emoji --config configs/emoji.cfg
 
 step "evaluation"
 # Training has evaluated already; this is the command for a model that was trained elsewhere or long ago.

@@ -1,7 +1,9 @@
 """Features, loss and gradients of parity_dump against open_clip. Standard input: lines of NAME MODEL.json FOLDER PRECISION;
 prints a line "equal NAME" or "differs NAME" for each. PRECISION: fp64 (equal to 1e-9), fp32, fp32_tight (1e-5), bf16.
+With PARITY_TABLE=FILE it also appends a line of a table to FILE: the largest differences, relative to the largest value.
 
 The peer gets the same weights (strictly by name), the same bytes and the same ids, and computes in fp32, for fp64 in that."""
+import os
 import re
 import sys
 
@@ -87,3 +89,8 @@ for line in sys.stdin:
     checks = compare(read_json(path), folder, precision)
     print(f"{'differs' if checks.failed else 'equal'} {name}")
     print(checks.summary())
+    if table := os.environ.get("PARITY_TABLE"):
+        with open(table, "a") as file:
+            errors = " | ".join(f"{checks.largest[kind]:.1e}" if kind in checks.largest else "-"
+                                for kind in ("image", "text", "loss", "gradient"))
+            print(f"| {name} | {precision.removesuffix('_tight')} | {errors} |", file=file)

@@ -2,6 +2,7 @@
 //   parity_dump model MODEL.json FOLDER [key=value]...   weights, inputs, features, loss and all gradients of one step
 //   parity_dump train MODEL.json FOLDER STEPS     batches, losses and the weights at both ends of a short training
 //   parity_dump init  MODEL.json FOLDER SCHEME SEED      initial weights
+//   parity_dump start MODEL.json FOLDER WEIGHTS          what a training begins with under model.init = WEIGHTS
 //   parity_dump adamw MODEL.json FOLDER PRECISION STEPS [section.key=value]...   gradients and the weights they lead to
 // FOLDER gets model.safetensors (as a checkpoint holds it) and dump.safetensors (the rest).
 #include <cstdio>
@@ -10,6 +11,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/checkpoint/safetensors.hpp"
+#include "clip_hpc/checkpoint/start_weights.hpp"
 #include "clip_hpc/comm/communicator.hpp"
 #include "clip_hpc/loss/terms/term.hpp"
 #include "clip_hpc/model/clip_model.hpp"
@@ -204,8 +206,16 @@ int dump_training(const ModelConfig& config, const std::filesystem::path& folder
   return kExitDone;
 }
 
+int dump_start(const ModelConfig& config, const std::filesystem::path& folder, const std::filesystem::path& weights) {
+  ClipModel model(config, at::kFloat);
+  model.initialise("open_clip", 1);
+  start_from_weights(model, {.both = weights}, "");
+  write_safetensors(folder / "model.safetensors", named_weights(model), {{"format", "pt"}});
+  return kExitDone;
+}
+
 int run(std::span<char*> words) {
-  if (words.size() < 4) throw input_error("usage: parity_dump model|init|adamw MODEL.json FOLDER ...");
+  if (words.size() < 4) throw input_error("usage: parity_dump model|train|init|start|adamw MODEL.json FOLDER ...");
   const std::string what = words[1];
   const ModelConfig config = read_model_config(words[2]);
   const std::filesystem::path folder = words[3];
@@ -213,6 +223,7 @@ int run(std::span<char*> words) {
   const auto rest = words.subspan(4);
   if (what == "model") return dump_model(config, folder, rest);
   if (what == "train" && rest.size() == 1) return dump_training(config, folder, std::stoll(rest[0]));
+  if (what == "start" && rest.size() == 1) return dump_start(config, folder, rest[0]);
   if (what == "init" && rest.size() == 2) return dump_init(config, folder, rest[0], std::stoull(rest[1]));
   if (what == "adamw" && rest.size() >= 2) {
     return dump_adamw(config, folder, rest[0], std::stoll(rest[1]), rest.subspan(2));

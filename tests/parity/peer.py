@@ -118,6 +118,7 @@ def read_json(path):
 class Checks:
     def __init__(self):
         self.worst, self.failed, self.count = 0.0, [], 0
+        self.largest = {}  # kind of quantity -> largest difference, relative to the peer's largest value
 
     def equal(self, what, ours, peer, rtol, atol):
         """|ours - peer| <= atol + rtol * max |peer|, everywhere."""
@@ -127,7 +128,11 @@ class Checks:
             return
         ours, peer = ours.double(), peer.double()
         limit = atol + rtol * peer.abs().max()
-        share = ((ours - peer).abs().max() / limit).item()
+        difference = (ours - peer).abs().max()
+        share = (difference / limit).item()
+        kind, of = what.split()[0], peer.abs().max()
+        if of > 1e-9:
+            self.largest[kind] = max(self.largest.get(kind, 0.0), (difference / of).item())
         self.worst = max(self.worst, share)
         if not share <= 1:  # NaN fails
             self.failed.append(f"{what}: differs by {share:.2f} of what is allowed, {limit:.3g}")

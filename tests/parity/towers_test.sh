@@ -49,6 +49,13 @@ write_model convnext_deep "\"timm_model_name\": \"convnext_atto\", \"image_size\
 for model in mixer swin resnet convnext; do case_of ${model}_deep fp64 dump.depth=true; done
 case_of mixer bf16
 case_of swin bf16
+# In their real size.
+write_model real_mixer '"timm_model_name": "mixer_b32_224"'
+write_model real_swin "$swin"
+write_model real_resnet '"timm_model_name": "resnet50"'
+write_model real_convnext '"timm_model_name": "convnext_tiny", "timm_drop_path": 0'
+write_model real_vit '"image_size": 224, "layers": 12, "width": 384, "patch_size": 16'
+for model in real_mixer real_swin real_resnet real_convnext real_vit; do case_of $model fp64; done
 # The models that come along for embedded sets.
 for model in convnext mixer resnet swin vit_conv; do
   cp "$CLIP_HPC_SOURCE_DIR/configs/models/nano_$model.json" .

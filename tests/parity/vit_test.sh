@@ -59,9 +59,26 @@ case_of timm_clip_flip timm_clip fp64 dump.mask_ratio=0.5
 case_of timm_deep timm_deep fp64 dump.depth=true
 case_of siglip_bf16 siglip bf16
 
+# Twenty steps of training.
+: >trained
+for model in siglip timm_clip; do
+  names+=("${model}_trained")
+  "$dump" train $model.json "${model}_trained" 20 && echo "${model}_trained $model.json ${model}_trained" >>trained
+done
 against model_parity.py <cases >answers 2>&1 || cat answers
+against training_parity.py <trained >>answers 2>&1 || cat answers
 grep -vE '^(equal|[0-9]+ comparisons, 0 failed)' answers
 for name in "${names[@]}"; do check "$name" grep -qx "equal $name" answers; done
+
+# --- weights of another image size -------------------------------------------------------------------------------------
+resized() { # MODEL SIZE
+  sed "s/\"image_size\": 32/\"image_size\": $2/; s/\"img_size\": 32/\"img_size\": $2/" "$1.json" >"$1_$2.json"
+  "$dump" start "$1_$2.json" "$1_$2" "$1_fp32/model.safetensors" >log 2>&1 || { cat log; return 1; }
+  against resize_parity.py "$1_fp32/model.safetensors" "$1_$2.json" "$1_$2/model.safetensors"
+}
+for size in 24 64; do
+  for model in layer_scale siglip timm_clip; do check "$model resized to $size" resized $model $size; done
+done
 
 refuses() { # text, VISION
   write_model refused "$2"
