@@ -12,7 +12,7 @@ build()       { cmake --build --preset release --target clip_hpc clip_report; }
 pack_glyphs() { clip_hpc pack --from glyphs --output "$1" --train-tokenizer 1000; }
 pack_emoji()  { clip_hpc pack --from emoji --output "$1" --train-tokenizer 4000; }
 train()       { clip_hpc_launch "$ranks" clip_hpc --run-dir "$run/$1" --resume auto "${@:2}"; }
-evaluate()    { clip_hpc_launch "$ranks" clip_hpc eval --model "$run/letters" --data data/packed/glyphs/test_letters --task zeroshot; }
+evaluate()    { clip_hpc_launch "$ranks" clip_hpc eval --model "$run/letters_convnext" --data data/packed/glyphs/test_letters --task zeroshot; }
 report()      { clip_report --runs "$run" --output "$run/report"; }
 
 usage() {
@@ -21,7 +21,7 @@ usage: jobs/quickstart.sh [--help]
 
 environment:
   CLIP_HPC_RANKS           ranks of the training (default 2)
-  CLIP_HPC_QUICKSTART_RUN  folder of the runs letters, letters_vit and emoji, and of the report (default runs/quickstart)
+  CLIP_HPC_QUICKSTART_RUN  folder of the runs letters, letters_convnext and emoji, and of the report (default runs/quickstart)
   LIBTORCH                 a LibTorch of your own, instead of a download
 
 example:
@@ -79,7 +79,7 @@ train_once() { # name, configurations
 }
 train_once letters --config configs/quickstart.cfg
 # The paper's question in small: what does another family of image towers make of the same pictures?
-train_once letters_vit --config configs/quickstart.cfg --config configs/letters_vit.cfg
+train_once letters_convnext --config configs/quickstart.cfg --config configs/letters_convnext.cfg
 train_once emoji --config configs/emoji.cfg
 
 step "evaluation"

@@ -148,7 +148,8 @@ void print_markdown(std::vector<std::string> files, const std::string& rates_fil
   std::ranges::sort(files, {}, [](const std::string& file) { return std::filesystem::path(file).stem().native(); });
   std::string people =
       "| model | image tower | text tower | image size | patches | image M parameters | text M | total M | image GMAC "
-      "| text GMAC | pair GMAC | pairs/s fp32 | pairs/s bf16 |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+      "| text GMAC | pair GMAC | pairs/s fp32 | pairs/s bf16 "
+      "|\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
   std::string machine =
       "| model | image tower | text tower | image size | patches | context | parameters | image fixed | image per "
       "patch "

@@ -1,6 +1,7 @@
 """What transformers makes of an exported folder, and models of its own to be imported.
 
-save KIND FOLDER [VOCABULARY]    a small random model: clip, clip_quick, clip_old (end token 2), siglip
+save KIND FOLDER [VOCABULARY]    a small random model: clip, clip_quick, clip_old (end token 2),
+                                 siglip, and siglip_base, whose image tower is one that timm knows by name
 features FOLDER FEATURES.h5      features of the file's inputs and ids, and the logits of all pairs
 equal FOLDER FOLDER              the same weights and the same numbers in config.json
 tokenizer FOLDER FEATURES.h5 TEXTS   its tokenizer's ids of the lines
@@ -23,7 +24,10 @@ def save(kind, folder, vocabulary="300"):
             "max_position_embeddings": 16, "vocab_size": int(vocabulary), "eos_token_id": 1, "pad_token_id": 1, "bos_token_id": 0}
     vision = {"hidden_size": 32, "intermediate_size": 80, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32,
               "patch_size": 8}
-    if kind == "siglip":
+    if kind == "siglip_base":
+        config = transformers.SiglipConfig(text_config={**text, "hidden_size": 768, "num_attention_heads": 12}, vision_config={"hidden_act": "gelu"})
+        model = transformers.SiglipModel(config)
+    elif kind == "siglip":
         config = transformers.SiglipConfig(text_config=text, vision_config={**vision, "hidden_size": 48, "num_attention_heads": 3})
         model = transformers.SiglipModel(config)
     else:

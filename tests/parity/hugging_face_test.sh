@@ -44,6 +44,13 @@ for kind in clip clip_quick siglip; do
   check "$kind: export of that" quietly "$clip_hpc" export --model open_in_$kind --to hugging_face --output open_out_$kind
   check "$kind: still the same model" peer equal their_$kind open_out_$kind
 done
+# open_clip itself makes a model of sizes that timm knows by name.
+check 'siglip_base: a model of transformers' peer save siglip_base their_base
+check 'siglip_base: import' says 0 'parameters, from' "$clip_hpc" import --input their_base --tokenizer greek/train/tokenizer.model --output in_base
+check 'siglip_base: embed' embed in_base in_base.h5
+check "siglip_base: transformers' features" peer features their_base in_base.h5
+check "siglip_base: to open_clip's layout" quietly "$clip_hpc" export --model in_base --output open_base
+check "siglip_base: open_clip's features" quietly against export_parity.py features open_base in_base.h5 pictures/*
 # Configurations of before July 2023 call the end token 2 and mean the largest id: CLIP's own vocabulary.
 check "an old configuration" peer save clip_old their_old
 check 'its import' says 0 'parameters, from their_old' "$clip_hpc" import --input their_old --tokenizer "$CLIP_HPC_SOURCE_DIR/data/tokenizers/clip_bpe.txt" --output in_old
