@@ -17,7 +17,7 @@ bool reads(const WeightSource& source) {
 }
 
 NamedTensors named(NamedTensors theirs, const std::vector<NamedShape>&) {
-  for (auto& [name, tensor] : theirs) name = "visual.trunk." + name;
+  for (auto& [name, tensor] : theirs) name.insert(0, "visual.trunk.");
   return theirs;
 }
 
