@@ -17,13 +17,15 @@ struct Depthwise : torch::autograd::Function<Depthwise> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& bias) {
     context->save_for_backward({x, weight});
-    return depthwise_cpu(x, weight, bias);
+    return depthwise_cpu(x, weight, bias, has_fast_library(x.scalar_type()));
   }
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor grad = grads[0].contiguous();
     const auto [by_weight, by_bias] = depthwise_by_weight_cpu(grad, saved[0], saved[1].size(2));
-    const at::Tensor by_x = context->needs_input_grad(0) ? depthwise_by_input_cpu(grad, saved[1]) : at::Tensor();
+    const at::Tensor by_x = context->needs_input_grad(0)
+                                ? depthwise_by_input_cpu(grad, saved[1], has_fast_library(grad.scalar_type()))
+                                : at::Tensor();
     return {by_x, by_weight, by_bias};
   }
 };

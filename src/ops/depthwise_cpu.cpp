@@ -1,9 +1,11 @@
 #include "ops/depthwise_cpu.hpp"
 
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "clip_hpc/base/host_device.hpp"
@@ -80,29 +82,43 @@ void convolve_row(const float* in, const float* weights, const float* bias, floa
   }
 }
 
-template <std::int64_t kWidth>
-CLIP_HPC_HOST_DEVICE void block_of_tap(const float* in, const float* grad, float* sum, std::int64_t height,
-                                       std::int64_t width, std::int64_t in_row, std::int64_t channels) {
-  float sums[kWidth] = {};
-  for (std::int64_t y = 0; y < height; ++y) {
-    for (std::int64_t x = 0; x < width; ++x) {
-      const float* const from = in + y * in_row + x * channels;
-      const float* const g = grad + (y * width + x) * channels;
-      for (std::int64_t c = 0; c < kWidth; ++c) sums[c] += from[c] * g[c];
+// A row of kernel weights for kWidth channels: sum over the places of one row of the gradient, in registers.
+template <std::int64_t kKernel, std::int64_t kWidth>
+CLIP_HPC_HOST_DEVICE void block_of_taps(const float* in, const float* grad, float* sum, std::int64_t width,
+                                        std::int64_t channels) {
+  float sums[kKernel][kWidth];
+  for (std::int64_t dx = 0; dx < kKernel; ++dx) {
+    for (std::int64_t c = 0; c < kWidth; ++c) sums[dx][c] = sum[dx * channels + c];
+  }
+  for (std::int64_t x = 0; x < width; ++x) {
+    for (std::int64_t dx = 0; dx < kKernel; ++dx) {
+      for (std::int64_t c = 0; c < kWidth; ++c) sums[dx][c] += in[(x + dx) * channels + c] * grad[x * channels + c];
     }
   }
-  for (std::int64_t c = 0; c < kWidth; ++c) sum[c] = sums[c];
+  for (std::int64_t dx = 0; dx < kKernel; ++dx) {
+    for (std::int64_t c = 0; c < kWidth; ++c) sum[dx * channels + c] = sums[dx][c];
+  }
 }
 
-// One tap's weights: sum over all places of picture times gradient. in_row: floats from a row to the next in `in`.
-CLIP_HPC_VECTOR_CLONES
-void correlate(const float* in, const float* grad, float* sum, std::int64_t height, std::int64_t width,
-               std::int64_t in_row, std::int64_t channels) {
+template <std::int64_t kKernel>
+CLIP_HPC_HOST_DEVICE void row_of_taps(const float* in, const float* grad, float* sum, std::int64_t width,
+                                      std::int64_t channels) {
   std::int64_t c = 0;
-  for (; c + kBlock <= channels; c += kBlock)
-    block_of_tap<kBlock>(in + c, grad + c, sum + c, height, width, in_row, channels);
-  for (; c + 8 <= channels; c += 8) block_of_tap<8>(in + c, grad + c, sum + c, height, width, in_row, channels);
-  for (; c < channels; ++c) block_of_tap<1>(in + c, grad + c, sum + c, height, width, in_row, channels);
+  for (; c + 16 <= channels; c += 16) block_of_taps<kKernel, 16>(in + c, grad + c, sum + c, width, channels);
+  for (; c + 8 <= channels; c += 8) block_of_taps<kKernel, 8>(in + c, grad + c, sum + c, width, channels);
+  for (; c < channels; ++c) block_of_taps<kKernel, 1>(in + c, grad + c, sum + c, width, channels);
+}
+
+// sum [kernel, channels] += picture times gradient over one row of places. in: a row of the padded picture.
+CLIP_HPC_VECTOR_CLONES
+void correlate(const float* in, const float* grad, float* sum, std::int64_t kernel, std::int64_t width,
+               std::int64_t channels) {
+  if (kernel == 7) return row_of_taps<7>(in, grad, sum, width, channels);
+  if (kernel == 5) return row_of_taps<5>(in, grad, sum, width, channels);
+  if (kernel == 3) return row_of_taps<3>(in, grad, sum, width, channels);
+  for (std::int64_t dx = 0; dx < kernel; ++dx) {
+    row_of_taps<1>(in + dx * channels, grad, sum + dx * channels, width, channels);
+  }
 }
 
 template <class T>
@@ -162,14 +178,23 @@ at::Tensor taps_of(const at::Tensor& weight) {  // [channels, 1, k, k] -> [k * k
   return weight.flatten(1).t().to(at::kFloat).contiguous();
 }
 
+at::Tensor forward_by_library(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
+  const at::Tensor y = at::conv2d(x.permute({0, 3, 1, 2}), weight, bias, 1, weight.size(2) / 2, 1, x.size(3));
+  return y.permute({0, 2, 3, 1}).contiguous();
+}
+
 }  // namespace
 
-at::Tensor depthwise_cpu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+bool has_fast_library(at::ScalarType type) { return type == at::kFloat || at::get_cpu_capability() == "AVX512"; }
+
+at::Tensor depthwise_cpu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, bool by_library) {
+  if (by_library) return forward_by_library(x, weight, bias);
   const at::Tensor shift = bias.defined() ? bias.to(at::kFloat).contiguous() : at::zeros({x.size(3)}, at::kFloat);
   return convolve(x, taps_of(weight), shift, weight.size(2));
 }
 
-at::Tensor depthwise_by_input_cpu(const at::Tensor& grad, const at::Tensor& weight) {
+at::Tensor depthwise_by_input_cpu(const at::Tensor& grad, const at::Tensor& weight, bool by_library) {
+  if (by_library) return forward_by_library(grad, weight.flip({2, 3}), std::nullopt);
   const at::Tensor turned = taps_of(weight).flip({0}).contiguous();  // a kernel that is turned by half a circle
   return convolve(grad, turned, at::zeros({grad.size(3)}, at::kFloat), weight.size(2));
 }
@@ -190,12 +215,14 @@ std::pair<at::Tensor, at::Tensor> depthwise_by_weight_cpu(const at::Tensor& grad
         fill_padded(in + i * picture, g, padded.data());
         widen(by + i * picture, wide.data(), picture);
         float* const own = sums + i * (g.taps() + 1) * g.channels;
-        for (std::int64_t tap = 0; tap < g.taps(); ++tap) {
-          correlate(padded.data() + g.shift(tap) * g.channels, wide.data(), own + tap * g.channels, g.height, g.width,
-                    g.padded_width() * g.channels, g.channels);
+        std::fill_n(own, (g.taps() + 1) * g.channels, 0.0F);
+        for (std::int64_t y = 0; y < g.height; ++y) {
+          for (std::int64_t dy = 0; dy < kernel; ++dy) {
+            correlate(padded.data() + (y + dy) * g.padded_width() * g.channels, wide.data() + y * g.width * g.channels,
+                      own + dy * kernel * g.channels, kernel, g.width, g.channels);
+          }
         }
         float* const of_bias = own + g.taps() * g.channels;
-        std::fill_n(of_bias, g.channels, 0.0F);
         for (std::int64_t place = 0; place < g.height * g.width; ++place) {
           const float* const at = wide.data() + place * g.channels;
           for (std::int64_t c = 0; c < g.channels; ++c) of_bias[c] += at[c];

@@ -8,7 +8,7 @@ cd "$CLIP_HPC_SOURCE_DIR" || exit 1
 texts() {
   local command
   "$clip_hpc" --help
-  for command in train pack filter eval embed tokenize export import bench 'bench step' 'bench load' 'bench loss' 'bench comm' 'bench checkpoint' doctor model; do
+  for command in train pack filter eval embed tokenize export import bench 'bench step' 'bench load' 'bench loss' 'bench conv' 'bench comm' 'bench checkpoint' doctor model; do
     # shellcheck disable=SC2086
     "$clip_hpc" $command --help
   done

@@ -12,7 +12,7 @@ check 'no words: help' says 0 "$help" "$clip_hpc"
 for word in Examples: 'Exit codes:' '[train]' pack filter eval bench doctor model; do
   check "help: $word" test "${help/"$word"/}" != "$help"
 done
-for command in train pack filter eval bench 'bench step' 'bench load' 'bench loss' 'bench comm' 'bench checkpoint' doctor model; do
+for command in train pack filter eval bench 'bench step' 'bench load' 'bench loss' 'bench conv' 'bench comm' 'bench checkpoint' doctor model; do
   # shellcheck disable=SC2086
   check "$command --help: an example" says 0 Example "$clip_hpc" $command --help
 done

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "clip_hpc/ops/fused_ops.hpp"
+#include "ops/depthwise_cpu.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -46,7 +47,7 @@ TEST(ConvChannelsLast, DepthwiseEqualsItsDefinition) {
 TEST(ConvChannelsLast, DepthwiseOfAnyWidthEqualsLibTorchs) {
   at::manual_seed(3);
   for (const std::int64_t channels : {1, 7, 8, 40, 75}) {
-    for (const std::int64_t kernel : {3, 7}) {
+    for (const std::int64_t kernel : {3, 5, 7, 9}) {
       for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
         const ConvShape shape{.padding = kernel / 2, .groups = channels};
         const auto leaf = [&](at::IntArrayRef sizes) { return at::randn(sizes).to(type).requires_grad_(); };
@@ -71,6 +72,21 @@ TEST(ConvChannelsLast, DepthwiseOfAnyWidthEqualsLibTorchs) {
         }
       }
     }
+  }
+}
+
+// Where LibTorch has no code for a processor, ours does the whole of it.
+TEST(ConvChannelsLast, OurForwardEqualsTheLibrarys) {
+  at::manual_seed(6);
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor x = at::randn({2, 6, 5, 40}).to(type), weight = at::randn({40, 1, 7, 7}).to(type),
+                     bias = at::randn({40}).to(type);
+    const auto near = [&](const at::Tensor& ours, const at::Tensor& theirs) {
+      const double off = (ours - theirs).abs().max().item<double>();
+      return off < (type == at::kFloat ? 2e-6 : 1.0 / 64) * theirs.abs().max().item<double>();
+    };
+    EXPECT_TRUE(near(depthwise_cpu(x, weight, bias, false), depthwise_cpu(x, weight, bias, true)));
+    EXPECT_TRUE(near(depthwise_by_input_cpu(x, weight, false), depthwise_by_input_cpu(x, weight, true)));
   }
 }
 

@@ -18,6 +18,7 @@ struct Benchmark {
 Benchmark step_benchmark();
 Benchmark load_benchmark();
 Benchmark loss_benchmark();
+Benchmark conv_benchmark();
 Benchmark comm_benchmark();
 Benchmark checkpoint_benchmark();
 
