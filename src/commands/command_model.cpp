@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <ranges>
 #include <span>
 #include <sstream>
 
@@ -103,11 +102,13 @@ void print_text(const std::vector<std::string>& files) {
 
 // "12.3" or "-": the last line of `clip_hpc bench step --json` of that model and precision.
 std::string rate_of(const std::vector<Json>& rates, const std::string& model, const char* precision) {
-  for (const Json& line : rates | std::views::reverse) {
-    if (line.value("model", "") != model || line.value("precision", "") != precision) continue;
-    return fmt::format("{:.{}f}", line.at("pairs_per_s").get<double>(), line.at("pairs_per_s").get<double>() < 100);
-  }
-  return "-";
+  const auto is_meant = [&](const Json& line) {
+    return line.value("model", "") == model && line.value("precision", "") == precision;
+  };
+  const auto found = std::find_if(rates.rbegin(), rates.rend(), is_meant);
+  if (found == rates.rend()) return "-";
+  const double rate = found->at("pairs_per_s").get<double>();
+  return fmt::format("{:.{}f}", rate, rate < 100 ? 1 : 0);
 }
 
 std::vector<Json> read_rates(const std::string& file) {
