@@ -14,7 +14,7 @@ namespace clip_hpc {
 namespace {
 
 constexpr const char* kConvUsage =
-    R"(clip_hpc bench conv: the depthwise convolutions of a ConvNeXt, beside LibTorch's own, channels last and in planes
+    R"(clip_hpc bench conv: the depthwise convolutions of a ConvNeXt, beside those of LibTorch, channels last and in planes
 
 Each width has half the side of the one before it. Forward, and the gradients of images, kernels and biases.
 
@@ -58,6 +58,6 @@ int run(World& world, std::span<const std::string> arguments) {
 
 }  // namespace
 
-Benchmark conv_benchmark() { return {"conv", "depthwise convolutions, beside LibTorch's own", run}; }
+Benchmark conv_benchmark() { return {"conv", "depthwise convolutions, beside those of LibTorch", run}; }
 
 }  // namespace clip_hpc
