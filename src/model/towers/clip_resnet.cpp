@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "clip_hpc/model/layers/affine.hpp"
+#include "clip_hpc/model/layers/bottleneck.hpp"
 #include "clip_hpc/model/layers/channel_norm.hpp"
 #include "clip_hpc/model/towers/tower.hpp"
 #include "clip_hpc/ops/conv.hpp"
@@ -48,17 +49,6 @@ ClipResNetConfig read_config(const Json& json, const std::string& model) {
                       kStride, c.head_width));
   return c;
 }
-
-struct NormedConv {
-  Affine kernel;
-  ChannelNorm norm;
-};
-
-struct Bottleneck {
-  NormedConv conv1, conv2, conv3;
-  std::optional<NormedConv> downsample;
-  std::int64_t stride = 1;
-};
 
 at::Tensor averaged(const at::Tensor& x, std::int64_t by) {  // [batch, side, side, channels] -> side / by
   if (by == 1) return x;

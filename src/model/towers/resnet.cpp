@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "clip_hpc/model/layers/affine.hpp"
+#include "clip_hpc/model/layers/bottleneck.hpp"
 #include "clip_hpc/model/layers/channel_norm.hpp"
 #include "clip_hpc/model/layers/stochastic_depth.hpp"
 #include "clip_hpc/model/layers/timm_head.hpp"
@@ -77,17 +78,6 @@ ResNetConfig read_config(const Json& json, const std::string& model) {
   require(c.timm.image_size >= 32, model, fmt::format("image_size = {} must be at least 32", c.timm.image_size));
   return c;
 }
-
-struct NormedConv {
-  Affine kernel;
-  ChannelNorm norm;
-};
-
-struct Bottleneck {
-  NormedConv conv1, conv2, conv3;
-  std::optional<NormedConv> downsample;
-  std::int64_t stride = 1;
-};
 
 class ResNet : public ImageTower {
  public:
