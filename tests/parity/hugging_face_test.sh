@@ -60,6 +60,10 @@ check 'its export' quietly "$clip_hpc" export --model in_old --to hugging_face -
 check "CLIP's tokenizer in transformers' files" peer tokenizer out_old in_old.h5 texts.txt
 check 'and back, with its own tokenizer' says 0 'parameters, from out_old' "$clip_hpc" import --input out_old --output old_again
 
+# OpenAI's own preprocessor_config.json gives sizes as numbers; older ones have none.
+check 'a folder as OpenAI wrote it' sed -i -z -E 's/"(size|crop_size)": *\{[^}]*\}/"\1": 32/g' their_clip_quick/preprocessor_config.json
+check 'its import' says 0 'parameters, from their_clip_quick' "$clip_hpc" import --input their_clip_quick \
+  --tokenizer greek/train/tokenizer.model --output in_plain
 # --- what has no place there ---------------------------------------------------------------------------------------------
 sed 's/"head_width": 16/&, "pool_type": "avg"/' tiny.json >mean.json
 check 'a model that transformers has not' quietly "$clip_hpc" --config tiny.cfg --set model.config=mean.json --run-dir mean

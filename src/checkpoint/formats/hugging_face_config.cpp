@@ -163,6 +163,12 @@ Json siglip_model(const Json& config, const std::string& name) {
           {"text_cfg", words}};
 }
 
+// The edge that images are resized to: OpenAI's own files say "size": 224. Null where nothing is said.
+Json edge_of(const Json& preprocessor) {
+  const Json size = preprocessor.value("size", Json());
+  return size.is_object() ? size.value("shortest_edge", Json()) : size;
+}
+
 // Steps that have no words in open_clip: the view goes on without them.
 void tell_what_is_not_followed(const Json& preprocessor, bool crops, const std::string& name) {
   const auto off = [&](const char* key) { return preprocessor.value(key, Json(true)) == false; };
@@ -173,9 +179,8 @@ void tell_what_is_not_followed(const Json& preprocessor, bool crops, const std::
   if (crops && off("do_center_crop")) not_followed.emplace_back("do_center_crop = false");
   if (crops && preprocessor.contains("crop_size")) {
     const Json& crop = preprocessor.at("crop_size");
-    const Json side = crop.is_object() ? crop.value("height", Json()) : crop,
-               edge = preprocessor.at("size").at("shortest_edge");
-    if (side.is_number() && side != edge) {
+    const Json side = crop.is_object() ? crop.value("height", Json()) : crop, edge = edge_of(preprocessor);
+    if (side.is_number() && edge.is_number() && side != edge) {
       not_followed.push_back(fmt::format("shortest_edge = {} with a crop of {}", edge.dump(), side.dump()));
     }
   }
@@ -318,9 +323,9 @@ Json siglip_json(const ModelConfig& model) {
 }  // namespace
 
 Json open_clip_json(const Json& config, const Json& preprocessor, const std::string& name) {
-  const std::string type = config.is_object() ? config.value("model_type", "") : "";
+  const Json type = config.is_object() ? config.value("model_type", Json()) : Json();
   if (type != "clip" && type != "siglip") {
-    throw input_error("{}: model_type = \"{}\" is not supported: clip and siglip are", name, type);
+    throw input_error("{}: model_type = {} is not supported: clip and siglip are", name, type.dump());
   }
   const bool is_siglip = type == "siglip";
   return {{"model_cfg", is_siglip ? siglip_model(config, name) : clip_model(config, name)},
