@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -15,9 +14,8 @@
 #include "clip_hpc/checkpoint/checkpoint.hpp"
 #include "clip_hpc/checkpoint/formats/format.hpp"
 #include "clip_hpc/checkpoint/formats/resized_positions.hpp"
+#include "clip_hpc/checkpoint/formats/same_arithmetic.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
-#include "clip_hpc/data/views/view.hpp"
-#include "clip_hpc/model/towers/timm_vit.hpp"
 #include "clip_hpc/text/clip_bpe.hpp"
 #include "clip_hpc/text/clip_bpe_files.hpp"
 #include "clip_hpc/text/lower_case.hpp"
@@ -68,48 +66,6 @@ bool are_same_tokenizer(const std::string& a, const std::string& b) {
     return ClipBpe::is_merges(a) && ClipBpe::is_merges(b) && clip_merges_file(a) == clip_merges_file(b);
   }
   return with_lower_case(a, true) == with_lower_case(b, true);
-}
-
-// Of tower sections: what changes a model's arithmetic and no tensor's shape. Other differences are told by the shapes.
-constexpr std::array kArithmetic{"act_kwargs", "norm_kwargs",         "pool_type",
-                                 "no_ln_pre",  "final_ln_after_pool", "no_causal_mask"};
-
-Json heads_of(const ClipModel& model, bool image) {
-  const auto shapes = image ? model.image().attention_shapes(1, 1) : model.text().attention_shapes(1, 1);
-  return shapes.empty() ? Json() : Json(shapes.front().heads);
-}
-
-// Which GELU, where the section does not say it by a key of its own.
-Json activation_of(const ModelConfig& config, bool image) {
-  const bool is_timm_vit = image && std::string_view(image_tower_of(config.vision, config.name).name) == "timm_vit";
-  if (is_timm_vit) return timm_vit_activation(config.vision) == Gelu::tanh ? "gelu_tanh" : "gelu";
-  const bool is_own_vit = !image || std::string_view(image_tower_of(config.vision, config.name).name) == "vit";
-  return is_own_vit && config.quick_gelu ? "quick_gelu" : "gelu";
-}
-
-void check_arithmetic(const ModelConfig& theirs, const ClipModel& model, bool image, const std::string& where) {
-  const ModelConfig& own = model.config();
-  const auto compare = [&](const std::string& key, const Json& there, const Json& here) {
-    if (there == here) return;
-    throw input_error("{}: its weights were trained with {} = {}, the model's JSON ({}) says {}: use the same", where,
-                      key, there.dump(), own.name, here.dump());
-  };
-  const Json &there = image ? theirs.vision : theirs.text, &here = image ? own.vision : own.text;
-  compare("activation", activation_of(theirs, image), activation_of(own, image));
-  compare("heads", heads_of(ClipModel(theirs), image), heads_of(model, image));
-  for (const char* key : kArithmetic) compare(key, there.value(key, Json()), here.value(key, Json()));
-  if (!image) return;
-  if (theirs.norm.mean != own.norm.mean || theirs.norm.std != own.norm.std) {
-    log_info(
-        "warning: {}: its images were normalised with mean {:.3f} and deviation {:.3f}, this model's with {:.3f} and "
-        "{:.3f}",
-        where, fmt::join(theirs.norm.mean, " "), fmt::join(theirs.norm.std, " "), fmt::join(own.norm.mean, " "),
-        fmt::join(own.norm.std, " "));
-  }
-  if (!theirs.view.empty() && theirs.view != test_view(own, kModelView)) {
-    log_info("{}: its images were resized by the view {}, this model's are tested by {}", where, theirs.view,
-             test_view(own, kModelView));
-  }
 }
 
 // May be of another size: they begin anew then.
@@ -248,7 +204,7 @@ void start_from_weights(ClipModel& model, const StartWeights& from, const std::s
     }
     const Found& found = read.at(path);
     if (found.config) {
-      check_arithmetic(*found.config, model, image, path.native());
+      check_same_arithmetic(*found.config, model.config(), image, path.native());
     } else {
       log_info("{} does not say what model its weights are of: activation, heads and norms are taken to be those of {}",
                path.native(), model.config().name);

@@ -73,7 +73,8 @@ check 'missing tensors are named' import 'lacks tensors of the model: visual' --
 sed 's/"width": 32, "heads": 2/"width": 64, "heads": 2/' tiny.json >wider.json
 check 'another shape is named' import 'has the shape' --input exported/a --config wider.json
 sed 's/"pool_type": "eos"/"pool_type": "argmax"/' tiny.json >argmax.json
-check 'a model with a vocabulary of CLIP' import 'use eos or last' --input exported/a --config argmax.json
+check 'a model with a vocabulary of CLIP' import 'use eos or last' --input $weights --config argmax.json --tokenizer run/tokenizer.model
+check 'a model that reads texts otherwise than its folder says' import 'pool_type = "eos"' --input exported/a --config argmax.json
 sed 's/"heads": 2/&, "eos_id": 5/' tiny.json >eos.json
 check 'a tokenizer with another end token' import 'end token is 5' --input exported/a --config eos.json
 sed 's/"embed_dim"/"nonscalar_logit_scale": true, &/' tiny.json >custom.json

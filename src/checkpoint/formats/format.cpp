@@ -17,6 +17,7 @@
 #include "clip_hpc/checkpoint/formats/hugging_face.hpp"
 #include "clip_hpc/checkpoint/formats/open_clip.hpp"
 #include "clip_hpc/checkpoint/formats/resized_positions.hpp"
+#include "clip_hpc/checkpoint/formats/same_arithmetic.hpp"
 #include "clip_hpc/checkpoint/formats/timm_trunk.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
 #include "clip_hpc/config/rows.hpp"
@@ -113,6 +114,27 @@ void leave_out_no_weights(std::map<std::string, at::Tensor>& left, const std::st
   if (!names.empty()) log_info("{}: left out, since they are no weights: {}", where, fmt::join(names, ", "));
 }
 
+// The user's JSON in place of what lies beside the weights, whose words count where the JSON has none.
+void describe_by(const fs::path& config_file, const std::string& where, SourceFacts& facts) {
+  const Json json = read_json_file(config_file);
+  ModelConfig given = parse_model_config(json, config_file.stem().string());
+  const bool is_wrapped = json.contains("model_cfg");
+  const Json& text = (is_wrapped ? json.at("model_cfg") : json).at("text_cfg");
+  bool states_eos = text.contains("eos_id");
+  if (facts.config) {
+    const ModelConfig& beside = *facts.config;
+    if (!is_wrapped || !json.contains("preprocess_cfg")) given.norm = beside.norm;
+    if (given.view.empty()) given.view = beside.view;
+    for (const char* key : {"hf_tokenizer_name", "tokenizer_kwargs", "eos_id"}) {
+      if (!text.contains(key) && beside.text.contains(key)) given.text[key] = beside.text.at(key);
+    }
+    states_eos = states_eos || facts.states_eos;
+    for (const bool image : {true, false}) check_same_arithmetic(beside, given, image, where);
+  }
+  facts.config = std::move(given);
+  facts.states_eos = states_eos;
+}
+
 }  // namespace
 
 std::span<const WeightFormat> weight_formats() {
@@ -199,11 +221,7 @@ OpenClipModel read_model_weights(const fs::path& input, const fs::path& config_f
                       input.native());
   }
   SourceFacts facts = format.facts(source);
-  if (!config_file.empty()) {
-    const Json json = read_json_file(config_file);
-    facts.config = parse_model_config(json, config_file.stem().string());
-    facts.states_eos = (json.contains("model_cfg") ? json.at("model_cfg") : json).at("text_cfg").contains("eos_id");
-  }
+  if (!config_file.empty()) describe_by(config_file, input.native(), facts);
   if (!facts.config) {
     throw input_error("{} says nothing of its model: give the model's JSON with --config", source.input.native());
   }

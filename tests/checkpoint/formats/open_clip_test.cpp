@@ -171,6 +171,43 @@ TEST_F(OpenClipFolder, IsNeverWrittenOver) {
   refuses({"out exists", "--output"}, [&] { write_open_clip_folder(folder_ / "out", model_); });
 }
 
+// A JSON that a user gives says what the folder leaves open; what the folder says of itself stays.
+TEST_F(OpenClipFolder, AGivenJsonKeepsWhatTheFolderSays) {
+  model_.config.view = "squash-bilinear";
+  model_.config.norm.mean = model_.config.norm.std = {0.5, 0.5, 0.5};
+  model_.config.text["eos_id"] = 7;
+  model_.config.text["tokenizer_kwargs"] = {{"clean", "canonicalize"}};
+  write_open_clip_folder(folder_ / "out", model_);
+  std::optional<OpenClipModel> read;
+  std::string log = test::logged(0, [&] { read = read_model_weights(folder_ / "out", folder_ / "tiny.json"); });
+  EXPECT_EQ(log.find("does not say"), std::string::npos) << log;
+  EXPECT_EQ(read->config.name, "tiny");
+  EXPECT_EQ(read->config.view, "squash-bilinear");
+  EXPECT_EQ(read->config.norm.mean, model_.config.norm.mean);
+  EXPECT_EQ(read->config.norm.std, model_.config.norm.std);
+  EXPECT_EQ(read->config.text["eos_id"], 7);
+  EXPECT_TRUE(read->states_eos);
+  EXPECT_EQ(read->config.text["tokenizer_kwargs"], model_.config.text["tokenizer_kwargs"]);
+  Json own = {{"model_cfg", Json::parse(test::kTinyModel)}, {"preprocess_cfg", {{"mean", {0.1, 0.1, 0.1}}}}};
+  write_json_file(folder_ / "own.json", own);
+  log = test::logged(0, [&] { read = read_model_weights(folder_ / "out", folder_ / "own.json"); });
+  EXPECT_EQ(read->config.norm.mean[0], 0.1);
+  EXPECT_NE(log.find("normalised with mean 0.500 0.500 0.500"), std::string::npos) << log;
+}
+
+TEST_F(OpenClipFolder, AGivenJsonThatComputesOtherwiseIsRefused) {
+  write_open_clip_folder(folder_ / "out", model_);
+  Json own = Json::parse(test::kTinyModel);
+  own["quick_gelu"] = true;
+  write_json_file(folder_ / "own.json", own);
+  refuses({"out", "activation = \"gelu\"", "own", "\"quick_gelu\""},
+          [&] { read_model_weights(folder_ / "out", folder_ / "own.json"); });
+  own = Json::parse(test::kTinyModel);
+  own["vision_cfg"]["head_width"] = 8;
+  write_json_file(folder_ / "own.json", own);
+  refuses({"out", "heads = 2", "own", "4"}, [&] { read_model_weights(folder_ / "out", folder_ / "own.json"); });
+}
+
 TEST_F(OpenClipFolder, AFileOfWeightsNeedsTheModel) {
   write_safetensors(folder_ / "w.safetensors", model_.weights);
   refuses({"w.safetensors", "--config"}, [&] { read_model_weights(folder_ / "w.safetensors", {}); });
