@@ -167,13 +167,15 @@ void tell(const StartReport& report, bool image, const std::string& where) {
   log_info("{} tower from {}: {} tensors loaded{}", image ? "image" : "text", where, report.loaded.size(), more);
 }
 
-void take_scales(ClipModel& model, const NamedTensors& weights) {
+void take_scales(ClipModel& model, const NamedTensors& weights, const std::string& where) {
   ParameterArena& arena = model.arena();
   for (std::size_t i = 0; i < arena.specs().size(); ++i) {
     const std::string& name = arena.specs()[i].name;
     if (!is_scale(name)) continue;
     for (const auto& [theirs, tensor] : weights) {
       if (theirs != name || tensor.numel() != 1) continue;
+      require_weights(name, tensor, where);
+      require_numbers(name, tensor, where);
       const ParameterSpec& spec = arena.specs()[i];
       const double value = tensor.item<double>();
       const double kept = spec.limits ? std::clamp(value, spec.limits->low, spec.limits->high) : value;
@@ -219,7 +221,9 @@ void start_from_weights(ClipModel& model, const StartWeights& from, const std::s
     }
     tell(take_tower(model, found.weights, image, path.native()), image, path.native());
   }
-  if (!from.both.empty() && from.image.empty() && from.text.empty()) take_scales(model, read.begin()->second.weights);
+  if (!from.both.empty() && from.image.empty() && from.text.empty()) {
+    take_scales(model, read.begin()->second.weights, from.both.native());
+  }
 }
 
 }  // namespace clip_hpc

@@ -133,6 +133,21 @@ TEST_F(StartFromFiles, ABareFileIsTakenAndTheUnknownIsSaid) {
   EXPECT_NE(log.find("logit_scale begins at 2.6593"), std::string::npos) << log;
 }
 
+TEST_F(StartFromFiles, AScaleThatIsNoNumberIsRefused) {
+  const auto with_scale = [&](const at::Tensor& scale) {
+    NamedTensors weights = source_.weights();
+    for (auto& [name, tensor] : weights) {
+      if (name == "logit_scale") tensor = scale;
+    }
+    write_safetensors(folder_ / "both.safetensors", weights);
+    start_from_weights(model_, {.both = folder_ / "both.safetensors"}, "");
+  };
+  expect_error(ErrorKind::input, {"both.safetensors", "logit_scale", "NaN"},
+               [&] { with_scale(at::full({}, std::nan(""))); });
+  expect_error(ErrorKind::input, {"both.safetensors", "logit_scale", "whole numbers"},
+               [&] { with_scale(at::full({1}, 4, at::kLong)); });
+}
+
 TEST_F(StartFromFiles, AnotherActivationIsRefused) {
   std::filesystem::create_directory(folder_ / "quick");
   std::filesystem::rename(folder_ / "both.safetensors", folder_ / "quick/open_clip_model.safetensors");
@@ -182,6 +197,22 @@ TEST_F(StartFromFiles, ATrunkOfTimmIsAnImageTower) {
   EXPECT_FALSE(is_equal(model, source.model, "visual.head.proj.weight"));
   EXPECT_NE(log.find("1 new: visual.head.proj.weight"), std::string::npos) << log;
   EXPECT_NE(log.find("1 ignored: visual.trunk.head.weight"), std::string::npos) << log;
+}
+
+// The heads of the attention pool change no shape.
+TEST_F(StartFromFiles, AnotherHeadWidthOfClipsResNetIsRefused) {
+  ModelConfig config = test::two_small_towers(32, 12);
+  config.vision = {{"layers", {1, 1, 1, 1}}, {"width", 8}, {"image_size", 32}, {"head_width", 32}};
+  config = parse_model_config(to_json(config), "narrow");
+  write_safetensors(folder_ / "both.safetensors", Source(config).weights());
+  std::filesystem::create_directory(folder_ / "narrow");
+  std::filesystem::rename(folder_ / "both.safetensors", folder_ / "narrow/open_clip_model.safetensors");
+  write_json_file(folder_ / "narrow/open_clip_config.json", to_json(config));
+  start_from_weights(*std::make_unique<ClipModel>(config, at::kFloat), {.image = folder_ / "narrow"}, "");
+  config.vision["head_width"] = 64;
+  ClipModel wide(config, at::kFloat);
+  expect_error(ErrorKind::input, {"narrow", "head_width = 32", "says 64"},
+               [&] { start_from_weights(wide, {.image = folder_ / "narrow"}, ""); });
 }
 
 TEST_F(StartFromFiles, WhatIsNotThereIsSaid) {

@@ -15,8 +15,8 @@ namespace clip_hpc {
 namespace {
 
 // Of tower sections: what changes a model's arithmetic and no tensor's shape. Other differences are told by the shapes.
-constexpr std::array kArithmetic{"act_kwargs", "norm_kwargs",         "pool_type",
-                                 "no_ln_pre",  "final_ln_after_pool", "no_causal_mask"};
+constexpr std::array kArithmetic{"act_kwargs", "norm_kwargs",         "pool_type",     "no_ln_pre",
+                                 "head_width", "final_ln_after_pool", "no_causal_mask"};
 
 Json heads_of(const ModelConfig& config, bool image) {
   const ClipModel model(config);
@@ -25,7 +25,7 @@ Json heads_of(const ModelConfig& config, bool image) {
 }
 
 // Which GELU, where the section does not say it by a key of its own.
-Json activation_of(const ModelConfig& config, bool image) {
+Json gelu_of(const ModelConfig& config, bool image) {
   const bool is_timm_vit = image && std::string_view(image_tower_of(config.vision, config.name).name) == "timm_vit";
   if (is_timm_vit) return timm_vit_activation(config.vision) == Gelu::tanh ? "gelu_tanh" : "gelu";
   const bool is_own_vit = !image || std::string_view(image_tower_of(config.vision, config.name).name) == "vit";
@@ -41,7 +41,7 @@ void check_same_arithmetic(const ModelConfig& theirs, const ModelConfig& own, bo
                       key, there.dump(), own.name, here.dump());
   };
   const Json &there = image ? theirs.vision : theirs.text, &here = image ? own.vision : own.text;
-  compare("activation", activation_of(theirs, image), activation_of(own, image));
+  compare("activation", gelu_of(theirs, image), gelu_of(own, image));
   compare("heads", heads_of(theirs, image), heads_of(own, image));
   for (const char* key : kArithmetic) compare(key, there.value(key, Json()), here.value(key, Json()));
   if (!image) return;
