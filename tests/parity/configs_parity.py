@@ -1,5 +1,6 @@
 """Every model configuration of the installed open_clip: read with the same names and shapes, or refused by a key.
-Arguments: PROGRAM. Prints a line "read NAME", "refused NAME: reason" or "differs NAME: what", and a table by family."""
+Arguments: PROGRAM. Prints a line "read NAME", "refused NAME: reason" (which names a key of the file; else "nameless") or
+"differs NAME: what", and a table by family."""
 import contextlib
 import io
 import json
@@ -26,7 +27,20 @@ def ours(path):
         return {name: json.loads(shape) for name, shape in (line.split(" ", 1) for line in done.stdout.splitlines())}
     if done.returncode != 2:
         raise SystemExit(f"{path}: exit code {done.returncode}\n{done.stderr}")
-    return done.stderr.strip().splitlines()[0]
+    lines = done.stderr.strip().splitlines()
+    return lines[0] if len(lines) == 1 else "several lines: " + " ".join(lines)
+
+
+def keys_of(value):
+    """All keys of a JSON value, at any depth."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield key
+        yield from keys_of(inner)
+
+
+def names_key(reason, path):
+    """Whether a refusal is one line that names a key of the file."""
+    return any(f"{key} = " in reason or f'key "{key}"' in reason for key in keys_of(json.loads(path.read_text())))
 
 
 def theirs(path):
@@ -47,7 +61,8 @@ for path in sorted(folder.glob("*.json")):
     name, found = path.stem, ours(path)
     if isinstance(found, str):
         count[family_of(name), "refused"] += 1
-        print(f"refused {name}: {found}")
+        named = names_key(found, path) and not found.startswith("several lines")
+        print(f"{'refused' if named else 'nameless'} {name}: {found}")
         continue
     peer = theirs(path)
     if found == peer:

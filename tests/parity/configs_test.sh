@@ -5,8 +5,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 new_scratch
 answers=$scratch/answers
 against configs_parity.py "$CLIP_HPC_BINARY_DIR/bin/clip_hpc" >"$answers" 2>"$scratch/problems" || cat "$scratch/problems"
-grep -E '^(differs|family)' "$answers"
+grep -E '^(differs|nameless|family)' "$answers"
 check 'those that are read have the same tensors' test "$(grep -c '^differs' "$answers")" -eq 0
+check 'each refusal is a line that names its key' test "$(grep -c '^nameless' "$answers")" -eq 0
+check 'there are refusals' test "$(grep -c '^refused' "$answers")" -gt 40
 while read -r name read refused; do
   check "$name: $read read, $refused refused" grep -qx "family $name: $read read, $refused refused" "$answers"
 done <<'FAMILIES'

@@ -60,7 +60,7 @@ refuses 'timm_proj = ""' '"timm_model_name": "convnext_tiny", "timm_proj": ""'
 refuses 'timm_drop must be 0' '"timm_model_name": "convnext_tiny", "timm_drop": 0.5'
 refuses 'embed_dim = 768' '"timm_model_name": "convnext_tiny", "timm_proj": "none"'
 refuses 'key "window"' '"timm_model_name": "convnext_tiny", "window": 4'
-refuses 'describes no tower of this build' '"timm_model_name": "regnety_032"'
+refuses 'timm_model_name = "regnety_032" is no tower of this build' '"timm_model_name": "regnety_032"'
 
 # --- weights in and out, training ------------------------------------------------------------------------------------
 check 'training set' make_tiny "$scratch"

@@ -89,5 +89,5 @@ refuses 'is of 224; another size is timm_model_kwargs' '"timm_model_name": "vit_
 refuses 'attentional_pool = true is not supported' "$own, \"attentional_pool\": true"
 refuses 'pos_embed_type = "rope" must be learnable or sin_cos_2d' "$own, \"pos_embed_type\": \"rope\""
 refuses 'patch_size = 8 is not 2 to that power' "$own, \"conv_stem\": [8, 16]"
-refuses 'describes no tower of this build' '"timm_model_name": "eva_giant_patch14_224"'
+refuses 'timm_model_name = "eva_giant_patch14_224" is no tower of this build' '"timm_model_name": "eva_giant_patch14_224"'
 finish
