@@ -103,12 +103,15 @@ void print_text(const std::vector<std::string>& files) {
 // "12.3" or "-": the last line of `clip_hpc bench step --json` of that model and precision.
 std::string rate_of(const std::vector<Json>& rates, const std::string& model, const char* precision) {
   const auto is_meant = [&](const Json& line) {
-    return line.value("model", "") == model && line.value("precision", "") == precision;
+    return line.value("model", Json()) == model && line.value("precision", Json()) == precision;
   };
   const auto found = std::find_if(rates.rbegin(), rates.rend(), is_meant);
   if (found == rates.rend()) return "-";
-  const double rate = found->at("pairs_per_s").get<double>();
-  return fmt::format("{:.{}f}", rate, rate < 100 ? 1 : 0);
+  const Json rate = found->value("pairs_per_s", Json());
+  if (!rate.is_number()) {
+    throw input_error("--rates: the line of {} in {} has no number pairs_per_s: {}", model, precision, found->dump());
+  }
+  return fmt::format("{:.{}f}", rate.get<double>(), rate < 100 ? 1 : 0);
 }
 
 std::vector<Json> read_rates(const std::string& file) {

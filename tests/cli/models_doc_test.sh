@@ -16,4 +16,15 @@ check 'its page says the same' grep -qE '^\| ViT-B-32 \|.* 151277313 \|' docs/mo
 check 'text' grep -qE '^ViT-B-32 +87.8 +63.4 +302 +' <<<"$("$clip_hpc" model configs/models/ViT-B-32.json)"
 no_file() { ! "$clip_hpc" model 2>/dev/null && ! "$clip_hpc" model missing.json 2>/dev/null && ! "$clip_hpc" model --json --markdown configs/models/tiny.json 2>/dev/null; }
 check 'a file is needed, and one form' no_file
+# Lines of rates that are not those of clip_hpc bench.
+wrong_rates() { # LINE WORDS
+  echo "$1" >"$scratch/rates"
+  says 2 "$2" "$clip_hpc" model --markdown --rates "$scratch/rates" configs/models/tiny.json
+}
+new_scratch
+check 'a rate that is missing' wrong_rates '{"model": "tiny", "precision": "fp32"}' 'has no number pairs_per_s'
+check 'a rate that is a text' wrong_rates '{"model": "tiny", "precision": "fp32", "pairs_per_s": "12"}' 'has no number pairs_per_s'
+check 'a line that is no object' wrong_rates '[3]' 'no JSON object'
+echo '{"model": 3, "precision": "fp32"}' >"$scratch/rates"
+check 'a model that is no text is another' says 0 '| tiny |' "$clip_hpc" model --markdown --rates "$scratch/rates" configs/models/tiny.json
 finish
