@@ -10,6 +10,7 @@
 #include "clip_hpc/checkpoint/load_model.hpp"
 #include "clip_hpc/checkpoint/training_state.hpp"
 #include "clip_hpc/run/provenance.hpp"
+#include "clip_hpc/text/clip_bpe.hpp"
 #include "clip_hpc/text/lower_case.hpp"
 
 namespace fs = std::filesystem;
@@ -32,7 +33,17 @@ std::filesystem::path tokenizer_of(const OpenClipModel& source, const ImportRequ
 // As the run folder keeps it. What lies in an exported folder lowers case as its tokenizer.json does.
 std::string tokenizer_bytes(const fs::path& file, const OpenClipModel& source, const ImportRequest& request) {
   const bool is_own = file == source.tokenizer_file;
-  return given_tokenizer(file, request.lower_case || (is_own && source.lower_case.value_or(false)));
+  std::string bytes = given_tokenizer(file, request.lower_case || (is_own && source.lower_case.value_or(false)));
+  const std::string clean = stated_clean(source.config);
+  const bool is_clip = ClipBpe::is_merges(bytes);
+  if (clean == kCanonicalise && !is_clip) {
+    log_info("{}: captions are cleaned as SigLIP's are: lower case, punctuation left out", request.input.native());
+    if (stated_cleaning(bytes) != Cleaning::canonical) bytes = with_cleaning(bytes, Cleaning::canonical);
+  } else if (!clean.empty() && clean != "whitespace" && clean != (is_clip ? "lower" : "")) {
+    log_info("warning: {}: its tokenizer_kwargs.clean = {} is not done to captions{}", request.input.native(), clean,
+             clean == "lower" ? ": --lower-case does it to ASCII letters" : "");
+  }
+  return bytes;
 }
 
 // Training would not leave it there.

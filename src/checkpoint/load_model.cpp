@@ -38,6 +38,12 @@ ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer) {
   return model;
 }
 
+std::string stated_clean(const ModelConfig& model) {
+  const Json kwargs = model.text.value("tokenizer_kwargs", Json::object());
+  const Json clean = kwargs.is_object() ? kwargs.value("clean", Json()) : Json();
+  return clean.is_string() ? clean.get<std::string>() : "";
+}
+
 at::ScalarType scalar_type_of(const std::string& precision) { return precision == "bf16" ? at::kBFloat16 : at::kFloat; }
 
 void require_numbers(const std::string& name, const at::Tensor& tensor, const std::string& where) {

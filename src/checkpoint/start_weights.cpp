@@ -65,7 +65,18 @@ bool are_same_tokenizer(const std::string& a, const std::string& b) {
   if (ClipBpe::is_merges(a) || ClipBpe::is_merges(b)) {
     return ClipBpe::is_merges(a) && ClipBpe::is_merges(b) && clip_merges_file(a) == clip_merges_file(b);
   }
-  return with_lower_case(a, true) == with_lower_case(b, true);
+  return without_cleaning(a) == without_cleaning(b);
+}
+
+// Captions are cleaned as the tokenizer of the data says, whatever the weights saw.
+void tell_other_cleaning(const Found& found, const std::string& tokenizer, const std::string& where) {
+  const bool is_stated = stated_cleaning(found.tokenizer) == Cleaning::canonical;
+  if (!is_stated && !(found.config && stated_clean(*found.config) == kCanonicalise)) return;
+  if (stated_cleaning(tokenizer) == Cleaning::canonical) return;
+  log_info(
+      "warning: {}: its captions were put into lower case and lost their punctuation, those of the data do not: pack "
+      "it with --tokenizer RUN of the imported model",
+      where);
 }
 
 // May be of another size: they begin anew then.
@@ -219,6 +230,7 @@ void start_from_weights(ClipModel& model, const StartWeights& from, const std::s
           "{}: its text tower was trained with another tokenizer than the data was packed with: pack with its {}",
           path.native(), kTokenizerFileName);
     }
+    if (!image) tell_other_cleaning(found, tokenizer, path.native());
     tell(take_tower(model, found.weights, image, path.native()), image, path.native());
   }
   if (!from.both.empty() && from.image.empty() && from.text.empty()) {

@@ -318,15 +318,36 @@ std::string plain_clean(std::string_view caption) {
   return out;
 }
 
-}  // namespace
-
-std::string clip_clean(std::string_view caption) {
-  if (is_plain(caption)) return plain_clean(caption);
-  const Text text = single_spaced(unescape(unescape(fixed(from_utf8(caption)))));
+std::string lowered(const Text& text) {
   std::string lower;
   icu::UnicodeString string = to_icu(text);
   string.toLower(icu::Locale::getRoot()).toUTF8String(lower);
   return lower;
+}
+
+bool is_ascii_punctuation(char32_t c) {  // Python's string.punctuation
+  return (c >= U'!' && c <= U'/') || (c >= U':' && c <= U'@') || (c >= U'[' && c <= U'`') || (c >= U'{' && c <= U'~');
+}
+
+template <class String>
+String without_punctuation(String text) {
+  using Character = typename String::value_type;
+  std::ranges::replace(text, Character{'_'}, Character{' '});
+  std::erase_if(text, [](Character c) { return is_ascii_punctuation(static_cast<char32_t>(c)); });
+  return text;
+}
+
+}  // namespace
+
+std::string clip_clean(std::string_view caption) {
+  if (is_plain(caption)) return plain_clean(caption);
+  return lowered(single_spaced(unescape(unescape(fixed(from_utf8(caption))))));
+}
+
+std::string canonical_clean(std::string_view caption) {
+  if (is_plain(caption)) return plain_clean(without_punctuation(std::string(caption)));
+  // Punctuation goes before capitals do: a capital sigma is lowered by its neighbours.
+  return lowered(single_spaced(without_punctuation(unescape(unescape(fixed(from_utf8(caption)))))));
 }
 
 }  // namespace clip_hpc

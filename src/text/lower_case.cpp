@@ -1,5 +1,7 @@
 #include "clip_hpc/text/lower_case.hpp"
 
+#include <algorithm>
+
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/text/clip_bpe.hpp"
 #include "text/proto_field.hpp"
@@ -8,7 +10,7 @@ namespace clip_hpc {
 namespace {
 
 // Of ModelProto, whose fields from 200 on are free.
-constexpr std::uint64_t kLowerCaseField = 700;
+constexpr std::uint64_t kCleaningField = 700;
 constexpr std::string_view kFieldKey = "\xe0\x2b";  // its number, and that a varint follows
 constexpr std::uint64_t kNormalizerSpec = 3, kNormalizerName = 1;
 
@@ -34,26 +36,44 @@ bool lies_in_a_set_or_run(const std::filesystem::path& file) {
 
 }  // namespace
 
-std::optional<bool> stated_lower_case(std::string_view model) {
-  std::optional<bool> stated;
+std::optional<Cleaning> stated_cleaning(std::string_view model) {
+  std::optional<Cleaning> stated;
   while (const auto field = next_field(model)) {
-    if (field->id == kLowerCaseField) stated = field->number != 0;
+    if (field->id != kCleaningField) continue;
+    const auto largest = static_cast<std::uint64_t>(Cleaning::canonical);
+    stated = static_cast<Cleaning>(std::min(field->number, largest));
   }
   return stated;
 }
 
-std::string with_lower_case(std::string_view model, bool lower_case) {
+std::optional<bool> stated_lower_case(std::string_view model) {
+  const std::optional<Cleaning> stated = stated_cleaning(model);
+  return stated ? std::optional(*stated != Cleaning::none) : std::nullopt;
+}
+
+std::string with_cleaning(std::string_view model, Cleaning cleaning) {
   std::string bytes(model);
   bytes += kFieldKey;  // of a field that is there twice the last one counts
-  bytes += lower_case ? '\x01' : '\x00';
+  bytes += static_cast<char>(cleaning);
   return bytes;
+}
+
+std::string_view without_cleaning(std::string_view model) {
+  const auto says_it = [&] {
+    return model.size() > kFieldKey.size() && model.substr(0, model.size() - 1).ends_with(kFieldKey) &&
+           static_cast<unsigned char>(model.back()) <= static_cast<unsigned char>(Cleaning::canonical);
+  };
+  while (says_it()) model.remove_suffix(kFieldKey.size() + 1);
+  return model;
 }
 
 std::string given_tokenizer(const std::filesystem::path& file, bool lower_case) {
   std::string bytes = read_text_file(file);
   if (ClipBpe::is_merges(bytes) || folds_case(bytes)) return bytes;
   if (!lower_case && (stated_lower_case(bytes) || lies_in_a_set_or_run(file))) return bytes;
-  return stated_lower_case(bytes) == lower_case ? bytes : with_lower_case(bytes, lower_case);
+  return stated_lower_case(bytes) == lower_case
+             ? bytes
+             : with_cleaning(bytes, lower_case ? Cleaning::lower_ascii : Cleaning::none);
 }
 
 }  // namespace clip_hpc

@@ -8,7 +8,7 @@
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/data/packed/packed_home.hpp"
-#include "clip_hpc/text/lower_case.hpp"
+#include "clip_hpc/text/clip_clean.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -23,10 +23,14 @@ std::string to_lower_ascii(std::string_view text) {
   return lower;
 }
 
+std::string cleaned(std::string_view caption, Cleaning cleaning) {
+  return cleaning == Cleaning::canonical ? canonical_clean(caption) : to_lower_ascii(caption);
+}
+
 }  // namespace
 
-Tokenizer::Tokenizer(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor, int eos_id, bool lower_case)
-    : processor_(std::move(processor)), eos_id_(eos_id), lower_case_(lower_case) {}
+Tokenizer::Tokenizer(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor, int eos_id, Cleaning cleaning)
+    : processor_(std::move(processor)), eos_id_(eos_id), cleaning_(cleaning) {}
 Tokenizer::Tokenizer(ClipBpe clip) : clip_(std::make_unique<ClipBpe>(std::move(clip))), eos_id_(clip_->end_id()) {}
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
@@ -50,7 +54,8 @@ Tokenizer Tokenizer::parse(const std::string& bytes, const std::filesystem::path
   if (eos_id < 0) {
     throw input_error("the SentencePiece model {} has no end-of-sentence piece: train it with --eos_id", path.native());
   }
-  return {std::move(processor), eos_id, stated_lower_case(bytes).value_or(lower_case)};
+  const Cleaning otherwise = lower_case ? Cleaning::lower_ascii : Cleaning::none;
+  return {std::move(processor), eos_id, stated_cleaning(bytes).value_or(otherwise)};
 }
 
 std::vector<int> Tokenizer::pieces_of(std::string_view caption) const {
@@ -60,8 +65,8 @@ std::vector<int> Tokenizer::pieces_of(std::string_view caption) const {
     tokens.insert(tokens.begin(), clip_->start_id());
     return tokens;
   }
-  const auto status = lower_case_ ? processor_->Encode(to_lower_ascii(caption), &tokens)
-                                  : processor_->Encode({caption.data(), caption.size()}, &tokens);
+  const auto status = cleaning_ == Cleaning::none ? processor_->Encode({caption.data(), caption.size()}, &tokens)
+                                                  : processor_->Encode(cleaned(caption, cleaning_), &tokens);
   if (!status.ok()) throw internal_error("SentencePiece cannot encode a caption: {}", status.ToString());
   return tokens;
 }

@@ -111,9 +111,18 @@ Json replace(const char* kind, const std::string& pattern, const std::string& co
 
 Json lowers(char c) { return replace("String", {c}, {static_cast<char>(c - 'A' + 'a')}); }
 
-Json normalizer(const SentencePieceModel& model, bool lower_case) {
+// What canonical_clean does, but for HTML and broken text.
+constexpr const char* kAsciiPunctuation = "[!-/:-@\\[-`{-~]";
+
+Json normalizer(const SentencePieceModel& model, Cleaning cleaning) {
   Json steps = Json::array();
-  for (char c = 'A'; lower_case && c <= 'Z'; ++c) steps.push_back(lowers(c));
+  for (char c = 'A'; cleaning == Cleaning::lower_ascii && c <= 'Z'; ++c) steps.push_back(lowers(c));
+  if (cleaning == Cleaning::canonical) {
+    steps.push_back(replace("String", "_", " "));
+    steps.push_back(replace("Regex", kAsciiPunctuation, ""));
+    steps.push_back({{"type", "Lowercase"}});
+    steps.push_back(replace("Regex", "\\s+", " "));
+  }
   if (!model.charsmap.empty())
     steps.push_back({{"type", "Precompiled"}, {"precompiled_charsmap", base64(model.charsmap)}});
   steps.push_back(replace("Regex", "^ +| +$", ""));
@@ -188,7 +197,7 @@ Json tokenizer_json(std::string_view bytes, const std::string& name) {
           {"truncation", nullptr},
           {"padding", nullptr},
           {"added_tokens", Json::array({added})},
-          {"normalizer", normalizer(model, stated_lower_case(bytes).value_or(true))},
+          {"normalizer", normalizer(model, stated_cleaning(bytes).value_or(Cleaning::lower_ascii))},
           {"pre_tokenizer", space},
           {"post_processor",
            {{"type", "TemplateProcessing"},

@@ -89,6 +89,33 @@ TEST_F(Import, TheTokenizerJsonBesideAModelSaysWhetherItIsLowered) {
   }
 }
 
+// open_clip's SigLIP: its JSON asks for texts without capitals and punctuation. What is packed with the run's tokenizer
+// is cleaned likewise.
+TEST_F(Import, CaptionsAreCleanedAsTheModelAsks) {
+  test::on_rank_0([&] {
+    test::write_cased_model(folder_ / "");
+    Json config = read_json_file(folder_ / "model/open_clip_config.json");
+    config["model_cfg"]["text_cfg"]["tokenizer_kwargs"] = {{"clean", "canonicalize"}};
+    write_json_file(folder_ / "model/open_clip_config.json", config);
+  });
+  request_.tokenizer = folder_ / "cased.model";
+  const std::string log = test::logged(test_world().rank(), [&] {
+    const LoadedModel loaded = imported();
+    EXPECT_EQ(loaded.tokenizer->tokens("A Red, house!"), loaded.tokenizer->tokens("a red house"));
+  });
+  const std::string given = given_tokenizer(request_.output / "tokenizer.model", false);
+  EXPECT_EQ(stated_cleaning(given), Cleaning::canonical);
+  test::on_rank_0([&] { EXPECT_NE(log.find("cleaned as SigLIP's are"), std::string::npos) << log; });
+  test::on_rank_0([&] {
+    Json config = read_json_file(folder_ / "model/open_clip_config.json");
+    config["model_cfg"]["text_cfg"]["tokenizer_kwargs"] = {{"clean", "lower"}};
+    write_json_file(folder_ / "model/open_clip_config.json", config);
+  });
+  request_.output = folder_ / "lower";
+  const std::string said = test::logged(test_world().rank(), [&] { imported(); });
+  test::on_rank_0([&] { EXPECT_NE(said.find("clean = lower is not done"), std::string::npos) << said; });
+}
+
 // Training would clamp a scale of e^5; a model that is only evaluated keeps its own.
 TEST_F(Import, ALargeScaleStaysAsItIs) {
   test::on_rank_0([&] {

@@ -4,6 +4,7 @@
 
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
+#include "clip_hpc/text/lower_case.hpp"
 #include "tests/data/data_fixtures.hpp"
 #include "tests/logged.hpp"
 #include "tests/model/tiny_model.hpp"
@@ -173,6 +174,26 @@ TEST_F(StartFromFiles, AnotherTokenizerIsRefused) {
                [&] { start_from_weights(model_, {.text = folder_ / "own"}, "ours"); });
   start_from_weights(model_, {.text = folder_ / "own"}, "theirs");
   start_from_weights(model_, {.image = folder_ / "own"}, "ours");  // the image tower knows no words
+}
+
+// One tokenizer, whether or not its file says what is done to captions before it.
+TEST_F(StartFromFiles, OtherCleaningOfCaptionsIsSaid) {
+  std::filesystem::create_directory(folder_ / "own");
+  std::filesystem::rename(folder_ / "both.safetensors", folder_ / "own/open_clip_model.safetensors");
+  ModelConfig config = test::two_small_towers(32, 12);
+  const auto told = [&](const std::string& theirs, const std::string& ours) {
+    write_json_file(folder_ / "own/open_clip_config.json", to_json(config));
+    write_file_atomic(folder_ / "own/tokenizer.model", theirs);
+    const std::string log = test::logged(0, [&] { start_from_weights(model_, {.text = folder_ / "own"}, ours); });
+    return log.find("lost their punctuation") != std::string::npos;
+  };
+  const std::string plain = "model", canonical = with_cleaning(plain, Cleaning::canonical);
+  EXPECT_FALSE(told(plain, with_cleaning(plain, Cleaning::none)));
+  EXPECT_TRUE(told(canonical, with_cleaning(plain, Cleaning::none)));
+  EXPECT_FALSE(told(canonical, canonical));
+  config.text["tokenizer_kwargs"] = {{"clean", "canonicalize"}};
+  EXPECT_TRUE(told(plain, plain));
+  EXPECT_FALSE(told(plain, canonical));
 }
 
 TEST_F(StartFromFiles, ATrunkOfTimmIsAnImageTower) {

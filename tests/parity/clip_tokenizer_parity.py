@@ -2,6 +2,7 @@
 
 write MERGES TEXTS            the merges out of open_clip's package, and texts to try them on
 compare TEXTS IDS CONTEXT     the ids that clip_hpc tokenize gave for the lines
+canonical MODEL TEXTS IDS CONTEXT  the ids for the lines, cleaned as SigLIP's are, of a SentencePiece model
 model FOLDER FEATURES.h5 TEXTS  an exported folder: its tokenizer and the features of the texts
 """
 import gzip
@@ -74,6 +75,22 @@ def compare(path, ids, context):
     checks.finish()
 
 
+def canonical(model, path, ids, context):
+    import sentencepiece
+    from open_clip.tokenizer import get_clean_fn
+    lines, checks, context, clean = lines_of(path), Checks(), int(context), get_clean_fn("canonicalize")
+    pieces = sentencepiece.SentencePieceProcessor(model_file=model)
+    ours = [[int(word) for word in line.split()] for line in lines_of(ids)]
+    peer = [pieces.encode(clean(line))[:context - 1] for line in lines]
+    peer = [tokens + [pieces.eos_id()] * (context - len(tokens)) for tokens in peer]
+    checks.true("a line of ids a text", len(ours) == len(lines))
+    kept = same(checks, "canonical", lines, ours, peer)
+    other = sum(pieces.encode(lines[i]) != pieces.encode(clean(lines[i])) for i in kept)
+    checks.true(f"cleaning changes {other} of {len(kept)} lines", other > 1000)
+    print(f"{len(kept)} lines, {other} of which cleaning changes")
+    checks.finish()
+
+
 def model(folder, file, path):
     import h5py
     with h5py.File(file) as data:
@@ -91,4 +108,4 @@ def model(folder, file, path):
     checks.finish()
 
 
-{"write": write, "compare": compare, "model": model}[sys.argv[1]](*sys.argv[2:])
+{"write": write, "compare": compare, "canonical": canonical, "model": model}[sys.argv[1]](*sys.argv[2:])

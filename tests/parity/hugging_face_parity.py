@@ -5,6 +5,7 @@ save KIND FOLDER [VOCABULARY]    a small random model: clip, clip_quick, clip_ol
 features FOLDER FEATURES.h5      features of the file's inputs and ids, and the logits of all pairs
 equal FOLDER FOLDER              the same weights and the same numbers in config.json
 tokenizer FOLDER FEATURES.h5 TEXTS   its tokenizer's ids of the lines
+siglip_tokenizer FOLDER FEATURES.h5 TEXTS   open_clip's ids of the lines, of a folder in its layout
 pixels FOLDER FEATURES.h5 PICTURE... its preprocessing of the pictures
 """
 import sys
@@ -96,6 +97,15 @@ def tokenizer(folder, file, texts):
     checks.finish()
 
 
+def siglip_tokenizer(folder, file, texts):
+    import open_clip
+    ours, lines, checks = datasets(file)["ids"], lines_of(texts), Checks()
+    peer = open_clip.get_tokenizer(f"local-dir:{folder}")(lines, context_length=ours.shape[1])
+    wrong = [line for line, a, b in zip(lines, ours, peer, strict=True) if not has_loose_marks(line) and not torch.equal(a, b)]
+    checks.true(f"{len(wrong)} of {len(lines)} lines have other ids: {wrong[:3]}", not wrong)
+    checks.finish()
+
+
 def pixels(folder, file, *pictures):
     from PIL import Image
     kind = read_json(f"{folder}/preprocessor_config.json")["image_processor_type"]
@@ -112,4 +122,5 @@ def pixels(folder, file, *pictures):
     checks.finish()
 
 
-{"save": save, "features": features, "equal": equal, "tokenizer": tokenizer, "pixels": pixels}[sys.argv[1]](*sys.argv[2:])
+{"save": save, "features": features, "equal": equal, "tokenizer": tokenizer, "siglip_tokenizer": siglip_tokenizer,
+ "pixels": pixels}[sys.argv[1]](*sys.argv[2:])

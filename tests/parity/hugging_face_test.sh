@@ -44,6 +44,14 @@ for kind in clip clip_quick siglip; do
   check "$kind: export of that" quietly "$clip_hpc" export --model open_in_$kind --to hugging_face --output open_out_$kind
   check "$kind: still the same model" peer equal their_$kind open_out_$kind
 done
+# SigLIP's captions lose capitals and punctuation.
+check 'many texts' against clip_tokenizer_parity.py write merges.txt many.txt
+"$clip_hpc" tokenize --tokenizer in_siglip --context 24 <many.txt >many_ids.txt
+check "the ids of open_clip's cleaning" against clip_tokenizer_parity.py canonical greek/train/tokenizer.model many.txt many_ids.txt 24
+check "open_clip's own SigLIP tokenizer" peer siglip_tokenizer open_siglip in_siglip.h5 texts.txt
+check "transformers' SigLIP tokenizer" peer tokenizer out_siglip in_siglip.h5 texts.txt
+check 'a set packed with it' quietly "$clip_hpc" pack --from glyphs --faces small --scripts greek --output canonical --tokenizer in_siglip
+check 'says so, too' cmp in_siglip/tokenizer.model canonical/train/tokenizer.model
 # open_clip itself makes a model of sizes that timm knows by name.
 check 'siglip_base: a model of transformers' peer save siglip_base their_base
 check 'siglip_base: import' says 0 'parameters, from' "$clip_hpc" import --input their_base --tokenizer greek/train/tokenizer.model --output in_base

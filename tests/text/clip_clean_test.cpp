@@ -25,5 +25,14 @@ TEST(ClipClean, CharactersThatStandForOthers) {
   EXPECT_EQ(clip_clean("e\u0301 \u001b[31mred\u001b[0m a\u0007b\uFEFF"), "é red ab");
 }
 
+TEST(CanonicalClean, PunctuationGoes) {
+  EXPECT_EQ(canonical_clean(" A photo_of the  Red-haired cat's toy, 3.5 m!\n"),
+            "a photo of the redhaired cats toy 35 m");
+  EXPECT_EQ(canonical_clean("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"), "");
+  EXPECT_EQ(canonical_clean("“It’s” &amp; caf&eacute; – ½"), "its café – ½");  // ftfy's quotes are ASCII ones
+  EXPECT_EQ(canonical_clean("ΑΣ-Α ΑΣ"), "ασα ας");                             // lowered when the hyphen is gone
+  EXPECT_EQ(canonical_clean("&lt;b&gt;A_B"), "ba b");
+}
+
 }  // namespace
 }  // namespace clip_hpc

@@ -53,6 +53,23 @@ TEST_F(LowerCase, AModelThatFoldsCaseItselfIsLeftAlone) {
   EXPECT_FALSE(tells_case(given_tokenizer(folder_ / "own.model", false)));
 }
 
+TEST_F(LowerCase, CanonicalCaptionsAreStatedInTheSameField) {
+  const std::string as_is = read_text_file(folder_ / "cased.model");
+  const std::string canonical = with_cleaning(with_cleaning(as_is, Cleaning::none), Cleaning::canonical);
+  EXPECT_EQ(stated_cleaning(canonical), Cleaning::canonical);
+  EXPECT_EQ(stated_lower_case(canonical), true);
+  EXPECT_EQ(without_cleaning(canonical), as_is);
+  EXPECT_EQ(without_cleaning(as_is), as_is);
+  const Tokenizer tokenizer = Tokenizer::parse(canonical, "cased.model");
+  EXPECT_EQ(tokenizer.tokens("A Red, house_and... Berlin!"), tokenizer.tokens("a red house and berlin"));
+  const Tokenizer lower = Tokenizer::parse(with_cleaning(as_is, Cleaning::lower_ascii), "cased.model");
+  EXPECT_NE(lower.tokens("A Red, house"), lower.tokens("a red house"));
+  write_file_atomic(folder_ / "copy.model", canonical);
+  for (const bool lower_case : {false, true}) {
+    EXPECT_EQ(given_tokenizer(folder_ / "copy.model", lower_case), canonical);
+  }
+}
+
 TEST_F(LowerCase, TokenizerJsonSaysTheSame) {
   EXPECT_FALSE(lowers_case(tokenizer_json(given_tokenizer(folder_ / "cased.model", false), "cased")));
   EXPECT_TRUE(lowers_case(tokenizer_json(given_tokenizer(folder_ / "cased.model", true), "cased")));

@@ -179,7 +179,7 @@ TEST_F(TrainLoop, WhatStandsBehindTheNamesIsCompared) {
   refuses("model /preprocess_cfg/mean", folder_ / "tiny.json",
           fmt::format(R"({{"model_cfg": {}, "preprocess_cfg": {{"mean": [0.5, 0.5, 0.5]}}}})", model));
   const std::filesystem::path tokenizer = folder_ / "set" / kTokenizerFileName;
-  refuses("tokenizer: checksum", tokenizer, with_lower_case(read_text_file(tokenizer), false));
+  refuses("tokenizer: checksum", tokenizer, with_cleaning(read_text_file(tokenizer), Cleaning::none));
   test::on_rank_0([&] { draw(2); });
   test::expect_error(ErrorKind::input, {"subset: 100 samples, checksum", ", now "}, [&] { run(whole); });
   test_world().barrier();

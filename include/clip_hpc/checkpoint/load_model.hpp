@@ -18,6 +18,10 @@ namespace clip_hpc {
 std::filesystem::path tokenizer_file(const RunFolder& folder);
 ModelConfig model_for(ModelConfig model, const Tokenizer& tokenizer);  // with its end token; throws input
 
+// tokenizer_kwargs.clean of open_clip's JSON: what its tokenizer does to captions. Empty where it says nothing.
+std::string stated_clean(const ModelConfig& model);
+inline constexpr const char* kCanonicalise = "canonicalize";  // SigLIP's
+
 at::ScalarType scalar_type_of(const std::string& precision);  // bf16 or fp32
 
 // Throws input, naming both, where a tensor holds NaN or Inf: such a model gives no numbers.

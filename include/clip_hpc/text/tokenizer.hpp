@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "clip_hpc/text/clip_bpe.hpp"
+#include "clip_hpc/text/lower_case.hpp"
 
 namespace sentencepiece {
 class SentencePieceProcessor;
@@ -57,7 +58,7 @@ class Tokenizer {
   int pad_id() const { return is_clip() ? 0 : eos_id_; }
 
  private:
-  Tokenizer(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor, int eos_id, bool lower_case);
+  Tokenizer(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor, int eos_id, Cleaning cleaning);
   explicit Tokenizer(ClipBpe clip);
 
   std::vector<int> pieces_of(std::string_view caption) const;  // with the start token, without the end token
@@ -65,7 +66,7 @@ class Tokenizer {
   std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
   std::unique_ptr<const ClipBpe> clip_;  // one of the two
   int eos_id_ = 0;
-  bool lower_case_ = true;
+  Cleaning cleaning_ = Cleaning::lower_ascii;
 };
 
 // What a user may call a tokenizer: a file, a packed set, a run folder, or "clip" for CLIP's own byte pairs, which
