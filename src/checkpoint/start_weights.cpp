@@ -51,8 +51,9 @@ std::optional<Found> found_in_run(const fs::path& path) {
                bytes_or_nothing(tokenizer_file(RunFolder{run}))};
 }
 
-Found found_in_files(const fs::path& path, const ClipModel& model) {
-  const WeightSource source = weight_source(path, {});
+Found found_in_files(const fs::path& path, const ClipModel& model, bool image_alone) {
+  WeightSource source = weight_source(path, {});
+  source.image_alone = image_alone;
   const WeightFormat& format = weight_format_of(source);
   SourceFacts facts = format.facts(source);
   return {format.named(read_weights(source), model.arena().exported()), std::move(facts.config),
@@ -213,7 +214,8 @@ void start_from_weights(ClipModel& model, const StartWeights& from, const std::s
     }
     if (!read.contains(path)) {
       std::optional<Found> of_run = found_in_run(path);
-      read.emplace(path, of_run ? std::move(*of_run) : found_in_files(path, model));
+      const bool image_alone = image && path != without_slash(from.text.empty() ? from.both : from.text);
+      read.emplace(path, of_run ? std::move(*of_run) : found_in_files(path, model, image_alone));
     }
     const Found& found = read.at(path);
     if (found.config) {

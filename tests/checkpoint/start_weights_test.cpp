@@ -236,6 +236,22 @@ TEST_F(StartFromFiles, AnotherHeadWidthOfClipsResNetIsRefused) {
                [&] { start_from_weights(wide, {.image = folder_ / "narrow"}, ""); });
 }
 
+// As XLM-RoBERTa's and CoCa's: the image tower may be taken all the same.
+TEST_F(StartFromFiles, AnImageTowerBesideATextTowerThatIsNotSupported) {
+  std::filesystem::create_directory(folder_ / "roberta");
+  std::filesystem::rename(folder_ / "both.safetensors", folder_ / "roberta/open_clip_pytorch_model.safetensors");
+  Json config = to_json(test::two_small_towers(32, 12));
+  config["model_cfg"]["text_cfg"] = {{"hf_model_name", "roberta-base"}};
+  config["model_cfg"]["multimodal_cfg"] = {{"layers", 12}};
+  write_json_file(folder_ / "roberta/open_clip_config.json", config);
+  start_from_weights(model_, {.image = folder_ / "roberta"}, "");
+  EXPECT_TRUE(is_equal(model_, source_.model, "visual.proj"));
+  for (const StartWeights& from : {StartWeights{.both = folder_ / "roberta"}, StartWeights{.text = folder_ / "roberta"},
+                                   StartWeights{.image = folder_ / "roberta", .text = folder_ / "roberta/"}}) {
+    expect_error(ErrorKind::input, {"roberta"}, [&] { start_from_weights(model_, from, ""); });
+  }
+}
+
 TEST_F(StartFromFiles, WhatIsNotThereIsSaid) {
   expect_error(ErrorKind::input, {"model.init", "nowhere", "no such file"},
                [&] { start_from_weights(model_, {.both = folder_ / "nowhere"}, ""); });

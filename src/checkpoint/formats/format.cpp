@@ -69,7 +69,8 @@ fs::path weights_in(const fs::path& folder) {
     }
     return {};
   };
-  const fs::path found = first_of({"open_clip_model.safetensors", "model.safetensors", "model.safetensors.index.json"});
+  const fs::path found = first_of({"open_clip_model.safetensors", "open_clip_pytorch_model.safetensors",
+                                   "model.safetensors", "model.safetensors.index.json"});
   if (found.empty()) {
     throw input_error("{} holds neither open_clip_model.safetensors nor model.safetensors: is it a model's folder?",
                       folder.native());

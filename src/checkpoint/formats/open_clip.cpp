@@ -65,11 +65,22 @@ void tell_own_keys(const ModelConfig& model) {
            fmt::join(own, ", "));
 }
 
+// The same with a text tower that this build has.
+Json with_image_alone(Json json) {
+  Json& model = json.contains("model_cfg") ? json.at("model_cfg") : json;
+  if (!model.is_object()) return json;
+  model["text_cfg"] = Json::object();
+  model.erase("multimodal_cfg");
+  return json;
+}
+
 SourceFacts facts_of(const WeightSource& source) {
   SourceFacts facts;
   if (!fs::is_directory(source.input)) return facts;
   if (fs::exists(source.input / kConfigName)) {
-    facts.config = parse_model_config(read_json_file(source.input / kConfigName), source.input.filename().string());
+    const Json json = read_json_file(source.input / kConfigName);
+    facts.config =
+        parse_model_config(source.image_alone ? with_image_alone(json) : json, source.input.filename().string());
     facts.states_eos = true;  // its default is 2
   }
   if (fs::exists(source.input / kTokenizerFileName)) {

@@ -166,6 +166,13 @@ TEST_F(OpenClipFolder, PicklesAreRefusedWithTheLineThatConvertsThem) {
   }
 }
 
+TEST_F(OpenClipFolder, LaionsNameOfTheWeightsIsFound) {
+  write_open_clip_folder(folder_ / "out", model_);
+  std::filesystem::rename(folder_ / "out/open_clip_model.safetensors",
+                          folder_ / "out/open_clip_pytorch_model.safetensors");
+  EXPECT_EQ(read_model_weights(folder_ / "out", {}).weights.size(), model_.weights.size());
+}
+
 TEST_F(OpenClipFolder, IsNeverWrittenOver) {
   std::filesystem::create_directory(folder_ / "out");
   refuses({"out exists", "--output"}, [&] { write_open_clip_folder(folder_ / "out", model_); });

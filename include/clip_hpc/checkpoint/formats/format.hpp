@@ -28,6 +28,7 @@ struct WeightSource {
   std::filesystem::path input, config_file;
   std::filesystem::path weights;   // the safetensors file, or the index of several
   std::vector<std::string> names;  // of the tensors, without what wrappers put before all of them
+  bool image_alone = false;        // the text tower is not wanted, and may be one that this build has not
 };
 // Looks at names alone. Throws input where there is none, or pickles alone.
 WeightSource weight_source(const std::filesystem::path& input, const std::filesystem::path& config_file);
