@@ -22,7 +22,7 @@ std::filesystem::path tokenizer_of(const OpenClipModel& source, const ImportRequ
   const fs::path file = request.tokenizer.empty() ? source.tokenizer_file : request.tokenizer;
   if (file.empty()) {
     throw input_error(
-        "{} brings no tokenizer that can be read: give --tokenizer, clip for CLIP's own {} pieces or a SentencePiece "
+        "{} brings no tokenizer that can be read: give --tokenizer: clip for CLIP's own {} pieces or a SentencePiece "
         "file",
         request.input.native(), 49408);
   }
@@ -55,26 +55,37 @@ void tell_unusual_scale(const ClipModel& model, const std::string& where) {
            spec.name, value, spec.limits->low, spec.limits->high);
 }
 
+struct Read {
+  std::unique_ptr<ClipModel> model;
+  std::string tokenizer;  // bytes
+};
+
+Read read_model(const ImportRequest& request, at::ScalarType type, const at::Device& device) {
+  const OpenClipModel source = read_model_weights(request.input, request.config);
+  const fs::path file = tokenizer_of(source, request);
+  Read read{nullptr, tokenizer_bytes(file, source, request)};
+  const Tokenizer tokenizer = Tokenizer::parse(read.tokenizer, file);
+  read.model = std::make_unique<ClipModel>(model_for(source.config, tokenizer), type, device);
+  const std::int64_t end = ClipModel(source.config).text().end_token(), own = read.model->text().end_token();
+  if (source.states_eos && end != own) {
+    throw input_error("{}: the model's end token is {}, the tokenizer's {}: give the tokenizer it was trained with",
+                      request.input.native(), end, own);
+  }
+  if (!source.states_eos && end != own) {
+    log_info("{} states no eos_id: the tokenizer's is taken, {}", source.config.name, own);
+  }
+  set_weights(*read.model, source.weights, request.input.native());
+  return read;
+}
+
 }  // namespace
 
 void import_model(World& world, const ImportRequest& request) {
   const fs::path output = without_slash(request.output);
   if (fs::exists(output)) throw input_error("{} exists: remove it, or give another --output", output.native());
-  const OpenClipModel source = read_model_weights(request.input, request.config);
-  const fs::path file = tokenizer_of(source, request);
-  const std::string bytes = tokenizer_bytes(file, source, request);
-  const Tokenizer tokenizer = Tokenizer::parse(bytes, file);
-  const ModelConfig config = model_for(source.config, tokenizer);
-  ClipModel model(config, at::kFloat);
-  const std::int64_t end = ClipModel(source.config).text().end_token();
-  if (source.states_eos && end != model.text().end_token()) {
-    throw input_error("{}: the model's end token is {}, the tokenizer's {}: give the tokenizer it was trained with",
-                      request.input.native(), end, model.text().end_token());
-  }
-  if (!source.states_eos && end != model.text().end_token()) {
-    log_info("{} states no eos_id: the tokenizer's is taken, {}", config.name, model.text().end_token());
-  }
-  set_weights(model, source.weights, request.input.native());
+  const auto [declared, bytes] = read_model(request, at::kFloat, at::kCPU);
+  ClipModel& model = *declared;
+  const ModelConfig& config = model.config();
   tell_unusual_scale(model, request.input.native());
   Updater updater(model.arena(), {});
 
@@ -100,6 +111,14 @@ void import_model(World& world, const ImportRequest& request) {
   log_info("{}: {}, {:.1f} M parameters, from {}; images are tested as its preprocessing says, --view {}",
            output.native(), config.name, static_cast<double>(model.arena().declared_numel()) / 1e6,
            request.input.native(), config.view);
+}
+
+LoadedModel load_other_model(const ImportRequest& request, const std::string& precision, const at::Device& device) {
+  auto [model, bytes] = read_model(request, scalar_type_of(precision), device);
+  LoadedModel loaded;
+  loaded.model = std::move(model);
+  loaded.tokenizer = std::make_unique<Tokenizer>(Tokenizer::parse(bytes, request.input));
+  return loaded;
 }
 
 }  // namespace clip_hpc

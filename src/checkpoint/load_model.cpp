@@ -21,7 +21,39 @@ std::filesystem::path newest_checkpoint(const RunFolder& folder) {
   return {};
 }
 
+// What makes a run folder of another project's model.
+std::string import_words(const std::filesystem::path& path) {
+  const auto has = [&](const char* name) { return std::filesystem::exists(path / name); };
+  const bool has_config = has("open_clip_config.json") || has("config.json");
+  const bool has_words = has("merges.txt") || has("spiece.model") || has(kTokenizerFileName);
+  return fmt::format("clip_hpc import --input {}{}{} --output runs/{}", path.native(),
+                     has_config ? "" : " --config MODEL.json", has_words ? "" : " --tokenizer clip|FILE",
+                     path.stem().native());
+}
+
+[[noreturn]] void refuse_no_checkpoint(const std::filesystem::path& path) {
+  if (holds_other_weights(path)) {
+    throw input_error("{} holds another project's weights: make a run folder of it with\n  {}", path.native(),
+                      import_words(path));
+  }
+  throw input_error("{} holds no complete checkpoint: give a run folder or a checkpoint folder", path.native());
+}
+
 }  // namespace
+
+bool holds_other_weights(const std::filesystem::path& named) {
+  namespace fs = std::filesystem;
+  const fs::path path = without_slash(named);
+  const auto is_of_weights = [](const fs::path& file) {
+    const fs::path suffix = file.extension();
+    return suffix == ".safetensors" || suffix == ".bin" || suffix == ".pt";
+  };
+  if (!fs::is_directory(path)) return fs::exists(path) && is_of_weights(path);
+  const bool is_own = fs::exists(path / "manifest.json") || fs::exists(path / "state.h5") ||
+                      fs::exists(RunFolder{path}.checkpoints_dir());
+  const fs::directory_iterator files(path);
+  return !is_own && std::ranges::any_of(files, [&](const fs::directory_entry& file) { return is_of_weights(file); });
+}
 
 std::vector<std::filesystem::path> checkpoints_newest_first(const RunFolder& folder) {
   std::vector<std::filesystem::path> paths;
@@ -119,9 +151,7 @@ LoadedModel load_model(const std::filesystem::path& named, const std::string& pr
   if (!std::filesystem::exists(path / "manifest.json")) {
     loaded.folder = RunFolder{path};
     checkpoint = newest_checkpoint(loaded.folder);
-    if (checkpoint.empty()) {
-      throw input_error("{} holds no complete checkpoint: give a run folder or a checkpoint folder", path.native());
-    }
+    if (checkpoint.empty()) refuse_no_checkpoint(path);
   } else {
     loaded.folder = RunFolder{std::filesystem::absolute(path).lexically_normal().parent_path().parent_path()};
   }

@@ -56,6 +56,7 @@ int command_embed(World& world, std::span<const std::string> arguments) {
   std::vector<std::string> images;
   ArgumentTable table;
   add_model_arguments(table, source);
+  add_other_weights_arguments(table, source);
   table.add("data", data, "packed set");
   table.add("images", images, "JPEG, PNG or WebP files");
   table.add("texts", texts, "file with one text a line");

@@ -59,6 +59,7 @@ void declare(ArgumentTable& table, EvalRequest& request) {
   EvalOptions& options = request.options;
   options.tasks.clear();
   add_model_arguments(table, request.source);
+  add_other_weights_arguments(table, request.source);
   table.add("data", options.data, "packed sets");
   table.add("suite", request.suite, "in place of --data and --task: a file of configs/suites");
   table.add("data-root", request.data_root, "suite: folder that its paths begin in");
@@ -127,6 +128,9 @@ void complete(EvalRequest& request) {
 
 // The model, and features kept in its run folder where nothing else is said.
 OpenedModel open(World& world, const EvalRequest& request) {
+  if (request.output.empty() && holds_other_weights(request.source.model)) {
+    throw input_error("{} is no run folder: say with --output where the results go", request.source.model);
+  }
   OpenedModel opened = open_model(world, request.source);
   const LoadedModel& loaded = opened.loaded;
   if (loaded.averaged) {
@@ -136,7 +140,10 @@ OpenedModel open(World& world, const EvalRequest& request) {
     throw input_error("--weights trained needs --output: results in {} are those of the average",
                       loaded.folder.path.native());
   }
-  if (opened.feature_folder.empty()) opened.feature_folder = loaded.folder.path / "features";
+  const bool is_run = !loaded.folder.path.empty();
+  if (opened.feature_folder.empty() && (is_run || !request.searches)) {
+    opened.feature_folder = (is_run ? loaded.folder.path : std::filesystem::path(request.output)) / "features";
+  }
   return opened;
 }
 
@@ -147,7 +154,11 @@ RunFolder results_folder(World& world, const EvalRequest& request, const OpenedM
   return folder;
 }
 
-std::string run_name(const OpenedModel& opened) { return opened.loaded.folder.path.filename().string(); }
+// What results call the model: its run folder, or the weights that were named.
+std::filesystem::path model_path(const EvalRequest& request, const OpenedModel& opened) {
+  const std::filesystem::path& run = opened.loaded.folder.path;
+  return run.empty() ? without_slash(request.source.model) : run;
+}
 
 int follow_run(World& world, const EvalRequest& request) {
   return follow(world, {.source = request.source,
@@ -176,7 +187,8 @@ int run_suite(World& world, const EvalRequest& request) {
   const OrderlyStop between_tasks;
   const OpenedModel opened = open(world, request);
   const RunFolder folder = results_folder(world, request, opened);
-  return evaluate_suite(world, opened.context(), suite, folder, opened.loaded.progress, run_name(opened))
+  return evaluate_suite(world, opened.context(), suite, folder, opened.loaded.progress,
+                        model_path(request, opened).filename().string())
              ? kExitDone
              : kExitStoppedCleanly;
 }
@@ -185,8 +197,9 @@ int run_tasks(World& world, const EvalRequest& request) {
   const OpenedModel opened = open(world, request);
   const RunFolder folder = results_folder(world, request, opened);
   for (const std::string& set : request.options.data) check_evaluable(PackedSet{set}, request.options);
-  const Evaluated outcome = evaluate_all(world, opened.context(), request.options, folder, opened.loaded.progress,
-                                         run_name(opened), {{}, opened.loaded.folder.path.native()});
+  const Evaluated outcome =
+      evaluate_all(world, opened.context(), request.options, folder, opened.loaded.progress,
+                   model_path(request, opened).filename().string(), {{}, model_path(request, opened).native()});
   if (!outcome.failures.empty()) throw Error(outcome.failures[0].kind, outcome.failures[0].text);
   return kExitDone;
 }

@@ -45,6 +45,7 @@ int command_score(World& world, std::span<const std::string> arguments) {
   std::string data, output;
   ArgumentTable table;
   add_model_arguments(table, source);
+  add_other_weights_arguments(table, source);
   table.add("data", data, "packed set");
   table.add("output", output, "HDF5 file, which must not exist");
   add_view_argument(table, source);

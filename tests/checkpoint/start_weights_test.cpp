@@ -252,6 +252,22 @@ TEST_F(StartFromFiles, AnImageTowerBesideATextTowerThatIsNotSupported) {
   }
 }
 
+// What eval and embed are given in place of a run.
+TEST_F(StartFromFiles, WeightsOfAnotherProjectAreNoRunAndTheCommandIsNamed) {
+  expect_error(
+      ErrorKind::input,
+      {"clip_hpc import --input", "both.safetensors --config MODEL.json --tokenizer clip|FILE --output runs/both"},
+      [&] { load_model(folder_ / "both.safetensors"); });
+  std::filesystem::create_directory(folder_ / "theirs");
+  std::filesystem::rename(folder_ / "both.safetensors", folder_ / "theirs/model.safetensors");
+  write_json_file(folder_ / "theirs/config.json", {});
+  expect_error(ErrorKind::input, {"theirs --tokenizer clip|FILE --output runs/theirs"},
+               [&] { load_model(folder_ / "theirs/"); });
+  write_file_atomic(folder_ / "theirs/merges.txt", "");
+  expect_error(ErrorKind::input, {"theirs --output runs/theirs"}, [&] { load_model(folder_ / "theirs"); });
+  expect_error(ErrorKind::input, {"no complete checkpoint"}, [&] { load_model(folder_ / ""); });
+}
+
 TEST_F(StartFromFiles, WhatIsNotThereIsSaid) {
   expect_error(ErrorKind::input, {"model.init", "nowhere", "no such file"},
                [&] { start_from_weights(model_, {.both = folder_ / "nowhere"}, ""); });

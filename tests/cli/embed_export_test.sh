@@ -40,6 +40,27 @@ check 'import on 2 ranks' says 0 'back: a, ' on_ranks 2 "$clip_hpc" import --inp
 check 'import: the folder exists' says 2 'exists: remove it' "$clip_hpc" import --input exported/a --output back
 check 'eval of it' says 0 'zero-shot' "$clip_hpc" eval --model back --data greek/test_letters
 check 'the same features' says 0 'back.h5: ' "$clip_hpc" embed --model back --data greek/test_letters --output back.h5
+# Without a run folder: the same numbers.
+check 'eval of the folder itself' says 0 'zero-shot' "$clip_hpc" eval --model exported/a --data greek/test_letters --output direct
+accuracy() { grep -oE '"acc[15]": [0-9.]+' "$1/results.json"; }
+check 'the same accuracies' cmp <(accuracy back) <(accuracy direct)
+check 'features beside the results' eval 'ls direct/features/*.h5'
+check 'nothing in the folder' test ! -e exported/a/results.json -a ! -e exported/a/features
+check 'embed of the folder itself, on 2 ranks' says 0 'direct.h5: ' on_ranks 2 "$clip_hpc" embed --model exported/a/ --data greek/test_letters --output direct.h5
+check 'the same bytes as of its import' cmp back.h5 direct.h5
+bare=("$clip_hpc" embed --model exported/a/open_clip_model.safetensors --data greek/test_letters --output bare.h5)
+cp tiny.json a.json # whose name is written
+check 'embed of a bare file' says 0 'bare.h5: ' "${bare[@]}" --model-config a.json --tokenizer run --view resize
+check 'the same bytes' cmp back.h5 bare.h5
+rm bare.h5
+check 'a bare file without its model' says 2 'give the model' "${bare[@]}"
+check 'a bare file without its tokenizer' says 2 'brings no tokenizer' "${bare[@]}" --model-config tiny.json
+check 'a run with the words of other weights' says 2 'go with another project' "$clip_hpc" embed --model run --tokenizer clip \
+  --data greek/test_letters --output bare.h5
+check 'eval of a folder needs a place for results' says 2 'say with --output' "$clip_hpc" eval --model exported/a --data greek/test_letters
+check 'an average of it' says 2 'no averaged weights' "$clip_hpc" eval --model exported/a --weights ema --data greek/test_letters --output direct
+check 'export of a folder names the import' says 2 'clip_hpc import --input exported/a --output runs/a' "$clip_hpc" export \
+  --model exported/a --output again
 check 'the report of it' says 0 '' "$clip_report" --runs back --output report.html
 check 'training does not go on from it' says 2 'was imported' "$clip_hpc" --config tiny.cfg --run-dir back
 # The model's own preprocessing is the view that everything begins with, and part of what a result is.

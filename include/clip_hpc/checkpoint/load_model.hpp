@@ -50,6 +50,8 @@ struct LoadedModel {
   Progress progress;
   bool averaged = false, has_average = false;
 };
+// Whether a path that was given as a model is no run of ours, but weights of another project: a folder or a file.
+bool holds_other_weights(const std::filesystem::path& path);
 LoadedModel load_model(const std::filesystem::path& path, const std::string& precision = "auto",
                        const at::Device& device = at::kCPU, const std::string& weights = "auto");
 

@@ -15,16 +15,21 @@
 namespace clip_hpc {
 
 struct ModelSource {
-  std::string model = {};        // run folder or checkpoint folder
+  std::string model = {};        // run folder or checkpoint folder; or weights of another project
   std::string weights = "auto";  // as load_model
   std::string precision = "auto";
   std::string device = "auto";      // as choose_device
   std::string view = "model";       // a name of data/views, or the model's own
   std::string feature_folder = {};  // where features are kept
+  // Of another project's weights, as clip_hpc import takes them.
+  std::string config = {}, tokenizer = {};
+  bool lower_case = false;
 };
 
-// Each adds the options that a command has: --model and --weights; --view; --precision; --device; --feature-dir.
+// Each adds the options that a command has: --model and --weights; those of weights that are not ours; --view;
+// --precision; --device; --feature-dir.
 void add_model_arguments(ArgumentTable& table, ModelSource& source);
+void add_other_weights_arguments(ArgumentTable& table, ModelSource& source);
 void add_view_argument(ArgumentTable& table, ModelSource& source);
 void add_precision_argument(ArgumentTable& table, ModelSource& source);
 void add_device_argument(ArgumentTable& table, ModelSource& source);

@@ -224,7 +224,9 @@ OpenClipModel read_model_weights(const fs::path& input, const fs::path& config_f
   SourceFacts facts = format.facts(source);
   if (!config_file.empty()) describe_by(config_file, input.native(), facts);
   if (!facts.config) {
-    throw input_error("{} says nothing of its model: give the model's JSON with --config", source.input.native());
+    throw input_error(
+        "{} says nothing of its model: give the model's JSON with --config (to eval, embed and score: --model-config)",
+        source.input.native());
   }
   OpenClipModel model{std::move(*facts.config), {}, facts.tokenizer_file, facts.states_eos, facts.lower_case};
   if (model.config.view.empty()) {
