@@ -112,15 +112,15 @@ export TORCH_NCCL_ASYNC_ERROR_HANDLING=${TORCH_NCCL_ASYNC_ERROR_HANDLING:-1}
 clip_hpc_rank='trap : USR1 TERM INT
 "$@"
 status=$?
-if [ $status = 75 ]; then
-  [ "$SLURM_PROCID" != 0 ] || : >"$CLIP_HPC_STOP_MARKER"
-  exit 0
-fi
+case $status in
+  75) [ "$SLURM_PROCID" != 0 ] || echo 75 >"$CLIP_HPC_EXIT_CODE_FILE"; exit 0 ;;
+  1 | 2 | 3 | 5) echo $status >"$CLIP_HPC_EXIT_CODE_FILE" ;;
+esac
 exit $status'
 
 # clip_hpc_launch RANKS COMMAND...   RANKS 0: as many as the Slurm job asked for (outside Slurm: 1)
 clip_hpc_launch() {
-  local ranks=$1 launcher=${CLIP_HPC_LAUNCHER:-auto} options=() processors marker monitor status=0
+  local ranks=$1 launcher=${CLIP_HPC_LAUNCHER:-auto} options=() processors word monitor status=0
   shift
   # `mpirun` is also right for a site that says srun when we are on its login node or on a laptop.
   if [ -z "${SLURM_JOB_ID:-}" ]; then
@@ -132,18 +132,17 @@ clip_hpc_launch() {
     srun)
       [ "$ranks" = 0 ] || options+=(--ntasks "$ranks")
       # Without --kill-on-bad-exit the ranks that survive a crash wait for the dead one until the time limit. But it
-      # also kills the ranks that are a little later than the first to end with 75, and srun then reports 143. So a
-      # clean stop leaves each rank as success, and rank 0 leaves word of it in a file.
-      marker=${CLIP_HPC_RUN_ROOT:-$PWD}/.stopped_cleanly.$SLURM_JOB_ID
-      mkdir -p "$(dirname "$marker")"
-      rm -f "$marker"
-      CLIP_HPC_STOP_MARKER=$marker srun --mpi=pmix --kill-on-bad-exit=1 "${options[@]}" \
+      # also kills the ranks that are a little later than the first to end, and srun then reports their 143. So a clean
+      # stop leaves each rank as success, and the ranks leave word of why they ended in a file. (4 can be what the death
+      # of another rank did to them: srun's own code says more.)
+      word=${CLIP_HPC_RUN_ROOT:-$PWD}/.exit_code.$SLURM_JOB_ID
+      mkdir -p "$(dirname "$word")"
+      rm -f "$word"
+      CLIP_HPC_EXIT_CODE_FILE=$word srun --mpi=pmix --kill-on-bad-exit=1 "${options[@]}" \
         bash -c "$clip_hpc_rank" rank "$@" || status=$?
-      if [ $status = 0 ] && [ -e "$marker" ]; then
-        rm -f "$marker"
-        status=75
-      fi
-      return $status
+      case $status in 0 | 137 | 143) [ ! -s "$word" ] || status=$(cat "$word") ;; esac
+      rm -f "$word"
+      return "$status"
       ;;
     mpirun)
       if [ "$ranks" = 0 ]; then ranks=${SLURM_NTASKS:-1}; fi
@@ -170,7 +169,7 @@ clip_hpc_launch() {
       done
       wait "$clip_hpc_mpirun" || status=$?
       trap - TERM INT
-      return $status
+      return "$status"
       ;;
     *)
       echo "env: CLIP_HPC_LAUNCHER is '$launcher': write srun, mpirun or auto" >&2

@@ -184,6 +184,7 @@ rm -f taken/cells/5/run/starts
 for _ in $(seq 100); do [[ -e taken/cells/5/run/starts ]] && break; sleep 0.1; done
 check 'while it runs, its lease is there' test -e taken/cells/5/lease
 pkill -KILL -s "$(ps -o sid= -p $runner | tr -d ' ')" || true
+pkill -KILL -f -- "$scratch/bin/stand_in" || true # the launcher has a session of its own
 wait $runner 2>/dev/null || true
 check 'then the cell is lost' says 0 'lost' "$clip_study" status --study taken
 finish

@@ -181,8 +181,9 @@ done
 cell=$(basename "$(dirname "$run")")
 mkdir -p "$run"
 if [[ $cell == T_5 ]]; then
-  [[ $SLURM_PROCID != 0 ]] || echo 'clip_hpc: bad input: train.lr is nonsense' >&2
-  sleep 0.5 # srun ends the others with the first
+  # srun ends the slower rank with the first, and its 143 is the larger code.
+  [[ $SLURM_PROCID == 0 ]] || exec sleep 5
+  echo 'clip_hpc: bad input: train.lr is nonsense' >&2
   exit 2
 fi
 if [[ $cell == U_1 && ! -e $run/failed_once ]]; then
