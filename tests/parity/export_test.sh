@@ -62,6 +62,37 @@ check 'an imported run is evaluated' says 0 'zero-shot' "$clip_hpc" eval --model
 accuracy() { grep -oE '"acc[15]": [0-9.]+' "$1/results.json"; }
 check 'to the same accuracies' cmp <(accuracy run) <(accuracy back)
 
+# --- every tower, trained a little -------------------------------------------------------------------------------------
+sed -i 's/, "quick_gelu": true//' tiny.json
+tower() { # NAME VISION_CFG: trained on 2 ranks, exported, the same features there; imported, exported again
+  cat >"tower_$1.json" <<MODEL
+{ "embed_dim": 32, "vision_cfg": { $2 },
+  "text_cfg": { "context_length": 16, "vocab_size": 300, "width": 32, "heads": 2, "layers": 1, "pool_type": "eos" } }
+MODEL
+  check "$1: training" quietly on_ranks 2 "$clip_hpc" --config tiny.cfg --set model.config="tower_$1.json" \
+    --set train.global_batch=8 --set train.samples=16 --set optim.warmup=0 --set eval.data= --run-dir "run_$1"
+  check "$1: export" quietly "$clip_hpc" export --model "run_$1" --view resize --output "out_$1"
+  check "$1: embed" quietly "$clip_hpc" embed --model "run_$1" --view resize --images pictures/* --texts texts.txt \
+    --write inputs,image,text,ids --output "$1.h5"
+  check "$1: open_clip's features and pixels" against export_parity.py features "out_$1" "$1.h5" pictures/*
+  check "$1: import" quietly "$clip_hpc" import --input "out_$1" --output "back_$1"
+  check "$1: export of that" quietly "$clip_hpc" export --model "back_$1" --output "again_$1"
+  check "$1: the same weights" weights "out_$1" "again_$1"
+  rm -rf "run_$1" "back_$1" "again_$1"
+}
+timm() { # NAME IMAGE_SIZE: of the sizes that open_clip can name
+  printf '"timm_model_name": "%s", "image_size": %d, "timm_drop_path": 0' "$1" "$2"
+}
+tower modified '"image_size": 32, "width": 16, "layers": [1, 1, 1, 1], "head_width": 32'
+tower resnet "$(timm resnet26 64)"
+tower convnext "$(timm convnext_atto 64)"
+tower mixer "$(timm mixer_s32_224 224)"
+tower swin "$(timm swin_tiny_patch4_window7_224 224)"
+sed -i 's/"timm_drop_path": 0/&, "norm": "group"/' tower_resnet.json
+check 'a tower that open_clip lacks: training' quietly "$clip_hpc" --config tiny.cfg --set model.config=tower_resnet.json \
+  --set train.global_batch=8 --set train.samples=8 --set optim.warmup=0 --set eval.data= --run-dir run_group
+check 'and export says so' says 0 'open_clip will not load it' "$clip_hpc" export --model run_group --output out_group
+
 # --- a tokenizer of another program, to which capitals are other letters ------------------------------------------------
 cased() {
   printf 'A Red House\na red house\nBERLIN and berlin\nRed red RED\n' >cased.txt
