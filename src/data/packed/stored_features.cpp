@@ -43,7 +43,13 @@ StoredFeatures::StoredFeatures(const std::filesystem::path& path, const PackedSe
     if (H5Aexists(file.get(), name) > 0) continue;
     throw input_error("data.teacher: {} does not say its {}: write it again with clip_hpc embed", path.native(), name);
   }
-  scale_ = std::exp(std::strtod(read_attribute_text(file, kScaleName, path).c_str(), nullptr));
+  const std::string scale = read_attribute_text(file, kScaleName, path);
+  char* end = nullptr;
+  scale_ = std::exp(std::strtod(scale.c_str(), &end));
+  if (end == scale.c_str() || !std::isfinite(scale_)) {
+    throw input_error("data.teacher: {}: {} is \"{}\", not a number: write it again with clip_hpc embed", path.native(),
+                      kScaleName, scale);
+  }
   if (const std::string of = read_attribute_text(file, kSetName, path); of != set.checksum()) {
     throw input_error("data.teacher: {} was made of another set than {}: of checksum {}, not {}", path.native(),
                       set.folder().native(), of, set.checksum());

@@ -42,4 +42,24 @@ inline std::vector<std::uint8_t> jpeg_that_claims(std::uint16_t width, std::uint
   return file;
 }
 
+// Grey, one strip of a few bytes; BITS a pixel, COMPRESSION by its number in the format.
+inline std::vector<std::uint8_t> tiff_that_claims(std::uint32_t width, std::uint32_t height, std::uint16_t bits,
+                                                  std::uint16_t compression) {
+  std::vector<std::uint8_t> file = {'I', 'I', 42, 0, 8, 0, 0, 0, 9, 0};
+  const std::size_t behind = 8 + 2 + 9 * 12 + 4;
+  const auto put = [&](std::uint16_t tag, std::uint32_t value, bool is_long = true) {
+    for (const std::uint32_t half : {std::uint32_t{tag}, is_long ? 4U : 3U}) {
+      file.push_back(static_cast<std::uint8_t>(half & 0xFF));
+      file.push_back(static_cast<std::uint8_t>(half >> 8));
+    }
+    for (const std::uint32_t word : {1U, value}) {
+      for (int i = 0; i < 4; ++i) file.push_back(static_cast<std::uint8_t>(word >> (8 * i)));
+    }
+  };
+  put(256, width), put(257, height), put(258, bits, false), put(259, compression, false), put(262, 1, false);
+  put(273, static_cast<std::uint32_t>(behind)), put(277, 1, false), put(278, height), put(279, 16);
+  file.resize(behind + 16);
+  return file;
+}
+
 }  // namespace clip_hpc::test

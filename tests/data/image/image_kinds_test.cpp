@@ -108,6 +108,15 @@ TEST(ImageKinds, WhatClaimsMorePixelsThanTheLimitIsRefusedBeforeMemoryIsAskedFor
                      [] { decode_image(test::jpeg_that_claims(60'000, 50'000)); });
   test::expect_error(ErrorKind::storage, {"10000 x 10000 pixels cannot be in"},
                      [] { decode_image(test::jpeg_that_claims(10'000, 10'000)); });
+  EXPECT_EQ(decode_image(test::tiff_that_claims(4, 4, 8, 1)).width, 4);
+  test::expect_error(ErrorKind::storage, {"60000 x 50000 pixels", "limit 178956970"},
+                     [] { decode_image(test::tiff_that_claims(60'000, 50'000, 8, 1)); });
+  test::expect_error(ErrorKind::storage, {"60000 x 50000 pixels", "limit 178956970"},
+                     [] { decode_image(test::tiff_that_claims(60'000, 50'000, 1, 4)); });  // as of a fax
+  for (const std::uint16_t compression : {1, 5}) {                                         // none, LZW
+    test::expect_error(ErrorKind::storage, {"10000 x 10000 pixels cannot be in"},
+                       [&] { decode_image(test::tiff_that_claims(10'000, 10'000, 8, compression)); });
+  }
   for (const test::PillowKind& kind : test::pillow_kinds()) {
     if (kind.name != "bmp in runs" && kind.name != "gif") continue;
     SCOPED_TRACE(kind.name);
