@@ -153,7 +153,7 @@ int dump_adamw(const ModelConfig& config, const std::filesystem::path& folder, c
     const at::Tensor draw = at::randn({arena.numel()}) * sizes + 0.3 * sizes;
     draw.narrow(0, arena.specs()[model.logit_scale_index()].offset, 1).abs_().neg_();  // towards its clamp
     arena.gradients().copy_(draw * (length / draw.norm().item<double>()));
-    const double lr = learning_rate(options, step, steps);
+    const double lr = learning_rate(options, step, {steps});
     const at::Tensor norm = gradient_norm(arena, *make_self_communicator());
     gradients[step].copy_(arena.gradients());
     rates[step].fill_(lr);
