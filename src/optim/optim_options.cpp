@@ -25,6 +25,7 @@ void describe(OptionTable& table, OptimOptions& options) {
   table.add("optim.beta1", options.beta1, "decay of the first moment", in_range(0.0, 0.9999));
   table.add("optim.beta2", options.beta2, "decay of the second moment", in_range(0.0, 0.999999));
   table.add("optim.eps", options.eps, "added to the root of the second moment", in_range(0.0, 1.0));
+  table.add("optim.nesterov", options.nesterov, "sgd: Nesterov's momentum");
   table.add("optim.warmup", options.warmup, "linear warm-up: below 1 a share of all steps, from 1 on steps",
             in_range(0.0, 1e9));
   table.add("optim.warmup_samples", options.warmup_samples,

@@ -17,6 +17,7 @@ struct OptimOptions {
   double beta1 = 0.9;
   double beta2 = 0.98;
   double eps = 1e-6;
+  bool nesterov = false;
   double warmup = 0.05;
   std::int64_t warmup_samples = 0;  // 0: warmup decides
   std::string schedule = "cosine";
