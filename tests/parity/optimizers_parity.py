@@ -140,10 +140,11 @@ def compare(what, found, rtol, typical):
     for n, start in split(dump["start"], torch.float64).items():
         moved = (found[n].double() - start).abs().max().item()
         difference = (ours[n] - found[n].double()).abs()
-        checks.equal(f"{what}: {n}", ours[n], found[n].double(), 0, rtol * moved + 1e-7)
+        rounding = 1e-7 + 2e-6 * start.abs().max().item()  # of fp32 in many steps
+        checks.equal(f"{what}: {n}", ours[n], found[n].double(), 0, rtol * moved + rounding)
         checks.true(f"{what}: {n} differs by {difference.mean():.3g} on average, moved by {moved:.3g}",
-                    difference.mean().item() <= typical * moved + 1e-7)
-        worst = max(worst, difference.max().item() / max(moved, 1e-30) if difference.max().item() > 1e-7 else 0.0)
+                    difference.mean().item() <= typical * moved + rounding)
+        worst = max(worst, difference.max().item() / max(moved, 1e-30))
     print(f"{name}, {what}: largest difference {worst:.2g} of the largest movement of its tensor")
 
 
@@ -158,7 +159,7 @@ scheduler = (const_lr_cooldown(nothing, base, warmup, steps, cooldown) if cooldo
 checks.equal("learning rates", dump["rates"], torch.tensor([scheduler(step) for step in range(steps)]), 1e-6, 0)
 if name == "adafactor":
     # Where our first moment rounds to the other bf16 than the definition's, 1/256 of it stays for some steps.
-    compare("definition", definition(), 2e-3, 2e-5)
+    compare("definition", definition(), 5e-3, 2e-5)
     # timm's first moment is not rounded here: rounded ones would be taken for the update, too.
     compare("timm", peer(torch.float32), 2e-2, 2e-3)
 else:
