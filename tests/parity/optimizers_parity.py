@@ -94,7 +94,7 @@ def clamp(parameters):
 
 
 def definition():
-    """Adafactor's; timm is the definition of the others."""
+    """Adafactor's. The others are compared with timm in double precision."""
     x = split(dump["start"], torch.float64)
     states = {n: [Adafactor(view.shape) for view in as_flax(n, x[n])] for n in names}
     for step in range(steps):
