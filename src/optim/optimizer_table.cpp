@@ -6,10 +6,10 @@
 namespace clip_hpc {
 
 // One row a file of optim/optimizers/.
-OptimizerKind adamw(), lion();
+OptimizerKind adamw(), lion(), adafactor(), sgd(), lamb();
 
 std::span<const OptimizerKind> optimizers() {
-  static const std::array rows{adamw(), lion()};
+  static const std::array rows{adamw(), lion(), adafactor(), sgd(), lamb()};
   return rows;
 }
 

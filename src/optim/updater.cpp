@@ -38,10 +38,10 @@ Updater::Updater(ParameterArena& of, const OptimOptions& options)
       optimizer(make_optimizer(of, options, counters)),
       average(of, options.ema) {}
 
-void Updater::step(const at::Tensor& norm, const at::Tensor& lr) {
+void Updater::step(const at::Tensor& norm, const at::Tensor& lr, Communicator& comm) {
   const at::NoGradGuard no_grad;
   counters.count(norm);
-  optimizer->step(norm, lr);
+  optimizer->step(norm, lr, comm);
   keep_limits(arena, norm);
   average.update(norm, counters);
 }

@@ -178,12 +178,15 @@ class Planner {
       fail(point.line, "[grid {}], {}: {} samples are less than one step of train.global_batch = {}", point.block,
            label_text(point), cell.samples, batch);
     }
-    const double warmup = number_of(settings, "optim.warmup");
     const std::int64_t steps = (cell.samples + batch - 1) / batch;
+    const std::int64_t warmup_samples = whole_of(settings, "optim.warmup_samples");
+    const double warmup = warmup_samples > 0 ? static_cast<double>((warmup_samples + batch - 1) / batch)
+                                             : number_of(settings, "optim.warmup");
     if (warmup >= 1 && warmup >= static_cast<double>(steps)) {
       fail(point.line,
-           "[grid {}], {}: optim.warmup = {} steps, but the cell has {}; write a share below 1, or an override rule",
-           point.block, label_text(point), warmup, steps);
+           "[grid {}], {}: optim.{} {} steps, but the cell has {}; write a share below 1, or an override rule",
+           point.block, label_text(point),
+           warmup_samples > 0 ? fmt::format("warmup_samples = {} are", warmup_samples) : "warmup =", warmup, steps);
     }
   }
 

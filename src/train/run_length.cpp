@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/optim/schedule.hpp"
 
 namespace clip_hpc {
 
@@ -27,12 +28,7 @@ void check_length(const RunConfig& config, const TrainingData& data) {
         batch, data.distinct_samples, data.distinct_samples);
   }
   const std::int64_t steps = total_steps(config.train, data.epoch_samples);
-  if (config.optim.warmup >= 1 && config.optim.warmup >= static_cast<double>(steps)) {
-    throw input_error(
-        "optim.warmup = {} steps, but the run has {}: it would never reach optim.lr. Write a share below 1 (0.05), or "
-        "train longer",
-        config.optim.warmup, steps);
-  }
+  check_schedule(config.optim, {steps, config.train.global_batch});
 }
 
 }  // namespace clip_hpc

@@ -355,7 +355,8 @@ PairBatch pair_batch(const TrainingRun& run, Batch& batch) {
 }
 
 double learning_rate_now(const TrainingRun& run) {
-  return run.phase().lr_factor * learning_rate(run.config.optim, run.progress.step, run.progress.total_steps);
+  return run.phase().lr_factor *
+         learning_rate(run.config.optim, run.progress.step, {run.progress.total_steps, run.config.train.global_batch});
 }
 
 }  // namespace clip_hpc

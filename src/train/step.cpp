@@ -68,7 +68,7 @@ void TrainStep::forward_backward_update(const PairBatch& batch) {
   const at::Tensor loss = forward_backward(batch);
   lap(StepPiece::backward);
   grad_norm_.copy_(gradient_norm(model_.arena(), communicator_));
-  updater_.step(grad_norm_, lr_);
+  updater_.step(grad_norm_, lr_, communicator_);
   model_.arena().gather_weights(communicator_);
   loss_.copy_(loss.detach());
 }

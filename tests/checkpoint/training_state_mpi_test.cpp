@@ -9,10 +9,12 @@
 
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
+#include "clip_hpc/checkpoint/checkpoint_writer.hpp"
 #include "clip_hpc/checkpoint/load_model.hpp"
 #include "clip_hpc/checkpoint/state_file.hpp"
 #include "clip_hpc/train/loop.hpp"
 #include "tests/checkpoint/shared_folder.hpp"
+#include "tests/optim/mixed_arena.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -106,6 +108,58 @@ TEST_F(SchemaOne, TrainingGoesOnFromIt) {
     }
   }
   test_world().barrier();
+}
+
+void take_steps(Updater& updater, std::int64_t first, Communicator& comm) {
+  for (std::int64_t t = first; t < first + 3; ++t) {
+    updater.arena.gradients().copy_(test::mixed_gradient(t, updater.arena.numel()));
+    updater.step(at::ones({}, at::kDouble), at::scalar_tensor(0.01, at::kDouble), comm);
+  }
+}
+
+CheckpointContent saved_of(Updater& updater) {
+  CheckpointContent content;
+  content.buffers = {buffer_over(updater.arena, "master", updater.arena.master())};
+  for (NamedBuffer& buffer : updater.optimizer->state()) content.buffers.push_back(std::move(buffer));
+  content.layout = updater.arena.trained();
+  content.about = {{"step", 3}, {"samples_seen", 30}};
+  content.counts = {{"applied", updater.counters.applied}, {"skipped", updater.counters.skipped}};
+  return content;
+}
+
+// Whatever an optimizer keeps: on the same ranks to the bit, and a rank that has all of it goes on from all of it.
+TEST(OptimizerState, ItGoesOnFromACheckpointOnAnyNumberOfRanks) {
+  const test::SharedFolder folder;
+  World& world = test_world();
+  const auto comm = make_mpi_communicator(world), alone = make_self_communicator();
+  const ArenaShare share{world.rank(), world.size()};
+  for (const OptimizerKind& kind : optimizers()) {
+    const std::filesystem::path path = folder / (std::string("of_") + kind.name);
+    ParameterArena arena = test::mixed_arena(at::kFloat, share), same = test::mixed_arena(at::kFloat, share),
+                   whole = test::mixed_arena(at::kFloat);
+    const OptimOptions options{.name = kind.name, .lr = 0.01};
+    Updater first(arena, options), again(same, options), all(whole, options);
+    take_steps(first, 1, *comm);
+    save_checkpoint(world, path, saved_of(first));
+    for (Updater* one : {&again, &all}) {
+      restore_checkpoint(path, saved_of(*one).buffers);
+      one->counters.applied.fill_(3);
+      one->arena.refresh_weights();
+    }
+    const std::vector<NamedBuffer> parts = first.optimizer->state(), wholes = all.optimizer->state();
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      EXPECT_TRUE(at::equal(parts[i].tensor, wholes[i].tensor.narrow(0, parts[i].first, parts[i].tensor.numel())))
+          << kind.name << " " << parts[i].name;
+    }
+    take_steps(first, 4, *comm);
+    take_steps(again, 4, *comm);
+    take_steps(all, 4, *alone);
+    const ArenaSlice held = arena.held();
+    EXPECT_TRUE(at::equal(arena.master(), same.master())) << kind.name;
+    EXPECT_TRUE(at::allclose(arena.master(), whole.master().narrow(0, held.begin, held.size()), 1e-4, 1e-4))
+        << kind.name;
+  }
+  world.barrier();
 }
 
 // What one optimizer left is no start for another.

@@ -33,8 +33,9 @@ inline at::Tensor gradient_of_step(std::int64_t step, std::int64_t n) {
 
 // One update with what lies in the arena's gradients.
 inline void step(Updater& updater, double lr) {
-  updater.step(gradient_norm(updater.arena, *make_self_communicator()),
-               at::full({}, lr, at::TensorOptions(at::kDouble).device(updater.arena.master().device())));
+  const auto comm = make_self_communicator();
+  updater.step(gradient_norm(updater.arena, *comm),
+               at::full({}, lr, at::TensorOptions(at::kDouble).device(updater.arena.master().device())), *comm);
 }
 
 inline at::Tensor buffer(Optimizer& optimizer, const std::string& name) {

@@ -37,8 +37,10 @@ TEST(OptimizersGpu, ManyStepsAreTheCpus) {
         test::step(of_host, lr);
         test::step(of_device, lr);
       }
-      EXPECT_LT((host.master() - device.master().cpu()).abs().max().item<float>(), 2e-6F);
-      EXPECT_LT((of_host.average.weights() - of_device.average.weights().cpu()).abs().max().item<float>(), 2e-6F);
+      // Adafactor's first moment may round to the other one of two bf16.
+      const float bound = kind.name == std::string("adafactor") ? 5e-5F : 2e-6F;
+      EXPECT_LT((host.master() - device.master().cpu()).abs().max().item<float>(), bound);
+      EXPECT_LT((of_host.average.weights() - of_device.average.weights().cpu()).abs().max().item<float>(), bound);
       EXPECT_EQ(of_device.counters.skipped.item<std::int64_t>(), 2);
       EXPECT_EQ(of_device.counters.skipped_in_a_row.item<std::int64_t>(), 0);
       EXPECT_EQ(of_device.counters.applied.item<std::int64_t>(), 48);
@@ -54,6 +56,7 @@ TEST(OptimizersGpu, LimitsHoldAndASkippedStepChangesNothing) {
     ParameterArena arena = example(at::kBFloat16, at::kCUDA);
     OptimOptions options;
     options.name = kind.name;
+    options.lr = 1.0;
     options.ema = 0.9;
     Updater updater(arena, options);
     for (int i = 0; i < 20; ++i) {

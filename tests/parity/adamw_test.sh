@@ -14,7 +14,7 @@ MODEL
 equals_torch() { # name, precision, [section.key=value]...
   local name=$1 precision=$2
   shift 2
-  "$dump" adamw "$scratch/model.json" "$scratch/$name" "$precision" 100 "$@" && against adamw_parity.py "$scratch/$name" "$@"
+  "$dump" optimizer "$scratch/model.json" "$scratch/$name" "$precision" 100 "$@" && against adamw_parity.py "$scratch/$name" "$@"
 }
 check 'defaults' equals_torch defaults fp32
 check 'large rate and decay, other betas and eps' equals_torch large fp32 optim.lr=0.02 optim.weight_decay=0.3 \

@@ -3,7 +3,8 @@
 //   parity_dump train MODEL.json FOLDER STEPS     batches, losses and the weights at both ends of a short training
 //   parity_dump init  MODEL.json FOLDER SCHEME SEED      initial weights
 //   parity_dump start MODEL.json FOLDER WEIGHTS          what a training begins with under model.init = WEIGHTS
-//   parity_dump adamw MODEL.json FOLDER PRECISION STEPS [section.key=value]...   gradients and the weights they lead to
+//   parity_dump optimizer MODEL.json FOLDER PRECISION STEPS [section.key=value]...   gradients and the weights they
+//   lead to
 // FOLDER gets model.safetensors (as a checkpoint holds it) and dump.safetensors (the rest).
 #include <cstdio>
 #include <numeric>
@@ -130,8 +131,8 @@ int dump_init(const ModelConfig& config, const std::filesystem::path& folder, co
   return kExitDone;
 }
 
-int dump_adamw(const ModelConfig& config, const std::filesystem::path& folder, const std::string& precision,
-               std::int64_t steps, std::span<char*> words) {
+int dump_optimizer(const ModelConfig& config, const std::filesystem::path& folder, const std::string& precision,
+                   std::int64_t steps, std::span<char*> words) {
   OptimOptions options;
   OptionTable table;
   describe(table, options);
@@ -142,6 +143,7 @@ int dump_adamw(const ModelConfig& config, const std::filesystem::path& folder, c
   model.initialise("open_clip", 7);
   ParameterArena& arena = model.arena();
   Updater updater(arena, options);
+  const auto comm = make_self_communicator();
   const at::Tensor start = arena.master().clone();
   const at::Tensor gradients = at::empty({steps, arena.numel()}, at::kFloat);
   const at::Tensor rates = at::empty({steps}, at::kFloat), norms = at::empty({steps}, at::kFloat);
@@ -153,12 +155,12 @@ int dump_adamw(const ModelConfig& config, const std::filesystem::path& folder, c
     const at::Tensor draw = at::randn({arena.numel()}) * sizes + 0.3 * sizes;
     draw.narrow(0, arena.specs()[model.logit_scale_index()].offset, 1).abs_().neg_();  // towards its clamp
     arena.gradients().copy_(draw * (length / draw.norm().item<double>()));
-    const double lr = learning_rate(options, step, steps);
-    const at::Tensor norm = gradient_norm(arena, *make_self_communicator());
+    const double lr = learning_rate(options, step, {steps});
+    const at::Tensor norm = gradient_norm(arena, *comm);
     gradients[step].copy_(arena.gradients());
     rates[step].fill_(lr);
     norms[step].copy_(norm);
-    updater.step(norm, at::scalar_tensor(lr, at::kDouble));
+    updater.step(norm, at::scalar_tensor(lr, at::kDouble), *comm);
   }
   write_safetensors(folder / "dump.safetensors", {{"start", start},
                                                   {"gradients", gradients},
@@ -194,7 +196,7 @@ int dump_training(const ModelConfig& config, const std::filesystem::path& folder
     const at::Tensor loss = loss_term("softmax").partial(*comm, rows, {model.logit_scale(), {}}, {{kRows}, 0}, {});
     loss.backward();
     losses.push_back(loss.detach());
-    updater.step(gradient_norm(arena, *comm), at::scalar_tensor(1e-3, at::kDouble));
+    updater.step(gradient_norm(arena, *comm), at::scalar_tensor(1e-3, at::kDouble), *comm);
   }
   std::vector<std::int64_t> decays;  // in the order of model.safetensors
   for (const ParameterSpec& spec : arena.trained()) decays.push_back(spec.decay ? 1 : 0);
@@ -215,7 +217,7 @@ int dump_start(const ModelConfig& config, const std::filesystem::path& folder, c
 }
 
 int run(std::span<char*> words) {
-  if (words.size() < 4) throw input_error("usage: parity_dump model|train|init|start|adamw MODEL.json FOLDER ...");
+  if (words.size() < 4) throw input_error("usage: parity_dump model|train|init|start|optimizer MODEL.json FOLDER ...");
   const std::string what = words[1];
   const ModelConfig config = read_model_config(words[2]);
   const std::filesystem::path folder = words[3];
@@ -225,8 +227,8 @@ int run(std::span<char*> words) {
   if (what == "train" && rest.size() == 1) return dump_training(config, folder, std::stoll(rest[0]));
   if (what == "start" && rest.size() == 1) return dump_start(config, folder, rest[0]);
   if (what == "init" && rest.size() == 2) return dump_init(config, folder, rest[0], std::stoull(rest[1]));
-  if (what == "adamw" && rest.size() >= 2) {
-    return dump_adamw(config, folder, rest[0], std::stoll(rest[1]), rest.subspan(2));
+  if (what == "optimizer" && rest.size() >= 2) {
+    return dump_optimizer(config, folder, rest[0], std::stoll(rest[1]), rest.subspan(2));
   }
   throw input_error("parity_dump: wrong words after {}", what);
 }

@@ -96,6 +96,7 @@ TEST(Plan, NonsenseIsRefusedWithItsLine) {
   says("[axis a]\nstudy.count = 2k\n", "5: [grid all], a=2k: study.count = 2000, but there are 1000 samples");
   says("[axis a]\ntrain.samples = 20\n", "20 samples are less than one step of train.global_batch = 50");
   says("[axis a]\noptim.warmup = 20\n", "optim.warmup = 20 steps, but the cell has 20");
+  says("[axis a]\noptim.warmup_samples = 951\n", "optim.warmup_samples = 951 are 20 steps, but the cell has 20");
   says("[axis a]\nstudy.fraction = 0.5\n", "study.fraction needs [study] scores");
   says("[axis a]\noptim.lr = 11\n", "5: [grid all], a=11: optim.lr must be 0 to 10, got 11");
   says("[axis a]\nx = data.train=nowhere\n", "nowhere is not there, so its number of samples is unknown");

@@ -139,6 +139,7 @@ TEST(RunIdentity, EveryRuleMatchesAKey) {
   EXPECT_EQ(change_of("run.seed"), Change::never);
   EXPECT_EQ(change_of("optim.name"), Change::never);
   EXPECT_EQ(change_of("optim.warmup"), Change::branch);
+  EXPECT_EQ(change_of("optim.cooldown"), Change::branch);
   EXPECT_EQ(change_of("comm.backend"), Change::free);
 }
 

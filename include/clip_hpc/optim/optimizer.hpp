@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "clip_hpc/comm/communicator.hpp"
 #include "clip_hpc/model/arena/parameters.hpp"
 #include "clip_hpc/optim/named_buffer.hpp"
 #include "clip_hpc/optim/optim_options.hpp"
@@ -24,8 +25,9 @@ class Optimizer {
 
   // One update of the held elements, master and compute type, with gradients scaled to at most clip_norm. norm, lr:
   // fp64 scalars on the arena's device, which is not waited for, so that a graph can repeat the step with another lr.
-  // Where the norm is not finite nothing changes.
-  virtual void step(const at::Tensor& norm, const at::Tensor& lr) = 0;
+  // Where the norm is not finite nothing changes. Collective where the arena is shared: what belongs to a whole tensor
+  // is summed over `comm`.
+  virtual void step(const at::Tensor& norm, const at::Tensor& lr, Communicator& comm) = 0;
 
   virtual std::vector<NamedBuffer> state() = 0;  // what a checkpoint keeps of it
 };

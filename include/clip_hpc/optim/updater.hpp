@@ -16,7 +16,8 @@ struct Updater {
 
   // Of the elements that this rank holds: afterwards arena.gather_weights(). norm, lr: fp64 scalars on the arena's
   // device, which is not waited for. Where the norm is not finite nothing changes but the counts of skipped steps.
-  void step(const at::Tensor& norm, const at::Tensor& lr);
+  // Collective where the arena is shared.
+  void step(const at::Tensor& norm, const at::Tensor& lr, Communicator& comm);
 
   std::int64_t state_bytes() const;  // of this rank: the optimizer's state and the average
 

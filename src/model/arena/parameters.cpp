@@ -53,7 +53,8 @@ std::size_t ParameterArena::declare(std::string name, std::vector<std::int64_t> 
   const std::int64_t numel = elements_of(name, shape, declared_numel_);
   if (traits.in_fp32 && numel != 1) throw internal_error("parameter {} is used in fp32 and no scalar", name);
   declared_numel_ += numel;
-  specs_.push_back({std::move(traits), std::move(name), std::move(shape), numel_, numel, part_, group_, std::nullopt});
+  specs_.push_back(
+      {std::move(traits), std::move(name), std::move(shape), numel_, numel, part_, group_, std::nullopt, {}});
   ParameterSpec& spec = specs_.back();
   if (spec.frozen) {
     spec.buffer = declare_buffer(spec.name, spec.shape, 0);
@@ -89,6 +90,15 @@ void ParameterArena::freeze(const std::function<bool(const ParameterSpec&)>& pic
     if (spec.limits) limited_.push_back({spec.offset, spec.numel, spec.limits->low, spec.limits->high});
     numel_ += spec.numel;
   }
+}
+
+void ParameterArena::factor_as(std::size_t index, std::vector<std::int64_t> extents) {
+  ParameterSpec& spec = specs_[index];
+  if (c10::multiply_integers(extents) != spec.numel) {
+    throw internal_error("{} has {} elements and cannot be factored as [{}]", spec.name, spec.numel,
+                         fmt::join(extents, ", "));
+  }
+  spec.factored_as = std::move(extents);
 }
 
 std::vector<ParameterSpec> ParameterArena::trained() const {

@@ -31,6 +31,10 @@ AttentionPool declare_attention_pool(ParameterArena& arena, const std::string& n
   pool.q = linear(".q", width, width);
   pool.kv = linear(".kv", 2 * width, width);
   pool.proj = linear(".proj", width, width);
+  const std::int64_t head_width = width / shape.heads;
+  arena.factor_as(pool.q.weight, {shape.heads, head_width, width});
+  arena.factor_as(pool.kv.weight, {2, shape.heads, head_width, width});
+  arena.factor_as(pool.proj.weight, {width, shape.heads, head_width});
   pool.norm = declare_layer_norm(arena, name + ".norm", width, shape.norm_eps);
   pool.mlp.fc1 = linear(".mlp.fc1", shape.mlp_width, width);
   pool.mlp.fc2 = linear(".mlp.fc2", width, shape.mlp_width);

@@ -34,7 +34,7 @@ BlockInitials normal_block_initials(const TransformerShape& shape) {
 
 Transformer declare_transformer(ParameterArena& arena, const std::string& prefix, const TransformerShape& shape,
                                 const BlockInitials& initials, const BlockNames& names) {
-  const std::int64_t width = shape.width, mlp_width = shape.mlp_width;
+  const std::int64_t width = shape.width, mlp_width = shape.mlp_width, head_width = width / shape.heads;
   Transformer transformer{width, shape.heads, shape.activation, {}};
   const auto weight = [&](const std::string& name, std::vector<std::int64_t> extents, const Initial& initial) {
     return arena.declare(name, std::move(extents), {.initial = initial});
@@ -55,6 +55,8 @@ Transformer declare_transformer(ParameterArena& arena, const std::string& prefix
     block.in_proj_weight = weight(name + names.in_proj_weight, {3 * width, width}, initials.in_proj);
     if (shape.has_qkv_bias) block.in_proj_bias = bias(name + names.in_proj_bias, 3 * width, zeros());
     block.out_proj_weight = weight(out_proj + ".weight", {width, width}, initials.out_proj);
+    arena.factor_as(block.in_proj_weight, {3, shape.heads, head_width, width});
+    arena.factor_as(block.out_proj_weight, {width, shape.heads, head_width});
     block.out_proj_bias = bias(out_proj + ".bias", width, zeros());
     block.scale_1 = scale(name + names.scale_1);
     block.ln_2 = declare_layer_norm(arena, name + names.ln_2, width, shape.norm_eps);

@@ -156,6 +156,10 @@ class ClipResNet : public ImageTower {
     query_ = layer("q_proj", features);
     value_ = layer("v_proj", features);
     out_ = layer("c_proj", embed_dim_);
+    for (const Affine& one : {key_, query_, value_}) {
+      arena.factor_as(one.weight, {config_.heads(), config_.head_width, features});
+    }
+    arena.factor_as(out_.weight, {embed_dim_, config_.heads(), config_.head_width});
   }
 
   at::Tensor normed(const NormedConv& layer, const at::Tensor& x, const ConvShape& shape, const Pass& pass,

@@ -203,6 +203,8 @@ class Swin : public ImageTower {
                                        {.decay = false, .initial = truncated_normal(0.02)});
       block.qkv = declare_linear(arena, of + "attn.qkv", 3 * width, width);
       block.proj = declare_linear(arena, of + "attn.proj", width, width);
+      arena.factor_as(block.qkv.weight, {3, heads, width / heads, width});
+      arena.factor_as(block.proj.weight, {width, heads, width / heads});
       block.norm2 = declare_layer_norm(arena, of + "norm2", width);
       block.mlp.fc1 = declare_linear(arena, of + "mlp.fc1", kMlpRatio * width, width);
       block.mlp.fc2 = declare_linear(arena, of + "mlp.fc2", width, kMlpRatio * width);

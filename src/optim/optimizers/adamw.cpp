@@ -49,7 +49,7 @@ class AdamW final : public Optimizer {
     if (!arena.master().is_cpu()) range_table_ = range_table(arena, ranges_);
   }
 
-  void step(const at::Tensor& norm, const at::Tensor& lr) override {
+  void step(const at::Tensor& norm, const at::Tensor& lr, Communicator&) override {
     if (!arena_.master().is_cpu()) return step_on_device(norm, lr);
     const double length = norm.item<double>();
     if (!is_finite(length)) return;

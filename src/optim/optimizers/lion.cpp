@@ -50,7 +50,7 @@ class Lion final : public Optimizer {
     if (!m_.is_cpu() || (type != at::kFloat && type != at::kBFloat16)) by_tensors_.emplace(arena);
   }
 
-  void step(const at::Tensor& norm, const at::Tensor& lr) override {
+  void step(const at::Tensor& norm, const at::Tensor& lr, Communicator&) override {
     if (by_tensors_) return step_by_tensors(norm, lr);
     const double length = norm.item<double>(), rate = lr.item<double>();
     if (!is_finite(length)) return;

@@ -45,6 +45,7 @@ struct ParameterSpec : ParameterTraits {
   std::int64_t numel = 1;
   int part = 0, group = 0;            // the tower that it belongs to, and how deep in it (begin_part, begin_group)
   std::optional<std::size_t> buffer;  // of a frozen one: which
+  std::vector<std::int64_t> factored_as = {};  // ParameterArena::factor_as; empty: its shape
 };
 
 // A tensor that is saved and exported but not trained: BatchNorm's running statistics, frozen parameters. fp32 whatever
@@ -97,6 +98,10 @@ class ParameterArena {
   void begin_part();
   void begin_group() { ++group_; }
   int last_group(int part) const;
+
+  // The same elements in more axes, for an optimizer that factors second moments over the two largest ones: that of a
+  // projection of several heads are then factored head by head.
+  void factor_as(std::size_t index, std::vector<std::int64_t> extents);
 
   // Freezes what `picks` says. Only before allocate().
   void freeze(const std::function<bool(const ParameterSpec&)>& picks);
