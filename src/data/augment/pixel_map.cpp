@@ -64,109 +64,131 @@ void sample_nearest(const PixelPlanes& image, const PixelMap& map, std::uint8_t 
   }
 }
 
-// --- bilinear and bicubic: double precision ---
+// --- bilinear and bicubic: double precision, the channels of a pixel side by side in one vector ---
 
-struct RowTaps {  // of each pixel of a row: places of the taps, and how far behind the middle ones it lies
-  std::vector<std::int32_t> columns[4], rows[4];
-  std::vector<double> dx, dy;
-  std::vector<std::uint8_t> inside;
-  explicit RowTaps(std::size_t width) : dx(width), dy(width), inside(width) {
-    for (auto& one : columns) one.resize(width);
-    for (auto& one : rows) one.resize(width);
-  }
+using Four = double __attribute__((vector_size(32)));
+using FourInts = std::int32_t __attribute__((vector_size(16)));
+using FourBytes = std::uint8_t __attribute__((vector_size(4)));
+
+constexpr int kRim = 2;  // of pixels that repeat the outermost ones: taps need no test
+
+struct Interleaved {  // [height + 2 kRim, width + 2 kRim, 4]
+  const std::uint8_t* pixels;
+  std::ptrdiff_t row_bytes;
 };
 
+Interleaved interleave(const PixelPlanes& image, OperationScratch& scratch) {
+  const int width = image.width + 2 * kRim, height = image.height + 2 * kRim;
+  scratch.resize(4 * static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+  for (int y = 0; y < height; ++y) {
+    const std::ptrdiff_t from = std::ptrdiff_t{std::clamp(y - kRim, 0, image.height - 1)} * image.width;
+    const std::uint8_t *const red = image.plane(0) + from, *const green = image.plane(image.channels / 2) + from,
+                              *const blue = image.plane(image.channels - 1) + from;
+    std::uint8_t* const row = scratch.data() + 4 * std::ptrdiff_t{y} * width;
+    for (std::ptrdiff_t x = 0; x < image.width; ++x) {
+      std::uint8_t* const pixel = row + 4 * (x + kRim);
+      pixel[0] = red[x], pixel[1] = green[x], pixel[2] = blue[x], pixel[3] = 0;
+    }
+    for (int i = 0; i < kRim; ++i) {
+      std::memcpy(row + 4 * i, row + 4 * kRim, 4);
+      std::memcpy(row + 4 * (width - 1 - i), row + 4 * (width - 1 - kRim), 4);
+    }
+  }
+  return {scratch.data(), 4 * std::ptrdiff_t{width}};
+}
+
+struct RowOut {
+  std::uint8_t *red, *green, *blue;
+  std::uint8_t fill;
+};
+
+// Four bytes as numbers: Pillow's formulas follow, with its order of sums.
+#define CLIP_HPC_TAP(name, address)                                             \
+  FourBytes name##_bytes;                                                       \
+  std::memcpy(&name##_bytes, address, 4);                                       \
+  const FourInts name##_ints = __builtin_convertvector(name##_bytes, FourInts); \
+  const Four name = __builtin_convertvector(name##_ints, Four)
+
 CLIP_HPC_VECTOR_CLONES
-void find_taps(const PixelMap& map, int y, std::int32_t width, std::int32_t height, int taps, RowTaps& out) {
+void bilinear_row(const PixelMap& map, int y, int width, int height, const Interleaved& source, const RowOut& out) {
   const double centre_y = y + 0.5;
-  const std::int32_t first = taps == 4 ? -1 : 0;
-  std::int32_t* const columns[4] = {out.columns[0].data(), out.columns[1].data(), out.columns[2].data(),
-                                    out.columns[3].data()};
-  std::int32_t* const rows[4] = {out.rows[0].data(), out.rows[1].data(), out.rows[2].data(), out.rows[3].data()};
-  double *const dx = out.dx.data(), *const dy = out.dy.data();
-  std::uint8_t* const is_inside = out.inside.data();
-  for (std::int32_t x = 0; x < width; ++x) {
+  for (int x = 0; x < width; ++x) {
     const double centre_x = x + 0.5;
     double from_x = map.xx * centre_x + map.xy * centre_y + map.x0;
     double from_y = map.yx * centre_x + map.yy * centre_y + map.y0;
-    const bool inside = (from_x >= 0.0) & (from_x < width) & (from_y >= 0.0) & (from_y < height);
-    is_inside[x] = inside ? 1 : 0;
-    from_x = inside ? from_x - 0.5 : 0.0;
-    from_y = inside ? from_y - 0.5 : 0.0;
+    if (!(from_x >= 0.0 && from_x < width && from_y >= 0.0 && from_y < height)) {
+      out.red[x] = out.green[x] = out.blue[x] = out.fill;
+      continue;
+    }
+    from_x -= 0.5;
+    from_y -= 0.5;
     const double column = std::floor(from_x), row = std::floor(from_y);
-    dx[x] = from_x - column;
-    dy[x] = from_y - row;
-    for (int tap = 0; tap < taps; ++tap) {
-      columns[tap][x] = std::clamp(static_cast<std::int32_t>(column) + first + tap, 0, width - 1);
-      rows[tap][x] = std::clamp(static_cast<std::int32_t>(row) + first + tap, 0, height - 1) * width;
-    }
+    const double dx = from_x - column, dy = from_y - row;
+    const std::uint8_t* const at = source.pixels + (static_cast<std::ptrdiff_t>(row) + kRim) * source.row_bytes +
+                                   (static_cast<std::ptrdiff_t>(column) + kRim) * 4;
+    CLIP_HPC_TAP(a, at);
+    CLIP_HPC_TAP(b, at + 4);
+    CLIP_HPC_TAP(c, at + source.row_bytes);
+    CLIP_HPC_TAP(d, at + source.row_bytes + 4);
+    const Four above = a + (b - a) * dx;
+    const Four below = c + (d - c) * dx;
+    const FourInts mixed = __builtin_convertvector(above + (below - above) * dy, FourInts);
+    out.red[x] = static_cast<std::uint8_t>(mixed[0]);
+    out.green[x] = static_cast<std::uint8_t>(mixed[1]);
+    out.blue[x] = static_cast<std::uint8_t>(mixed[2]);
   }
 }
 
-inline double between(double a, double b, double d) { return a + (b - a) * d; }
-
-inline double cubic(double v1, double v2, double v3, double v4, double d) {
-  const double p2 = -v1 + v3;
-  const double p3 = 2 * (v1 - v2) + v3 - v4;
-  const double p4 = -v1 + v2 - v3 + v4;
-  return v2 + d * (p2 + d * (p3 + d * p4));
-}
-
-constexpr std::size_t kChunk = 64;  // pixels whose taps are gathered before they are mixed
+#define CLIP_HPC_CUBIC(out, v1, v2, v3, v4, d) \
+  out = (v2) + (d) * ((-(v1) + (v3)) + (d) * ((2 * ((v1) - (v2)) + (v3) - (v4)) + (d) * (-(v1) + (v2) - (v3) + (v4))))
 
 CLIP_HPC_VECTOR_CLONES
-void mix_bilinear(const float (*taps)[kChunk], const double* dx, const double* dy, const std::uint8_t* inside,
-                  std::uint8_t fill, std::uint8_t* out, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const double above = between(static_cast<double>(taps[0][i]), static_cast<double>(taps[1][i]), dx[i]);
-    const double below = between(static_cast<double>(taps[2][i]), static_cast<double>(taps[3][i]), dx[i]);
-    const int value = static_cast<int>(between(above, below, dy[i]));
-    out[i] = static_cast<std::uint8_t>(inside[i] != 0 ? value : fill);
-  }
-}
-
-CLIP_HPC_VECTOR_CLONES
-void mix_bicubic(const float (*taps)[kChunk], const double* dx, const double* dy, const std::uint8_t* inside,
-                 std::uint8_t fill, std::uint8_t* out, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    double v[4];
-    for (std::size_t row = 0; row < 4; ++row) {
-      v[row] = cubic(static_cast<double>(taps[4 * row][i]), static_cast<double>(taps[4 * row + 1][i]),
-                     static_cast<double>(taps[4 * row + 2][i]), static_cast<double>(taps[4 * row + 3][i]), dx[i]);
+void bicubic_row(const PixelMap& map, int y, int width, int height, const Interleaved& source, const RowOut& out) {
+  const double centre_y = y + 0.5;
+  for (int x = 0; x < width; ++x) {
+    const double centre_x = x + 0.5;
+    double from_x = map.xx * centre_x + map.xy * centre_y + map.x0;
+    double from_y = map.yx * centre_x + map.yy * centre_y + map.y0;
+    if (!(from_x >= 0.0 && from_x < width && from_y >= 0.0 && from_y < height)) {
+      out.red[x] = out.green[x] = out.blue[x] = out.fill;
+      continue;
     }
-    double mixed = cubic(v[0], v[1], v[2], v[3], dy[i]);
-    mixed = mixed < 0.0 ? 0.0 : mixed;
-    mixed = mixed > 255.0 ? 255.0 : mixed;
-    out[i] = static_cast<std::uint8_t>(inside[i] != 0 ? static_cast<int>(mixed) : fill);
+    from_x -= 0.5;
+    from_y -= 0.5;
+    const double column = std::floor(from_x), row = std::floor(from_y);
+    const double dx = from_x - column, dy = from_y - row;
+    const std::uint8_t* at = source.pixels + (static_cast<std::ptrdiff_t>(row) + kRim - 1) * source.row_bytes +
+                             (static_cast<std::ptrdiff_t>(column) + kRim - 1) * 4;
+    Four rows[4];
+    for (Four& mixed : rows) {
+      CLIP_HPC_TAP(a, at);
+      CLIP_HPC_TAP(b, at + 4);
+      CLIP_HPC_TAP(c, at + 8);
+      CLIP_HPC_TAP(d, at + 12);
+      CLIP_HPC_CUBIC(mixed, a, b, c, d, dx);
+      at += source.row_bytes;
+    }
+    Four value;
+    CLIP_HPC_CUBIC(value, rows[0], rows[1], rows[2], rows[3], dy);
+    const Four least = {}, most = {255, 255, 255, 255};
+    value = value < least ? least : value;
+    value = value > most ? most : value;
+    const FourInts mixed = __builtin_convertvector(value, FourInts);
+    out.red[x] = static_cast<std::uint8_t>(mixed[0]);
+    out.green[x] = static_cast<std::uint8_t>(mixed[1]);
+    out.blue[x] = static_cast<std::uint8_t>(mixed[2]);
   }
 }
 
-void sample_smooth(const PixelPlanes& image, const PixelMap& map, std::size_t taps, std::uint8_t fill,
+void sample_smooth(const PixelPlanes& image, const PixelMap& map, Sampling sampling, std::uint8_t fill,
                    OperationScratch& scratch) {
-  copy_with_fill(image, fill, scratch);
-  const auto width = static_cast<std::size_t>(image.width);
-  RowTaps found(width);
-  float gathered[16][kChunk];
+  const Interleaved source = interleave(image, scratch);
+  const auto one_row = sampling == Sampling::bilinear ? bilinear_row : bicubic_row;
   for (int y = 0; y < image.height; ++y) {
-    find_taps(map, y, image.width, image.height, static_cast<int>(taps), found);
-    for (int c = 0; c < image.channels; ++c) {
-      const std::uint8_t* const source = scratch.data() + static_cast<std::size_t>(c) * (image.plane_bytes() + 1);
-      std::uint8_t* const out = image.plane(c) + static_cast<std::size_t>(y) * width;
-      for (std::size_t begin = 0; begin < width; begin += kChunk) {
-        const std::size_t count = std::min(kChunk, width - begin);
-        for (std::size_t row = 0; row < taps; ++row) {
-          for (std::size_t column = 0; column < taps; ++column) {
-            float* const into = gathered[row * taps + column];
-            const std::int32_t* const rows = found.rows[row].data() + begin;
-            const std::int32_t* const columns = found.columns[column].data() + begin;
-            for (std::size_t i = 0; i < count; ++i) into[i] = source[rows[i] + columns[i]];
-          }
-        }
-        const auto mix = taps == 2 ? mix_bilinear : mix_bicubic;
-        mix(gathered, found.dx.data() + begin, found.dy.data() + begin, found.inside.data() + begin, fill, out + begin,
-            count);
-      }
-    }
+    const std::ptrdiff_t at = std::ptrdiff_t{y} * image.width;
+    const RowOut out{image.plane(0) + at, image.plane(image.channels / 2) + at, image.plane(image.channels - 1) + at,
+                     fill};  // grey: three times the same plane
+    one_row(map, y, image.width, image.height, source, out);
   }
 }
 
@@ -195,7 +217,7 @@ void sample_affine_map(const PixelPlanes& image, const PixelMap& map, Sampling s
   if (sampling == Sampling::nearest) {
     sample_nearest(image, map, fill, scratch);
   } else {
-    sample_smooth(image, map, sampling == Sampling::bilinear ? 2 : 4, fill, scratch);
+    sample_smooth(image, map, sampling, fill, scratch);
   }
 }
 

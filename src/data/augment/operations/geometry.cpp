@@ -30,9 +30,10 @@ void turn_row(const std::uint8_t* row, std::size_t width, std::uint8_t* out) {
 
 void apply_flip(const PixelPlanes& image, const OperationCall& /*call*/, OperationScratch& scratch) {
   const auto width = static_cast<std::size_t>(image.width);
-  scratch.assign(image.data, image.data + image.bytes());
+  scratch.resize(width);
   for (std::size_t begin = 0; begin < image.bytes(); begin += width) {
-    turn_row(scratch.data() + begin, width, image.data + begin);
+    std::memcpy(scratch.data(), image.data + begin, width);
+    turn_row(scratch.data(), width, image.data + begin);
   }
 }
 

@@ -66,7 +66,7 @@ void apply_autocontrast(const PixelPlanes& image, const OperationCall& /*call*/,
       table[static_cast<std::size_t>(value)] =
           static_cast<std::uint8_t>(std::clamp(static_cast<int>(value * scale + offset), 0, 255));
     }
-    look_up(image.plane(c), count, table);
+    look_up_line(image.plane(c), count, table, scale, offset);
   }
 }
 

@@ -72,7 +72,7 @@ void apply_tf_autocontrast(const PixelPlanes& image, const OperationCall& /*call
     for (std::size_t value = 0; value < 256; ++value) {
       table[value] = static_cast<std::uint8_t>(std::clamp(static_cast<float>(value) * scale + offset, 0.0F, 255.0F));
     }
-    look_up(image.plane(c), count, table);
+    look_up_line(image.plane(c), count, table, static_cast<double>(scale), static_cast<double>(offset));
   }
 }
 
