@@ -68,7 +68,6 @@ void sample_nearest(const PixelPlanes& image, const PixelMap& map, std::uint8_t 
 
 using Four = double __attribute__((vector_size(32)));
 using FourInts = std::int32_t __attribute__((vector_size(16)));
-using FourBytes = std::uint8_t __attribute__((vector_size(4)));
 
 constexpr int kRim = 2;  // of pixels that repeat the outermost ones: taps need no test
 
@@ -103,10 +102,11 @@ struct RowOut {
 };
 
 // Four bytes as numbers: Pillow's formulas follow, with its order of sums.
-#define CLIP_HPC_TAP(name, address)                                             \
-  FourBytes name##_bytes;                                                       \
-  std::memcpy(&name##_bytes, address, 4);                                       \
-  const FourInts name##_ints = __builtin_convertvector(name##_bytes, FourInts); \
+#define CLIP_HPC_TAP(name, address)                                                                   \
+  std::int32_t name##_bytes;                                                                          \
+  std::memcpy(&name##_bytes, address, 4);                                                             \
+  const FourInts name##_all = {name##_bytes, name##_bytes, name##_bytes, name##_bytes};               \
+  const FourInts name##_ints = (name##_all >> FourInts{0, 8, 16, 24}) & FourInts{255, 255, 255, 255}; \
   const Four name = __builtin_convertvector(name##_ints, Four)
 
 CLIP_HPC_VECTOR_CLONES
