@@ -10,7 +10,8 @@ namespace {
 
 std::span<const Benchmark> benchmarks() {
   static const Benchmark kBenchmarks[] = {
-      step_benchmark(), load_benchmark(), loss_benchmark(), conv_benchmark(), comm_benchmark(), checkpoint_benchmark(),
+      step_benchmark(), load_benchmark(), augment_benchmark(),    loss_benchmark(),
+      conv_benchmark(), comm_benchmark(), checkpoint_benchmark(),
   };
   return kBenchmarks;
 }

@@ -1,5 +1,7 @@
 #include "clip_hpc/strategy/strategy.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 #include <vector>
@@ -24,6 +26,14 @@ void apply_clip_aug(const StrategyOptions& options, Strategy&) {
   }
 }
 
+std::string augmentations_help() {
+  std::string text = "`none` (plain resize)";
+  for (const ViewKind& kind : view_kinds()) {
+    if (kind.use == ViewUse::training) text += fmt::format(", `{}` ({})", kind.name, kind.help);
+  }
+  return text;
+}
+
 constexpr StrategyKind kStrategies[] = {
     {"clip", "", apply_clip},
     {"flip", "a share of the patches is dropped in training", apply_flip},
@@ -40,10 +50,19 @@ void describe(OptionTable& table, StrategyOptions& options) {
   table.add("strategy.name", options.name, help_of(strategies()), one_of(names_of(strategies())));
   table.add("strategy.mask_ratio", options.mask_ratio, "flip: share of the patches that is dropped",
             in_range(0.0, 0.95));
-  table.add("strategy.augmentation", options.augmentation,
-            "view of a training image: `none` (plain resize), `crop` (open_clip's 0.9-1 crop), `crop_flip`, `drawing`, "
-            "`drawing_strong` (turned, moved, scaled: for glyphs and emoji)",
+  table.add("strategy.augmentation", options.augmentation, "view of a training image: " + augmentations_help(),
             one_of(std::move(augmentations)));
+  table.add("strategy.augment_ops", options.augment_ops,
+            "operations that a RandAugment draws for an image; 0: as many as its authors, 2",
+            in_range(std::int64_t{0}, std::int64_t{16}));
+  table.add("strategy.augment_magnitude", options.augment_magnitude,
+            "how strong they are, on the scale of the view: 0 to 10 for `rand` and `rand_timm`, 0 to 30 for "
+            "`rand_torchvision`; -1: as its authors (10, 9, 9)",
+            in_range(-1.0, 30.0));
+  table.add(
+      "strategy.augment_mended", options.augment_mended,
+      "`rand` without the two defects of big_vision's code (contrast about the number of pixels in place of their "
+      "mean, solarize that inverts all pixels at magnitude 10)");
   table.add("strategy.loss", options.loss, help_of(loss_terms()), one_of(names_of(loss_terms())));
   table.add("strategy.distill", options.distill,
             "weight of a second term of the loss, distill: learn a teacher's similarities, whose features data.teacher "
@@ -54,6 +73,8 @@ void describe(OptionTable& table, StrategyOptions& options) {
 Strategy make_strategy(const StrategyOptions& options) {
   Strategy strategy;
   if (options.augmentation != "none") strategy.views = {options.augmentation};
+  strategy.augment = {static_cast<int>(options.augment_ops), options.augment_magnitude, options.augment_mended};
+  parse_view(strategy.views.front(), 224, strategy.augment);  // what cannot be chosen is told before data is read
   strategy.terms = {{&loss_term(options.loss), 1.0}};
   if (options.distill > 0) strategy.terms.push_back({&loss_term("distill"), options.distill});
   row_named(strategies(), options.name, "strategy").apply(options, strategy);

@@ -297,8 +297,10 @@ LoaderOptions loader_options(const TrainingRun& run) {
   for (std::size_t i = 0; i < run.data.sets.size(); ++i) {
     options.sources.push_back({run.data.sets[i], run.data.weights[i], run.data.subset});
   }
+  const int image_size = static_cast<int>(run.model.image().image_size());
   for (const std::string& view : run.strategy.views) {
-    options.views.push_back(parse_view(view, static_cast<int>(run.model.image().image_size())));
+    const bool is_first = options.views.empty();
+    options.views.push_back(parse_view(view, image_size, is_first ? run.strategy.augment : AugmentOptions{}));
   }
   options.encode = [&tokenizer = run.tokenizer](std::string_view caption, std::span<std::int32_t> ids) {
     return tokenizer.encode_into(caption, ids);

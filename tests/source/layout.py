@@ -23,6 +23,8 @@ TABLES = {
     "data/sources": ("source", "source_table"),
     "data/targets": ("target", "target_table"),
     "data/views": ("view", "view_table"),
+    "data/augment/operations": (),
+    "data/augment/steps": (),
     "loss/terms": ("term",),
     "optim/optimizers": (),
     "eval/tasks": ("task", "task_rows", "task_table"),

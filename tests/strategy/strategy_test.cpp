@@ -44,6 +44,19 @@ TEST(Strategy, AugmentationWithoutOneIsRefused) {
   EXPECT_THROW(make_strategy(options), Error);
 }
 
+// The numbers of RandAugment go to the view that meets the text, and are refused before data is read.
+TEST(Strategy, ChoicesOfAnAugmentationAreChecked) {
+  const Strategy strategy = make_strategy(
+      {.name = "clip_aug", .augmentation = "rand", .augment_ops = 3, .augment_magnitude = 5, .augment_mended = true});
+  EXPECT_EQ(strategy.views, std::vector<std::string>{"rand"});
+  EXPECT_EQ(strategy.augment.operations, 3);
+  EXPECT_EQ(strategy.augment.magnitude, 5);
+  EXPECT_TRUE(strategy.augment.mended);
+  test::expect_error(ErrorKind::input, {"strategy.augment_magnitude = 12", "rand", "0 to 10"},
+                     [] { make_strategy({.augmentation = "rand", .augment_magnitude = 12}); });
+  test::expect_error(ErrorKind::input, {"resize", "strategy.augment_ops"}, [] { make_strategy({.augment_ops = 2}); });
+}
+
 ModelConfig named(const std::string& name) {
   ModelConfig model;
   model.name = name;

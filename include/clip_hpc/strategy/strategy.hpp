@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/data/augment/augment_step.hpp"
 #include "clip_hpc/loss/terms/term.hpp"
 #include "clip_hpc/model/model_file.hpp"
 #include "clip_hpc/strategy/phases.hpp"
@@ -20,6 +21,9 @@ struct StrategyOptions {
   std::string name = "clip";
   double mask_ratio = 0.5;
   std::string augmentation = "none";
+  std::int64_t augment_ops = 0;
+  double augment_magnitude = -1;
+  bool augment_mended = false;
   std::string loss = "softmax";
   double distill = 0;
 };
@@ -27,6 +31,7 @@ void describe(OptionTable& table, StrategyOptions& options);
 
 struct Strategy {
   std::vector<std::string> views{"resize"};  // data/views: how an image becomes model input; the first meets the text
+  AugmentOptions augment{};                  // of the first view
   std::vector<Phase> phases{{}};
   std::vector<WeightedTerm> terms;
 };

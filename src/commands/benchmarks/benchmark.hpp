@@ -17,6 +17,7 @@ struct Benchmark {
 
 Benchmark step_benchmark();
 Benchmark load_benchmark();
+Benchmark augment_benchmark();
 Benchmark loss_benchmark();
 Benchmark conv_benchmark();
 Benchmark comm_benchmark();

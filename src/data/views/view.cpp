@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <iterator>
 
 #include "clip_hpc/base/error.hpp"
@@ -114,10 +115,43 @@ ViewSpec parse_view(const std::string& name, int size) {
   throw input_error("view \"{}\" is unknown: use one of {}", name, fmt::join(view_names(), ", "));
 }
 
+ViewSpec parse_view(const std::string& name, int size, const AugmentOptions& options) {
+  ViewSpec spec = parse_view(name, size);
+  bool has_number = false, has_defects = false;
+  for (AugmentStep& step : spec.steps) {
+    if (step.magnitude_most > 0) {
+      has_number = true;
+      if (options.operations > 0) step.operations = options.operations;
+      if (options.magnitude >= 0) step.magnitude = options.magnitude;
+      if (step.magnitude > step.magnitude_most) {
+        throw input_error("strategy.augment_magnitude = {} is beyond the scale of {}: use 0 to {}", step.magnitude,
+                          name, step.magnitude_most);
+      }
+      if (step.in_bins && step.magnitude != std::floor(step.magnitude)) {
+        throw input_error("strategy.augment_magnitude = {}: {} counts bins, use a whole number of 0 to {}",
+                          step.magnitude, name, step.magnitude_most);
+      }
+    }
+    has_defects = has_defects || step.can_be_mended;
+    step.mended = step.can_be_mended && options.mended;
+  }
+  if (!has_number && (options.operations > 0 || options.magnitude >= 0)) {
+    throw input_error(
+        "{} has no RandAugment whose operations and magnitude could be chosen: {}", name,
+        "leave strategy.augment_ops and strategy.augment_magnitude out, or use strategy.augmentation = rand");
+  }
+  if (!has_defects && options.mended) {
+    throw input_error("{} has nothing to mend: leave strategy.augment_mended out, or use strategy.augmentation = rand",
+                      name);
+  }
+  return spec;
+}
+
 void apply_view(const ImageView& image, const ViewSpec& spec, RandomStream& random, std::span<std::uint8_t> out) {
   if (out.size() != spec.bytes()) throw internal_error("a view of {} bytes into {} bytes", spec.bytes(), out.size());
   if (image.width < 1 || image.height < 1) throw input_error("cannot make a view of an empty image");
   spec.make(image, spec, random, out);
+  if (!spec.steps.empty()) apply_steps(spec.steps, {out.data(), spec.size, spec.size, spec.channels}, random);
 }
 
 }  // namespace clip_hpc

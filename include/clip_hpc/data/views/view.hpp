@@ -10,6 +10,7 @@
 
 #include "clip_hpc/base/random.hpp"
 #include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/data/augment/augment_step.hpp"
 #include "clip_hpc/data/image/image.hpp"
 #include "clip_hpc/data/image/resize.hpp"
 
@@ -34,6 +35,7 @@ struct ViewSpec {
   double rotation_deg = 0, shift = 0;  // at most; shift as a fraction of the side
   double gain_min = 1, gain_max = 1;   // multiplies the distance from white
   double grey_probability = 0;
+  std::vector<AugmentStep> steps{};  // what is done with the pixels of the view afterwards
 
   std::size_t bytes() const {
     return static_cast<std::size_t>(channels) * static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
@@ -54,6 +56,8 @@ std::span<const ViewKind> view_kinds();
 std::vector<std::string> view_names(ViewUse use = ViewUse::any);
 // A name of the table, or one of test_view_name. Throws input for an unknown name.
 ViewSpec parse_view(const std::string& name, int size);
+// The same with what a user chose of its steps. Throws input where the view has no step that the choice is about.
+ViewSpec parse_view(const std::string& name, int size, const AugmentOptions& options);
 
 // What open_clip's preprocess_cfg says of a test image. Its defaults are that project's.
 struct TestTransform {
