@@ -27,7 +27,6 @@ double chi_squared(RandomStream& stream, double freedom) {
   return sum;
 }
 
-double samples_of(const LawPoint& p) { return p.samples; }
 double set_of(const LawPoint& p) { return p.set; }
 double compute_of(const LawPoint& p) { return p.compute(); }
 
@@ -62,11 +61,9 @@ std::optional<HeldOut> held_out_check(const LawKind& kind, std::span<const LawPo
   if (points.empty()) return std::nullopt;
   HeldOut check;
   double sum = 0;
-  const bool samples_vary = span_of(points, samples_of) >= kLeastSpan,
-             set_varies = span_of(points, set_of) >= kLeastSpan;
-  if (samples_vary) hold_out(kind, points, samples_of, check, sum);
-  if (set_varies && has_repeats(points)) hold_out(kind, points, set_of, check, sum);
-  if (!samples_vary && !set_varies) hold_out(kind, points, compute_of, check, sum);
+  // Of one tower compute is samples seen.
+  if (span_of(points, compute_of) >= kLeastSpan) hold_out(kind, points, compute_of, check, sum);
+  if (span_of(points, set_of) >= kLeastSpan && has_repeats(points)) hold_out(kind, points, set_of, check, sum);
   if (check.points == 0) return std::nullopt;
   check.mean = sum / static_cast<double>(check.points);
   return check;
@@ -122,6 +119,8 @@ Noise noise_of(std::span<const LawFit* const> fits) {
 
 void redraw(LawFit& fit, const Noise& noise, int redraws, std::uint64_t seed) {
   fit.redraws.clear();
+  // Of a normal distribution the standard deviation is 1.25 times the mean size.
+  const double of_larger_runs = fit.held_out ? 1.25 * fit.held_out->mean : 0;
   std::vector<LawPoint> drawn = fit.points;
   for (int i = 0; i < redraws; ++i) {
     RandomStream stream(seed, Purpose::bootstrap, static_cast<std::uint64_t>(i));
@@ -132,7 +131,7 @@ void redraw(LawFit& fit, const Noise& noise, int redraws, std::uint64_t seed) {
     }
     // A front of redrawn points may be too short for its law.
     if (!fit.kind->refusal(drawn).empty()) continue;
-    fit.redraws.push_back({fit.kind->fit(drawn), scale * stream.normal()});
+    fit.redraws.push_back({fit.kind->fit(drawn), std::max(scale, of_larger_runs) * stream.normal()});
   }
 }
 

@@ -12,7 +12,7 @@
 
 namespace clip_hpc {
 
-// The largest octave of compute, of samples seen, or of the size of the data, predicted from the other points.
+// The largest octave of compute, and of the size of the data where that varies, predicted from the other points.
 struct HeldOut {
   std::size_t points = 0;
   double mean = 0, worst = 0;  // of |predicted / measured - 1|
@@ -56,7 +56,8 @@ std::optional<HeldOut> held_out_check(const LawKind& kind, std::span<const LawPo
 Noise noise_of(std::span<const LawFit* const> fits);
 
 // Parametric bootstrap with an uncertain scale: each redraw takes a scale from noise.freedom / chi-squared, draws every
-// point anew and fits again. The same points give the same redraws.
+// point anew and fits again. A new run lies as far from the law as the points do, or as the held-out ones did. The same
+// points give the same redraws.
 void redraw(LawFit& fit, const Noise& noise, int redraws, std::uint64_t seed);
 
 struct Interval {

@@ -10,7 +10,7 @@
 namespace clip_hpc {
 namespace {
 
-constexpr double kUnit = 1e5;  // of x
+constexpr double kUnit = 1e5;                                   // of x
 constexpr double kLeastUtility = 0.005, kLargestUtility = 0.5;  // the range that the authors search
 constexpr double kLeastHalfLife = 0.3, kLargestHalfLife = 100;  // epochs
 constexpr double kNothing = 1e-9;                               // a utility that has halved to this is none
