@@ -123,5 +123,14 @@ TEST(PublishedStudy, LongRunsAreToldFromShorterOnes) {
   EXPECT_GE(front.coverage(), 0.8) << text;
 }
 
+// Three runs of each tower are left when the longer ones are hidden: too few to compare laws, and it says so.
+TEST(PublishedStudy, LawsThatCannotBeComparedAreSaidToBe) {
+  const auto series = fit_series(shorter_runs(published().at("imagenet1k")), 0);
+  EXPECT_TRUE(choose_law(series).why.starts_with("saturating, unchecked")) << choose_law(series).why;
+  const auto whole = fit_series(published().at("imagenet1k"), 0);
+  const LawChoice choice = choose_law(whole);
+  EXPECT_NE(choice.why.find("held-out points by"), std::string::npos) << choice.why;
+}
+
 }  // namespace
 }  // namespace clip_hpc
