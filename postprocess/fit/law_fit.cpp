@@ -38,6 +38,7 @@ void hold_out(const LawKind& kind, std::span<const LawPoint> points, Value value
   std::vector<LawPoint> known, hidden;
   for (const LawPoint& p : points) (value(p) > 0.5 * most ? hidden : known).push_back(p);
   if (known.empty() || !kind.refusal(known).empty()) return;
+  if (has_repeats(hidden) && !has_repeats(known)) return;  // nothing could tell what repeats do
   const Law law = kind.fit(known);
   for (const LawPoint& p : hidden) {
     const double miss = std::abs(predicted(kind, law, p) / p.error - 1);
