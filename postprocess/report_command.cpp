@@ -3,6 +3,8 @@
 #include "clip_hpc/base/failure.hpp"
 #include "clip_hpc/base/version.hpp"
 #include "clip_hpc/config/arguments.hpp"
+#include "clip_hpc/config/rows.hpp"
+#include "postprocess/fit/laws/law.hpp"
 #include "postprocess/sections/advice.hpp"
 #include "postprocess/sections/page.hpp"
 #include "postprocess/sections/scaling_page.hpp"
@@ -55,6 +57,8 @@ void add_options(ArgumentTable& options, ReportWords& words) {
               "folder of curves as CSV, such as postprocess/paper: those of Scaling (Down) CLIP");
   options.add("figures", words.figures, "of --curves: these figures alone, 8b 9a");
   options.add("measure", words.advice.measure, "what to go by; default: what most runs were measured by");
+  options.add("law", words.advice.law,
+              "law to predict by: " + help_of(law_kinds()) + "; default: the one that predicts held-out runs best");
   options.add("gpu-hours", words.advice.budget.gpu_hours, "budget: GPU hours, at the speed of the study's runs");
   options.add("gmacs", words.advice.budget.gmacs,
               "budget: forward multiply-adds of both towers, in 1e9 (the paper's total compute)");

@@ -6,14 +6,13 @@
 #include <tuple>
 
 #include "clip_hpc/base/error.hpp"
-#include "clip_hpc/base/statistics.hpp"
 #include "postprocess/read/number_text.hpp"
 
 namespace clip_hpc {
 namespace {
 
-constexpr double kNearChance = 0.92;  // of the error of guessing: there an error does not follow a power law
-constexpr double kFarthest = 4;       // how far beyond its runs a law is believed
+constexpr double kFarthest = 4;      // how far beyond its runs a law is believed
+constexpr double kMostMissed = 0.1;  // of held-out points, on average: else a law is not believed
 constexpr double kSure = 0.8;
 constexpr double kEqual = 0.005;  // errors that differ by less are called equal
 
@@ -83,82 +82,123 @@ std::string verdict_of(std::vector<Pair> pairs, const std::string& other, const 
   return text + fmt::format(": pays from {:.3g} epochs on ({} of {} pairs say otherwise)", border, least, pairs.size());
 }
 
-}  // namespace
-
-std::vector<SeriesFit> fit_series(const StudyMeasure& measure, int redraws) {
-  std::map<std::tuple<std::string, std::string, double>, std::vector<StudyPoint>> groups;
-  // Shares of the data form a series only where they were varied in size, too; a share of one set is one point.
-  for (const StudyPoint& point : measure.points) groups[{point.tower, point.strategy, point.quality}].push_back(point);
-  std::vector<SeriesFit> series;
-  for (auto& [key, points] : groups) {
-    SeriesFit one;
-    std::tie(one.tower, one.strategy, one.quality) = key;
-    one.name = one.tower + ", " + one.strategy;
-    if (one.quality < 1) one.name += fmt::format(", best {}", share_text(one.quality));
-    std::vector<double> costs;
-    std::vector<LawPoint> law_points;
-    for (const StudyPoint& point : points) {
-      one.gmacs = point.gmacs;
-      if (point.gpu_s_per_sample > 0) costs.push_back(point.gpu_s_per_sample);
-      if (point.error > kNearChance * measure.chance_error || point.error <= 0) {
-        ++one.near_chance;
-        continue;
-      }
-      law_points.push_back({point.samples, point.set, point.error});
-      one.points.push_back(point);
-    }
-    if (!costs.empty()) one.gpu_s_per_sample = upper_median(costs);
-    one.fit = fit_law(law_points, redraws, 0, one.why_not);
-    if (!one.fit && one.near_chance > 0) one.why_not += fmt::format(" ({} near chance are left out)", one.near_chance);
-    series.push_back(std::move(one));
+// Fills in what the series would be trained for; why it cannot be asked, where it cannot. A series that may be asked
+// only about less than the budget says in `too_far` what the whole would be.
+std::string choice_of(const SeriesFit& one, const Budget& budget, Choice& choice, std::vector<std::string>& too_far) {
+  if (!one.fit) return one.why_not;
+  const LawFit& fit = *one.fit;
+  if (fit.held_out && fit.held_out->mean > kMostMissed) {
+    return fmt::format("its law \"{}\" misses held-out points by {} on average, more than {}", fit.kind->name,
+                       share_text(fit.held_out->mean), share_text(kMostMissed));
   }
-  return series;
+  choice.series = &one;
+  const double affordable = affordable_samples(one, budget), at_hand = budget.data * one.quality;
+  if (affordable <= 0) return "its runs do not say how long they took; give --gmacs or --tflops";
+  choice.samples = affordable;
+  // What more repeats than any run has seen would give is not known to every law: then the series stops there.
+  const double most = at_hand * fit.most_epochs;
+  if (!fit.repeats && choice.samples > 1.05 * most) choice.samples = most;
+  choice.set = std::min(choice.samples, at_hand);
+  if (fit.most_samples < 1.05 * fit.least_samples) {
+    const double off = choice.samples / fit.most_samples;
+    if (off < 0.5 || off > 2) {
+      return fmt::format("all its runs saw {} samples, the budget is for {}", count_text(fit.most_samples),
+                         count_text(choice.samples));
+    }
+  }
+  const auto beyond = [&] {
+    return std::max({1.0, choice.samples / fit.most_samples, choice.set / fit.most_set,
+                     fit.least_samples / choice.samples, fit.least_set / choice.set});
+  };
+  choice.beyond = beyond();
+  if (choice.beyond > kFarthest) {
+    const std::string why = fmt::format("{} lies {:.0f} times beyond its runs", training_text(choice), choice.beyond);
+    choice.samples = std::min(choice.samples, fit.most_samples);
+    choice.set = std::min({choice.samples, at_hand, fit.most_set});
+    choice.beyond = beyond();
+    if (choice.beyond > kFarthest) return why;
+    choice.unspent = 1 - choice.samples / affordable;
+    too_far.push_back(fmt::format("{}: {}", one.name, why));
+  }
+  choice.error = fit(choice.samples, choice.set);
+  choice.interval = interval_of(fit, choice.samples, choice.set);
+  return "";
 }
 
-Recommendation recommend(std::span<const SeriesFit> series, const Budget& budget) {
+std::string sentence_of(const std::vector<Choice>& choices) {
+  const Choice& best = choices.front();
+  const LawFit& fit = *best.series->fit;
+  const std::string held =
+      fit.held_out ? fmt::format("its held-out points were missed by at most {}", share_text(fit.held_out->worst))
+                   : "there are too few points to hold some out";
+  const std::string what =
+      fmt::format("{}: {}, error {:.1f} % ({:.1f} to {:.1f})", best.series->name, training_text(best), 100 * best.error,
+                  100 * best.interval.low, 100 * best.interval.high);
+  std::string verdict;
+  if (choices.size() == 1) {
+    verdict = fmt::format("not enough runs to compare: only {} can be told; {}", what, held);
+  } else if (best.wins >= kSure) {
+    verdict = fmt::format("{}; best in {} of the redraws, and {}", what, share_text(best.wins), held);
+  } else {
+    std::vector<std::string> rivals;
+    for (const Choice& choice : choices) {
+      if (choice.wins >= 0.1) rivals.push_back(fmt::format("{} ({})", choice.series->name, share_text(choice.wins)));
+    }
+    verdict = fmt::format("no clear winner: {} come first in the redraws; the law's best is {}, and {}",
+                          list_of(rivals), what, held);
+  }
+  if (best.beyond > 1.05) {
+    verdict += fmt::format("; it lies {:.1f} times beyond the runs it is told from", best.beyond);
+  }
+  if (best.unspent > 0) {
+    verdict += fmt::format("; it leaves {} of the budget unspent, since more lies too far beyond its runs",
+                           share_text(best.unspent));
+  }
+  return verdict;
+}
+
+std::string law_table_text(std::span<const SeriesFit> series, const LawChoice& choice) {
+  std::string text = fmt::format("{:<16} {:>10} {:>9} {:>10} {:>8} {:>9}\n", "law", "series", "held out", "mean miss",
+                                 "worst", "least R^2");
+  for (const LawScore& score : choice.scores) {
+    const bool checked = score.held_out.points > 0;
+    text +=
+        fmt::format("{:<16} {:>10} {:>9} {:>10} {:>8} {:>9}{}\n", score.kind->name,
+                    fmt::format("{} of {}", score.series, series.size()), score.held_out.points,
+                    checked ? fmt::format("{:.1f} %", 100 * score.held_out.mean) : "-",
+                    checked ? fmt::format("{:.1f} %", 100 * score.held_out.worst) : "-",
+                    score.series > 0 ? fmt::format("{:.3f}", score.least_r2) : "-", score.is_used ? "  <- used" : "");
+  }
+  text += fmt::format("used: {}\n", choice.why);
+  for (const LawScore& score : choice.scores) {
+    text += fmt::format("  {}: {} ({})\n", score.kind->name, score.kind->formula, score.kind->source);
+  }
+  return text;
+}
+
+}  // namespace
+
+Recommendation recommend(std::span<const SeriesFit> series, const Budget& budget, const std::string& law) {
   if (budget.gpu_hours <= 0 && budget.gmacs <= 0) {
     throw input_error("a recommendation takes a budget: --gpu-hours, or --gmacs (forward multiply-adds, 1e9)");
   }
   if (budget.data <= 0) throw input_error("a recommendation takes the pairs that are at hand: --data 400M");
   Recommendation found;
+  found.law = choose_law(series, law);
+  std::vector<std::string> too_far;  // of those that do not spend the budget
   for (const SeriesFit& one : series) {
-    if (!one.fit) {
-      found.left_out.push_back(fmt::format("{}: {}", one.name, one.why_not));
-      continue;
-    }
-    const LawFit& fit = *one.fit;
     Choice choice;
-    choice.series = &one;
-    choice.samples = affordable_samples(one, budget);
-    if (choice.samples <= 0) {
-      found.left_out.push_back(
-          fmt::format("{}: its runs do not say how long they took; give --gmacs or --tflops", one.name));
-      continue;
+    const std::string why_not = choice_of(one, budget, choice, too_far);
+    if (why_not.empty()) {
+      found.choices.push_back(choice);
+    } else {
+      found.left_out.push_back(fmt::format("{}: {}", one.name, why_not));
     }
-    const double at_hand = budget.data * one.quality;
-    choice.set = std::min(choice.samples, at_hand);
-    if (choice.samples > 1.05 * at_hand && !fit.repeats) {
-      // No run has seen a sample twice: what that would give is not known, so this series stops after one epoch.
-      choice.samples = at_hand;
-    }
-    if (fit.law.a == 0 && fit.most_samples < 1.05 * fit.least_samples) {
-      const double off = choice.samples / fit.most_samples;
-      if (off < 0.5 || off > 2) {
-        found.left_out.push_back(fmt::format("{}: all its runs saw {} samples, the budget is for {}", one.name,
-                                             count_text(fit.most_samples), count_text(choice.samples)));
-        continue;
-      }
-    }
-    choice.beyond = std::max({1.0, choice.samples / fit.most_samples, choice.set / fit.most_set,
-                              fit.least_samples / choice.samples, fit.least_set / choice.set});
-    if (choice.beyond > kFarthest) {
-      found.left_out.push_back(
-          fmt::format("{}: {} lies {:.0f} times beyond its runs", one.name, training_text(choice), choice.beyond));
-      continue;
-    }
-    choice.error = fit.law(choice.samples, choice.set);
-    choice.interval = interval_of(fit, choice.samples, choice.set);
-    found.choices.push_back(choice);
+  }
+  // What is left of a budget counts only against what spends it.
+  if (std::ranges::all_of(found.choices, [](const Choice& choice) { return choice.unspent > 0; })) {
+    found.choices.clear();
+    found.left_out.insert(found.left_out.end(), too_far.begin(), too_far.end());
   }
   if (found.choices.empty()) {
     found.verdict = "not enough runs: no tower and strategy has runs near this budget";
@@ -167,32 +207,14 @@ Recommendation recommend(std::span<const SeriesFit> series, const Budget& budget
   std::size_t redraws = found.choices.front().series->fit->redraws.size();
   for (const Choice& choice : found.choices) redraws = std::min(redraws, choice.series->fit->redraws.size());
   for (std::size_t i = 0; i < redraws; ++i) {
-    const auto error = [&](const Choice& c) { return c.series->fit->redraws[i](c.samples, c.set); };
+    const auto error = [&](const Choice& c) {
+      const LawFit& fit = *c.series->fit;
+      return fit.kind->predict(fit.redraws[i].law, {c.samples, c.set, 0, fit.gmacs});
+    };
     std::ranges::min_element(found.choices, {}, error)->wins += 1.0 / static_cast<double>(redraws);
   }
   std::ranges::stable_sort(found.choices, {}, &Choice::error);
-  const Choice& best = found.choices.front();
-  const std::string held = best.series->fit->held_out ? fmt::format("its held-out points were missed by at most {}",
-                                                                    share_text(best.series->fit->held_out->worst))
-                                                      : "there are too few points to hold some out";
-  const std::string what =
-      fmt::format("{}: {}, error {:.1f} % ({:.1f} to {:.1f})", best.series->name, training_text(best), 100 * best.error,
-                  100 * best.interval.low, 100 * best.interval.high);
-  if (found.choices.size() == 1) {
-    found.verdict = fmt::format("not enough runs to compare: only {} can be told; {}", what, held);
-  } else if (best.wins >= kSure) {
-    found.verdict = fmt::format("{}; best in {} of the redraws, and {}", what, share_text(best.wins), held);
-  } else {
-    std::vector<std::string> rivals;
-    for (const Choice& choice : found.choices) {
-      if (choice.wins >= 0.1) rivals.push_back(fmt::format("{} ({})", choice.series->name, share_text(choice.wins)));
-    }
-    found.verdict = fmt::format("no clear winner: {} come first in the redraws; the law's best is {}, and {}",
-                                list_of(rivals), what, held);
-  }
-  if (best.beyond > 1.05) {
-    found.verdict += fmt::format("; it lies {:.1f} times beyond the runs it is told from", best.beyond);
-  }
+  found.verdict = sentence_of(found.choices);
   return found;
 }
 
@@ -270,20 +292,23 @@ std::string as_text(const StudyMeasure& measure, std::span<const SeriesFit> seri
       text += fmt::format("{:<28} {:>24} {:>8.1f} {:>15} {:>6} {:>7.1f}\n", c.series->name, training_text(c),
                           100 * c.error, fmt::format("{:.1f} to {:.1f}", 100 * c.interval.low, 100 * c.interval.high),
                           share_text(c.wins), c.beyond);
+      if (c.unspent > 0) text.insert(text.size() - 1, fmt::format("  {} unspent", share_text(c.unspent)));
     }
     text += "\n";
   }
-  text += fmt::format("{:<28} {:>6} {:>7} {:>7} {:>7} {:>8} {:>9}\n", "laws", "points", "floor %", "alpha", "beta",
-                      "rms", "held out");
+  text +=
+      "how each law predicts the largest runs from the others\n" + law_table_text(series, recommendation.law) + "\n";
+  text += fmt::format("{:<28} {:>13} {:>6} {:>6} {:>7} {:>9}  {}\n", "fits", "law", "points", "R^2", "rms", "held out",
+                      "error =");
   for (const SeriesFit& one : series) {
     if (!one.fit) continue;
-    const PowerLaw& law = one.fit->law;
-    text += fmt::format("{:<28} {:>6} {:>7.1f} {:>7} {:>7} {:>8} {:>9}\n", one.name, one.fit->points, 100 * law.floor,
-                        law.a > 0 ? fmt::format("{:.2f}", law.alpha) : "-",
-                        law.b > 0 ? fmt::format("{:.2f}", law.beta) : "-", fmt::format("{:.1f} %", 100 * one.fit->rms),
-                        one.fit->held_out ? fmt::format("{:.1f} %", 100 * one.fit->held_out->worst) : "-");
+    const LawFit& fit = *one.fit;
+    text +=
+        fmt::format("{:<28} {:>13} {:>6} {:>6.3f} {:>7} {:>9}  {}\n", one.name, fit.kind->name, fit.points.size(),
+                    fit.r2, fmt::format("{:.1f} %", 100 * fit.rms),
+                    fit.held_out ? fmt::format("{:.1f} %", 100 * fit.held_out->worst) : "-", fit.kind->words(fit.law));
   }
-  text += "error = floor + a samples^-alpha + b data^-beta; points near chance are left out\n";
+  text += "points near chance are left out; held out: the largest miss\n";
   if (!recommendation.left_out.empty()) text += "\nnot enough runs\n";
   for (const std::string& line : recommendation.left_out) text += "  " + line + "\n";
   if (!recommendation.pays.empty()) text += "\nwhat has paid\n";

@@ -2,13 +2,11 @@
 // inside the budget, how sure that is, and where augmentation or filtering has paid.
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "postprocess/fit/power_law.hpp"
+#include "postprocess/fit/series_fit.hpp"
 #include "postprocess/points/study_points.hpp"
 
 namespace clip_hpc {
@@ -20,35 +18,26 @@ struct Budget {
   double data = 0;       // distinct pairs at hand
 };
 
-struct SeriesFit {  // one tower, strategy and share of the data
-  std::string name;
-  std::string tower, strategy;
-  double quality = 1, gmacs = 0, gpu_s_per_sample = 0;
-  std::vector<StudyPoint> points;  // those near chance are left out
-  std::size_t near_chance = 0;
-  std::optional<LawFit> fit;
-  std::string why_not;
-};
-std::vector<SeriesFit> fit_series(const StudyMeasure& measure, int redraws = 200);
-
 struct Choice {
   const SeriesFit* series = nullptr;
   double samples = 0, set = 0;
   double error = 0;
   Interval interval;
-  double beyond = 1;  // how many times more samples or data than any run of the series had
-  double wins = 0;    // share of the redraws in which it is the best choice
+  double beyond = 1;   // how many times more samples or data than any run of the series had
+  double unspent = 0;  // fraction of the budget: where all of it lies too far beyond the runs, their longest counts
+  double wins = 0;     // share of the redraws in which it is the best choice
 };
 
 struct Recommendation {
   std::vector<Choice> choices;        // best first
   std::vector<std::string> left_out;  // series and why
   std::vector<std::string> pays;      // where augmentation, another strategy or filtering was better, pair by pair
+  LawChoice law;                      // by which the choices were made, and how the others predict
   std::string verdict;                // one sentence; "not enough runs: …" where there is no choice
 };
 
-// Throws input where the budget is none.
-Recommendation recommend(std::span<const SeriesFit> series, const Budget& budget);
+// Throws input where the budget is none. `law` as for fit_series.
+Recommendation recommend(std::span<const SeriesFit> series, const Budget& budget, const std::string& law = "");
 
 // What changes at equal tower, data and samples seen: the strategies against `clip` (or the most frequent one), shares
 // of the data against all of it.

@@ -9,6 +9,38 @@
 #include "postprocess/points/roles.hpp"
 
 namespace clip_hpc {
+namespace {
+
+constexpr int kRedraws = 200;
+constexpr double kFarthestFront = 4;  // beyond its runs
+
+std::string front_text(const SeriesFit& front, double gmacs) {
+  if (!front.fit) return fmt::format("  {}: not told, {}\n", front.name, front.why_not);
+  const LawFit& fit = *front.fit;
+  const double least = fit.points.front().compute(), most = fit.points.back().compute();
+  std::string text =
+      fmt::format("  {}: {} points, R^2 {:.3f}, {}; error = {}\n", front.name, fit.points.size(), fit.r2,
+                  fit.held_out ? fmt::format("held-out points missed by {:.1f} % on average", 100 * fit.held_out->mean)
+                               : "too few points to hold some out",
+                  fit.kind->words(fit.law));
+  if (gmacs <= 0) return text;
+  if (gmacs > kFarthestFront * most || gmacs < least / kFarthestFront) {
+    return text + fmt::format("    this budget lies {:.0f} times beyond its runs: not told\n",
+                              std::max(gmacs / most, least / gmacs));
+  }
+  const Interval interval = interval_of(fit, gmacs, gmacs);
+  return text + fmt::format("    at this budget {:.1f} % ({:.1f} to {:.1f}), if the data is not what limits it{}\n",
+                            100 * fit(gmacs, gmacs), 100 * interval.low, 100 * interval.high,
+                            gmacs > 1.05 * most ? fmt::format("; {:.1f} times beyond its runs", gmacs / most) : "");
+}
+
+std::string fronts_text(const std::vector<SeriesFit>& fronts, const Budget& budget) {
+  std::string text;
+  for (const SeriesFit& front : fronts) text += front_text(front, budget.gmacs);
+  return text.empty() ? text : "\nfront of compute: the best of all towers\n" + text;
+}
+
+}  // namespace
 
 std::string main_measure(const std::vector<StudyMeasure>& measures) {
   if (measures.empty()) return "";
@@ -49,10 +81,10 @@ std::string advice_text(const AdviceOptions& options, const std::vector<StudyMea
     if (pairs <= 0) throw input_error("--data takes a number of pairs, 250k, 400M or 3.4B, got \"{}\"", options.data);
     budget.data = static_cast<double>(pairs);
   }
-  const std::vector<SeriesFit> series = fit_series(*measure);
-  Recommendation found = recommend(series, budget);
+  const std::vector<SeriesFit> series = fit_series(*measure, kRedraws, options.law);
+  Recommendation found = recommend(series, budget, options.law);
   found.pays = what_pays(*measure);
-  return as_text(*measure, series, budget, found);
+  return as_text(*measure, series, budget, found) + fronts_text(fit_fronts(*measure, kRedraws), budget);
 }
 
 }  // namespace clip_hpc

@@ -14,8 +14,9 @@ struct AdviceOptions {
   Budget budget;        // gpu_hours, gmacs, tflops as given; data is taken from the word below
   std::string data;     // distinct pairs: 400M
   std::string measure;  // what to go by; empty: main_measure
+  std::string law;      // to predict by; empty: the one that predicts best
   bool asks() const {
-    return budget.gpu_hours != 0 || budget.gmacs != 0 || budget.tflops != 0 || !(data + measure).empty();
+    return budget.gpu_hours != 0 || budget.gmacs != 0 || budget.tflops != 0 || !(data + measure + law).empty();
   }
 };
 

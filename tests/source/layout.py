@@ -31,6 +31,7 @@ TABLES = {
     "checkpoint/formats": ("format",),
     "commands": ("read_arguments",),
     "commands/benchmarks": ("benchmark", "step_report"),
+    "postprocess/fit/laws": ("law", "law_table"),
 }
 MOST_LINES, MOST_FUNCTION_LINES = 400, 80
 EXTENSIONS = (".cpp", ".hpp", ".cu", ".cuh")
@@ -98,7 +99,7 @@ def include_forms(root):
 
 
 def siblings(root):
-    for path in sources(root, "src", "include/clip_hpc"):
+    for path in sources(root, "src", "include/clip_hpc", "postprocess"):
         here = module_path(path)
         for folder, shared in TABLES.items():
             if os.path.dirname(here) != folder or os.path.basename(here) in shared:

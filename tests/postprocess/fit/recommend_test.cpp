@@ -10,6 +10,7 @@
 #include "clip_hpc/base/file.hpp"
 #include "postprocess/figures/study_figures.hpp"
 #include "postprocess/report_command.hpp"
+#include "postprocess/sections/advice.hpp"
 #include "tests/expect_error.hpp"
 #include "tests/run/scratch.hpp"
 
@@ -72,7 +73,7 @@ TEST(Recommend, TheBestStrategyIsThePapers) {
   const auto series = fit_series(paper({"17a"}), 60);
   const auto at = [&](double data) {
     std::vector<std::pair<double, std::string>> errors;
-    for (const SeriesFit& one : series) errors.emplace_back(one.fit->law(3.4e9, data), one.strategy);
+    for (const SeriesFit& one : series) errors.emplace_back((*one.fit)(3.4e9, data), one.strategy);
     std::ranges::sort(errors);
     return errors;
   };
@@ -94,13 +95,45 @@ TEST(Recommend, ItSaysWhenItDoesNotKnow) {
   EXPECT_EQ(far.left_out.size(), 5U);
   EXPECT_NE(far.verdict.find("not enough runs"), std::string::npos);
   // Where two curves cross, neither is the winner.
-  const Recommendation close = of(fit_series(paper({"8b", "9a"}), 40), 4e10, 3.4e9);
+  const Recommendation close = of(series, 1.5e9, 3.4e9);
   EXPECT_NE(close.verdict.find("no clear winner"), std::string::npos) << close.verdict;
+  // With runs that repeat, too: one-epoch runs alone are not asked what repeats do.
+  EXPECT_EQ(of(fit_series(paper({"8b", "9a"}), 20), 4e10, 3.4e9).choices.front().series->tower, "ViT-B/16");
   // Five shares of one set are no curves.
   const Recommendation few = of(fit_series(paper({"5a", "5b"}), 40), 1e10, 3.4e9);
   EXPECT_NE(few.verdict.find("not enough runs"), std::string::npos) << few.verdict;
   test::expect_error(ErrorKind::input, {"takes a budget"}, [&] { of(series, 0, 1e9); });
   test::expect_error(ErrorKind::input, {"--data"}, [&] { of(series, 1e9, 0); });
+}
+
+// The law that was used is named, with the reason, and how the others predict; a front over the towers stands beside.
+TEST(Recommend, TheLawIsNamedWithItsReason) {
+  AdviceOptions options;
+  options.budget.gmacs = 6e10;
+  options.data = "3.4B";
+  const std::vector<StudyMeasure> measures{paper({"8b"})};
+  const std::string text = advice_text(options, measures);
+  for (const char* words :
+       {"how each law predicts the largest runs from the others", "<- used", "used: ", "held-out points by",
+        "openMaMMUT", "Goyal et al. 2024", "front of compute", "all 5 towers, clip", "at this budget"}) {
+    EXPECT_NE(text.find(words), std::string::npos) << words << "\n" << text;
+  }
+  options.law = "repeated";
+  EXPECT_NE(advice_text(options, measures).find("used: repeated, as asked for"), std::string::npos);
+  options.budget.gmacs = 1e14;
+  EXPECT_NE(advice_text(options, measures).find("times beyond its runs: not told"), std::string::npos);
+}
+
+// At 6 times what B/32 was trained for, its longest run counts, and the rest of the budget is left.
+TEST(Recommend, WhatLeavesSomeOfTheBudgetIsCompared) {
+  StudyMeasure measure = paper({"8b"});
+  std::erase_if(measure.points, [](const StudyPoint& p) { return p.tower == "ViT-B/32" && p.samples > 5e8; });
+  const Recommendation found = of(fit_series(measure, 40), 6e10, 3.4e9);
+  const auto small = std::ranges::find_if(found.choices, [](const Choice& c) { return c.series->tower == "ViT-B/32"; });
+  ASSERT_NE(small, found.choices.end());
+  EXPECT_GT(small->unspent, 0.5);
+  EXPECT_LE(small->samples, 5e8);
+  EXPECT_EQ(found.choices.front().unspent, 0);
 }
 
 // GPU hours need a speed: that of the runs, or an assumed one.
@@ -190,6 +223,7 @@ TEST(Recommend, BadCurvesAndWordsAreNamed) {
   says({"--curves", folder_of_curves, "--data", "3B"}, "takes a budget");
   says({"--curves", folder_of_curves, "--data", "lots", "--gmacs", "1e9"}, "--data takes a number of pairs");
   says({"--curves", folder_of_curves, "--measure", "wit", "--gmacs", "1e9"}, "there is ");
+  says({"--curves", folder_of_curves, "--data", "3B", "--gmacs", "1e9", "--law", "fornt"}, "did you mean \"front\"");
   const std::string page = (folder / "page.html").string();
   says({"--curves", folder_of_curves, "--output", page, "--formats", "jpg"}, "svg, png or pdf, not as \"jpg\"");
   says({"--curves", folder_of_curves, "--output", page, "--robustness", "probit"}, "logit or linear");
