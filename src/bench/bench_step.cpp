@@ -178,7 +178,7 @@ struct Bench {
         device(choose_device(of, asked.device)),
         communicator(make_communicator(of, {}, device)),
         strategy(make_strategy(asked.strategy)),
-        model(with_initial_scales(asked.model, strategy), compute, device.device,
+        model(as_trained_by(strategy, asked.model), compute, device.device,
               asked.shard_optimizer ? ArenaShare{of.rank(), of.size()} : ArenaShare{}) {
     check_parts(model, options.micro_batch, options.recompute, "--micro-batch", "--recompute");
     model.initialise("open_clip", 0);

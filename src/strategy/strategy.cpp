@@ -1,6 +1,7 @@
 #include "clip_hpc/strategy/strategy.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <vector>
 
@@ -24,10 +25,18 @@ void apply_clip_aug(const StrategyOptions& options, Strategy&) {
   }
 }
 
+void apply_slip(const StrategyOptions& options, Strategy& strategy) {
+  strategy.views.insert(strategy.views.end(), 2, options.ssl_view);
+  strategy.terms.push_back({&loss_term("ntxent"), options.ssl_weight});
+  strategy.head = HeadSize{options.ssl_hidden, options.ssl_width};
+  strategy.temperature = options.ssl_temperature;
+}
+
 constexpr StrategyKind kStrategies[] = {
     {"clip", "", apply_clip},
     {"flip", "a share of the patches is dropped in training", apply_flip},
     {"clip_aug", "CLIP on augmented views", apply_clip_aug},
+    {"slip", "CLIP, and two further views of each image that find each other", apply_slip},
 };
 
 }  // namespace
@@ -44,11 +53,22 @@ void describe(OptionTable& table, StrategyOptions& options) {
             "view of a training image: `none` (plain resize), `crop` (open_clip's 0.9-1 crop), `crop_flip`, `drawing`, "
             "`drawing_strong` (turned, moved, scaled: for glyphs and emoji)",
             one_of(std::move(augmentations)));
-  table.add("strategy.loss", options.loss, help_of(loss_terms()), one_of(names_of(loss_terms())));
+  std::vector<LossTerm> main_terms;
+  std::ranges::copy_if(loss_terms(), std::back_inserter(main_terms), [](const LossTerm& one) { return !one.is_extra; });
+  table.add("strategy.loss", options.loss, help_of(main_terms), one_of(names_of(main_terms)));
   table.add("strategy.distill", options.distill,
             "weight of a second term of the loss, distill: learn a teacher's similarities, whose features data.teacher "
             "names; 0: no teacher",
             in_range(0.0, 1e6));
+  table.add("strategy.ssl_view", options.ssl_view, "slip: the view that an image's two further ones are",
+            one_of(view_names(ViewUse::training)));
+  table.add("strategy.ssl_weight", options.ssl_weight, "slip: weight of its second term, ntxent", in_range(0.0, 1e6));
+  table.add("strategy.ssl_temperature", options.ssl_temperature, "slip: divides the cosine similarities of the views",
+            in_range(0.001, 100.0));
+  table.add("strategy.ssl_hidden", options.ssl_hidden, "slip: width of the two hidden layers of its head",
+            in_range<std::int64_t>(1, 1 << 20));
+  table.add("strategy.ssl_width", options.ssl_width, "slip: width of what its head gives",
+            in_range<std::int64_t>(1, 1 << 20));
 }
 
 Strategy make_strategy(const StrategyOptions& options) {
@@ -60,7 +80,8 @@ Strategy make_strategy(const StrategyOptions& options) {
   return strategy;
 }
 
-ModelConfig with_initial_scales(ModelConfig model, const Strategy& strategy) {
+ModelConfig as_trained_by(const Strategy& strategy, ModelConfig model) {
+  model.head = strategy.head;
   const bool uses_bias =
       std::ranges::any_of(strategy.terms, [](const auto& one) { return one.term->initial.has_value(); });
   if (model.init_logit_bias && !uses_bias) {

@@ -71,7 +71,7 @@ double mib_of(const Updater& updater) {
 RunCost cost_of(const TrainingRun& run) {
   const ImageTower& image = run.model.image();
   const TextTower& text = run.model.text();
-  return {.image_macs = image.cost().macs(static_cast<double>(run.kept_patches())),
+  return {.image_macs = image.cost().macs(static_cast<double>(run.kept_patches())) + run.further_view_macs(),
           .text_macs = text.cost().macs(static_cast<double>(text.context())),
           .parameters = run.model.arena().declared_numel(),
           .patches = image.patches(),
@@ -169,6 +169,18 @@ void check_freezing(const RunConfig& config, const ClipModel& model) {
   }
 }
 
+void check_head(const RunConfig& config, const Strategy& strategy) {
+  if (!strategy.head) return;
+  if (config.train.global_batch < 2) {
+    throw input_error("strategy.name = {} compares the images of a batch, and train.global_batch is {}: use 2 or more",
+                      config.strategy.name, config.train.global_batch);
+  }
+  if (config.model.freeze == "image" && config.model.unlocked_groups == 0) {
+    throw input_error("strategy.name = {} teaches the image tower, which model.freeze = image keeps as it is",
+                      config.strategy.name);
+  }
+}
+
 }  // namespace
 
 TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice where)
@@ -188,7 +200,7 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       data(open_data(config)),
       tokenizer(Tokenizer::load(data.sets[0]->folder() / kTokenizerFileName)),
       strategy(make_strategy(config.strategy)),
-      model(with_initial_scales(model_for(model_of_run(config), tokenizer), strategy),
+      model(as_trained_by(strategy, model_for(model_of_run(config), tokenizer)),
             scalar_type_of(config.train.precision), device.device,
             config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{},
             {config.model.freeze == "image", config.model.freeze == "text", config.model.unlocked_groups}),
@@ -201,11 +213,18 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       identity(identity_of(config, data, model.config(), total_steps(config.train, data.epoch_samples))) {
   check_teacher(config, strategy);
   check_freezing(config, model);
+  check_head(config, strategy);
   if (config.model.freeze != "image") check_parts(model, config.train.micro_batch, config.train.recompute);
   model.take_statistics_over(*communicator);
   for (const Phase& one : strategy.phases)
     one.kept_patches(model.image().patches());  // throws where none can be left out
   model.recompute_blocks(config.train.recompute);
+}
+
+double TrainingRun::further_view_macs() const {
+  if (!model.head()) return 0;
+  const double one = model.image().cost().macs(static_cast<double>(model.image().patches())) + model.head()->macs();
+  return static_cast<double>(strategy.views.size() - 1) * one;
 }
 
 Json about_run(const TrainingRun& run) {
@@ -324,12 +343,23 @@ LoaderOptions loader_options(const TrainingRun& run) {
 StepOptions step_options(const TrainingRun& run) {
   return {.terms = run.strategy.terms,
           .loss = {.columns = run.config.train.loss_columns,
-                   .teacher_scale = run.data.teachers.empty() ? 0 : run.data.teachers[0]->scale()},
+                   .teacher_scale = run.data.teachers.empty() ? 0 : run.data.teachers[0]->scale(),
+                   .temperature = run.strategy.temperature},
           .micro_batch = run.config.train.micro_batch,
           .bucket_mib = run.config.comm.bucket_mib,
           .reduce_in_fp32 = run.config.comm.reduce_precision == "fp32",
           .cuda_graph = run.config.train.cuda_graph,
           .forbid_waits = run.config.train.forbid_waits};
+}
+
+// Each view skips branches of its own.
+std::vector<double> drop_rates_of(const TrainingRun& run) {
+  std::vector<double> rates;
+  for (std::size_t view = 0; view < run.strategy.views.size(); ++view) {
+    const std::vector<double> once = run.model.image().drop_rates();
+    rates.insert(rates.end(), once.begin(), once.end());
+  }
+  return rates;
 }
 
 PairBatch pair_batch(const TrainingRun& run, Batch& batch) {
@@ -347,7 +377,7 @@ PairBatch pair_batch(const TrainingRun& run, Batch& batch) {
   if (!run.data.teachers.empty()) {
     pairs.teacher = at::from_blob(batch.features.data(), {batch.n, 2 * run.data.teachers[0]->width()}, at::kFloat);
   }
-  pairs.branch_scales = draw_branch_scales(run.seed(), batch.positions, image.drop_rates());
+  pairs.branch_scales = draw_branch_scales(run.seed(), batch.positions, drop_rates_of(run));
   if (kept < patches) pairs.kept = draw_kept_patches(run.seed(), batch.positions, patches, kept);
   return pairs;
 }

@@ -52,17 +52,17 @@ ModelConfig named(const std::string& name) {
 
 TEST(InitialScales, ComeFromTheLossUnlessTheModelNamesItsOwn) {
   const Strategy softmax = make_strategy({}), sigmoid = make_strategy({.loss = "sigmoid"});
-  EXPECT_FALSE(with_initial_scales(named("plain"), softmax).init_logit_bias.has_value());
-  const ModelConfig begun = with_initial_scales(named("plain"), sigmoid);
+  EXPECT_FALSE(as_trained_by(softmax, named("plain")).init_logit_bias.has_value());
+  const ModelConfig begun = as_trained_by(sigmoid, named("plain"));
   EXPECT_EQ(begun.init_logit_bias, -10.0);
   EXPECT_DOUBLE_EQ(begun.init_logit_scale, std::log(10.0));
   ModelConfig own = named("own");
   own.init_logit_bias = -3;
   own.init_logit_scale = 1;
-  EXPECT_EQ(with_initial_scales(own, sigmoid).init_logit_bias, -3.0);
-  EXPECT_EQ(with_initial_scales(own, sigmoid).init_logit_scale, 1.0);
+  EXPECT_EQ(as_trained_by(sigmoid, own).init_logit_bias, -3.0);
+  EXPECT_EQ(as_trained_by(sigmoid, own).init_logit_scale, 1.0);
   test::expect_error(ErrorKind::input, {"model own", "init_logit_bias", "strategy.loss = sigmoid"},
-                     [&] { with_initial_scales(own, softmax); });
+                     [&] { as_trained_by(softmax, own); });
 }
 
 TEST(KeptPatches, AreDistinctAscendingAndFunctionOfTheRow) {

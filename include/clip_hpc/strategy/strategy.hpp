@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ struct StrategyOptions {
   std::string augmentation = "none";
   std::string loss = "softmax";
   double distill = 0;
+  std::string ssl_view = "simclr";
+  double ssl_weight = 1, ssl_temperature = 0.1;
+  std::int64_t ssl_hidden = 4096, ssl_width = 256;
 };
 void describe(OptionTable& table, StrategyOptions& options);
 
@@ -29,6 +33,8 @@ struct Strategy {
   std::vector<std::string> views{"resize"};  // data/views: how an image becomes model input; the first meets the text
   std::vector<Phase> phases{{}};
   std::vector<WeightedTerm> terms;
+  std::optional<HeadSize> head = {};  // behind the image tower, for further views
+  double temperature = 0.1;           // of a self-supervised term
 };
 
 struct StrategyKind {
@@ -41,8 +47,9 @@ std::span<const StrategyKind> strategies();
 Strategy make_strategy(const StrategyOptions& options);  // throws input
 
 // The model with the logit bias, and the initial scale and bias, that a term of the loss is trained from. A model file
-// that names its own bias keeps its own of both. Throws input where it has a bias that no term trains.
-ModelConfig with_initial_scales(ModelConfig model, const Strategy& strategy);
+// that names its own bias keeps its own of both; and the strategy's head. Throws input where it has a bias that no term
+// trains.
+ModelConfig as_trained_by(ModelConfig model, const Strategy& strategy);
 
 // FLIP's draw: for each sample `kept` of `patches` indices without repetition, ascending. A pure function of (seed,
 // row of the global batch), so any number of ranks drops the same patches. -> [rows, kept] int64
