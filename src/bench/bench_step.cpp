@@ -190,12 +190,6 @@ struct Bench {
   }
   bool is_whole() const { return options.micro_batch == 0 || options.micro_batch >= split.rows(); }
   std::int64_t kept() const { return strategy.phases[0].kept_patches(model.image().patches()); }
-  double further_view_macs() const {
-    if (!model.head()) return 0;
-    const ImageTower& image = model.image();
-    const double one = image.cost().macs(static_cast<double>(image.patches())) + model.head()->macs();
-    return static_cast<double>(strategy.views.size() - 1) * one;
-  }
   std::int64_t tokens() const { return options.text_tokens > 0 ? options.text_tokens : model.text().context(); }
 
   World& world;
@@ -328,7 +322,7 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
                  rate);
   rate.pairs_per_s = static_cast<double>(options.global_batch * sums.steps) / sums.seconds;
   rate.text_tokens = source.mean_tokens();
-  const double macs = bench.model.forward_macs(bench.kept(), std::llround(rate.text_tokens)) + bench.further_view_macs();
+  const double macs = bench.model.forward_macs(bench.kept(), std::llround(rate.text_tokens)) + bench.model.further_view_macs(std::ssize(bench.strategy.views) - 1);
   rate.tflops = 6 * macs * rate.pairs_per_s / world.size() / 1e12;
   rate.state_bytes = static_cast<std::int64_t>(bench.model.arena().master().nbytes()) + updater.state_bytes();
   rate.graph_refusal = step.graph_refusal();

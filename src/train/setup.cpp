@@ -71,7 +71,7 @@ double mib_of(const Updater& updater) {
 RunCost cost_of(const TrainingRun& run) {
   const ImageTower& image = run.model.image();
   const TextTower& text = run.model.text();
-  return {.image_macs = image.cost().macs(static_cast<double>(run.kept_patches())) + run.further_view_macs(),
+  return {.image_macs = image.cost().macs(static_cast<double>(run.kept_patches())) + run.model.further_view_macs(std::ssize(run.strategy.views) - 1),
           .text_macs = text.cost().macs(static_cast<double>(text.context())),
           .parameters = run.model.arena().declared_numel(),
           .patches = image.patches(),
@@ -219,12 +219,6 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
   for (const Phase& one : strategy.phases)
     one.kept_patches(model.image().patches());  // throws where none can be left out
   model.recompute_blocks(config.train.recompute);
-}
-
-double TrainingRun::further_view_macs() const {
-  if (!model.head()) return 0;
-  const double one = model.image().cost().macs(static_cast<double>(model.image().patches())) + model.head()->macs();
-  return static_cast<double>(strategy.views.size() - 1) * one;
 }
 
 Json about_run(const TrainingRun& run) {

@@ -82,6 +82,7 @@ class ClipModel {
   // Forward multiply-adds of one pair, as the paper counts compute: `kept` patches of the image, `text_tokens`
   // positions of the text.
   double forward_macs(std::int64_t kept, std::int64_t text_tokens) const;
+  double further_view_macs(std::int64_t views) const;  // of so many further views of a pair, with their head
   // The attention calls of both towers for `rows` pairs.
   std::vector<AttentionShape> attention_shapes(std::int64_t rows, std::int64_t kept, std::int64_t text_tokens) const;
   ParameterCounts parameter_counts() const;

@@ -56,8 +56,6 @@ struct TrainingRun {
 
   std::uint64_t seed() const { return static_cast<std::uint64_t>(config.run.seed); }
   const Phase& phase() const { return phase_at(strategy.phases, progress.step, progress.total_steps); }
-  // Forward multiply-adds of a sample's further views and their head.
-  double further_view_macs() const;
   std::int64_t kept_patches() const { return phase().kept_patches(model.image().patches()); }
   bool packs_captions() const;  // padding between captions is left out of the text tower
 };
