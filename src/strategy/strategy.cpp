@@ -9,6 +9,7 @@
 #include "clip_hpc/base/random.hpp"
 #include "clip_hpc/config/rows.hpp"
 #include "clip_hpc/data/views/view.hpp"
+#include "clip_hpc/strategy/text_mask.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -16,7 +17,11 @@ namespace {
 void apply_clip(const StrategyOptions&, Strategy&) {}
 
 void apply_flip(const StrategyOptions& options, Strategy& strategy) {
-  strategy.phases = {{.keep_fraction = 1.0 - options.mask_ratio}};
+  strategy.phases = {{.fraction_of_run = 1.0 - options.unmasked, .keep_fraction = 1.0 - options.mask_ratio}};
+  if (options.unmasked == 0) return;
+  Phase tuning{.fraction_of_run = options.unmasked};
+  if (options.unmasked_lr > 0) tuning.lr = options.unmasked_lr;
+  strategy.phases.push_back(tuning);
 }
 
 void apply_clip_aug(const StrategyOptions& options, Strategy&) {
@@ -49,6 +54,20 @@ void describe(OptionTable& table, StrategyOptions& options) {
   table.add("strategy.name", options.name, help_of(strategies()), one_of(names_of(strategies())));
   table.add("strategy.mask_ratio", options.mask_ratio, "flip: share of the patches that is dropped",
             in_range(0.0, 0.95));
+  table.add("strategy.unmasked", options.unmasked,
+            "flip: share of the run, at its end, in which images and captions are whole again (unmasked tuning)",
+            in_range(0.0, 0.99));
+  table.add("strategy.unmasked_lr", options.unmasked_lr,
+            "flip: highest learning rate of that share, which then has a warm-up and a schedule of its own; 0: the "
+            "run's schedule goes on",
+            in_range(0.0, 10.0));
+  table.add("strategy.text_tokens", options.text_tokens,
+            "tokens of a caption in training, at most, its end among them; 0: all that the model reads",
+            [](const std::string& key, std::int64_t value) {
+              if (value != 0) at_least(std::int64_t{4})(key, value);
+            });
+  table.add("strategy.text_mask", options.text_mask, "which tokens of a longer caption stay: " + help_of(text_masks()),
+            one_of(names_of(text_masks())));
   table.add("strategy.augmentation", options.augmentation,
             "view of a training image: `none` (plain resize), `crop` (open_clip's 0.9-1 crop), `crop_flip`, `drawing`, "
             "`drawing_strong` (turned, moved, scaled: for glyphs and emoji)",
@@ -77,6 +96,11 @@ Strategy make_strategy(const StrategyOptions& options) {
   strategy.terms = {{&loss_term(options.loss), 1.0}};
   if (options.distill > 0) strategy.terms.push_back({&loss_term("distill"), options.distill});
   row_named(strategies(), options.name, "strategy").apply(options, strategy);
+  if (options.unmasked > 0 && strategy.phases.size() == 1) {
+    throw input_error("strategy.unmasked = {} ends a masked run, and strategy.name = {} masks nothing: use flip",
+                      options.unmasked, options.name);
+  }
+  strategy.phases.front().text_tokens = options.text_tokens;
   return strategy;
 }
 

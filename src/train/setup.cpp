@@ -19,6 +19,7 @@
 #include "clip_hpc/optim/schedule.hpp"
 #include "clip_hpc/run/provenance.hpp"
 #include "clip_hpc/strategy/branch_draw.hpp"
+#include "clip_hpc/strategy/text_mask.hpp"
 #include "clip_hpc/train/micro_batches.hpp"
 #include "clip_hpc/train/run_length.hpp"
 
@@ -169,6 +170,19 @@ void check_freezing(const RunConfig& config, const ClipModel& model) {
   }
 }
 
+void check_text_tokens(const RunConfig& config, const ClipModel& model) {
+  const std::int64_t tokens = config.strategy.text_tokens, context = model.text().context();
+  if (tokens == 0) return;
+  if (!model.can_pack()) {
+    throw input_error("strategy.text_tokens = {}: this text tower reads all of its {} positions: leave it at 0", tokens,
+                      context);
+  }
+  if (tokens > context) {
+    throw input_error("strategy.text_tokens = {} is more than the {} that the model reads: use fewer, or 0", tokens,
+                      context);
+  }
+}
+
 void check_head(const RunConfig& config, const Strategy& strategy) {
   if (!strategy.head) return;
   if (config.train.global_batch < 2) {
@@ -214,6 +228,7 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
   check_teacher(config, strategy);
   check_freezing(config, model);
   check_head(config, strategy);
+  check_text_tokens(config, model);
   if (config.model.freeze != "image") check_parts(model, config.train.micro_batch, config.train.recompute);
   model.take_statistics_over(*communicator);
   for (const Phase& one : strategy.phases)
@@ -346,6 +361,20 @@ StepOptions step_options(const TrainingRun& run) {
           .forbid_waits = run.config.train.forbid_waits};
 }
 
+void mask_captions(const TrainingRun& run, Batch& batch) {
+  const std::int64_t tokens = run.phase().text_tokens, context = run.model.text().context();
+  if (tokens == 0) return;
+  const TextMask& mask = text_mask(run.config.strategy.text_mask);
+  const CaptionForm form{run.tokenizer.is_clip(), run.tokenizer.pad_id()};
+  for (std::int64_t row = 0; row < batch.n; ++row) {
+    RandomStream random(run.seed(), Purpose::text_keep, batch.positions[static_cast<std::size_t>(row)]);
+    std::int32_t& length = batch.lengths[static_cast<std::size_t>(row)];
+    length = mask_caption(std::span(batch.ids).subspan(static_cast<std::size_t>(row * context),
+                                                       static_cast<std::size_t>(context)),
+                          length, tokens, mask, form, random);
+  }
+}
+
 // Each view skips branches of its own.
 std::vector<double> drop_rates_of(const TrainingRun& run) {
   std::vector<double> rates;
@@ -366,6 +395,7 @@ PairBatch pair_batch(const TrainingRun& run, Batch& batch) {
   PairBatch pairs;
   pairs.images =
       at::from_blob(batch.images.data(), {std::ssize(run.strategy.views), batch.n, 3, size, size}, at::kByte);
+  mask_captions(run, batch);
   pairs.ids = trimmed_ids(batch.ids, batch.lengths, run.model.text(), multiple);
   if (run.packs_captions()) pairs.lengths = batch.lengths;
   if (!run.data.teachers.empty()) {
@@ -377,7 +407,10 @@ PairBatch pair_batch(const TrainingRun& run, Batch& batch) {
 }
 
 double learning_rate_now(const TrainingRun& run) {
-  return run.phase().lr_factor * learning_rate(run.config.optim, run.progress.step, run.progress.total_steps);
+  const Leg leg = leg_at(run.strategy.phases, run.progress.step, run.progress.total_steps);
+  OptimOptions options = run.config.optim;
+  options.lr = leg.lr.value_or(options.lr);
+  return learning_rate(options, run.progress.step - leg.begin, leg.end - leg.begin);
 }
 
 }  // namespace clip_hpc

@@ -20,6 +20,18 @@ TEST(Strategy, FlipKeepsTheFloorOfThePatches) {
   EXPECT_EQ(make_strategy({}).phases[0].kept_patches(49), 49);
 }
 
+TEST(Strategy, FlipEndsWithWholeImages) {
+  const Strategy flip = make_strategy({.name = "flip", .unmasked = 0.25, .unmasked_lr = 1e-5, .text_tokens = 8});
+  ASSERT_EQ(flip.phases.size(), 2U);
+  EXPECT_EQ(flip.phases[0].kept_patches(49), 24);
+  EXPECT_EQ(flip.phases[0].text_tokens, 8);
+  EXPECT_EQ(flip.phases[1].kept_patches(49), 49);
+  EXPECT_EQ(flip.phases[1].text_tokens, 0);
+  EXPECT_EQ(flip.phases[1].lr, 1e-5);
+  test::expect_error(ErrorKind::input, {"strategy.unmasked", "use flip"},
+                     [] { make_strategy({.name = "clip", .unmasked = 0.1}); });
+}
+
 TEST(Strategy, IsAValue) {
   StrategyOptions options;
   options.name = "clip_aug";

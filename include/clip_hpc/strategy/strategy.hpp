@@ -20,6 +20,9 @@ namespace clip_hpc {
 struct StrategyOptions {
   std::string name = "clip";
   double mask_ratio = 0.5;
+  double unmasked = 0, unmasked_lr = 0;
+  std::int64_t text_tokens = 0;
+  std::string text_mask = "truncate";
   std::string augmentation = "none";
   std::string loss = "softmax";
   double distill = 0;
