@@ -63,7 +63,7 @@ def peer_turn(mode, arguments):
         dtype = torch.bfloat16
         model = model.to(dtype)
     model = model.to(device)
-    size, text = model.visual.image_size[0], config["text_cfg"]
+    size, text = config["vision_cfg"].get("image_size", 224), config["text_cfg"]
     images = torch.randint(0, 256, (arguments.batch, 3, size, size), dtype=torch.uint8)
     ids = torch.randint(3, text["vocab_size"] - 1, (arguments.batch, text["context_length"]))
     ids[:, -1] = text.get("eos_id", 2) if text.get("pool_type") == "eos" else text["vocab_size"] - 1

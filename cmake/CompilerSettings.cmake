@@ -47,7 +47,7 @@ endfunction()
 # The files of a table name their functions alike: each is compiled alone.
 function(clip_hpc_alone)  # sources...
   foreach(source IN LISTS ARGN)
-    if(source MATCHES "/(towers|tasks|terms|benchmarks)/")
+    if(source MATCHES "/(towers|tasks|terms|benchmarks|formats)/")
       set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
     endif()
   endforeach()

@@ -172,6 +172,17 @@ StartReport take_tower(ClipModel& model, const NamedTensors& weights, bool image
         "model.init_{}",
         where, tower, listed(missing), image ? "text" : "image");
   }
+  if (!report.fresh.empty()) {
+    const auto is_frozen = [&](const ParameterSpec& spec) {
+      return spec.frozen && std::ranges::find(report.fresh, spec.name) != report.fresh.end();
+    };
+    if (const auto random = std::ranges::find_if(arena.specs(), is_frozen); random != arena.specs().end()) {
+      throw input_error(
+          "{} has no {} of this size, and model.freeze = {} would keep random weights: train it with "
+          "model.unlocked_groups = 1",
+          where, random->name, tower);
+    }
+  }
   for (const auto& [name, tensor] : left) {
     if (!name.ends_with(kBatchCounter)) report.ignored.push_back(name);
   }

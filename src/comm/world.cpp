@@ -12,6 +12,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/timer.hpp"
+#include "clip_hpc/comm/pinned_libraries.hpp"
 #include "comm/mpi_check.hpp"
 
 namespace clip_hpc {
@@ -81,6 +82,7 @@ World::World() : mpi_(std::make_unique<Mpi>()) {
   // Backward on a GPU runs in a thread of autograd's, while the main thread waits for it: one at a time, not always
   // one.
   mpi_check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "MPI_Init_thread");
+  pin_mpi_components();
   try {
     if (provided < MPI_THREAD_FUNNELED)
       throw comm_error("this MPI library offers no thread support (MPI_THREAD_FUNNELED)");

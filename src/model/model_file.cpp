@@ -135,9 +135,11 @@ void describe(OptionTable& table, ModelOptions& options) {
   table.add("model.init_text", options.init_text, "the text tower's initial weights: as model.init");
   table.add("model.freeze", options.freeze, "a tower that is not trained: none, image (LiT), text",
             one_of({"none", "image", "text"}));
-  table.add("model.unlocked_groups", options.unlocked_groups,
-            "how many of the frozen tower's last groups are trained: 1 its projection, 2 its last block, too",
-            at_least(0));
+  table.add(
+      "model.unlocked_groups", options.unlocked_groups,
+      "how many of the frozen tower's last groups are trained: 1 its projection (without one, its last block), 2 the "
+      "block before, too",
+      at_least(0));
 }
 
 }  // namespace clip_hpc

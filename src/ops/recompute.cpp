@@ -31,6 +31,9 @@ struct Recompute : torch::autograd::Node {
 }  // namespace
 
 at::Tensor recomputed(std::function<at::Tensor(const at::Tensor&)> piece, const at::Tensor& x) {
+  // Nothing before it is trained: a piece that is frozen has no backward pass at all, and one that is not keeps its
+  // own.
+  if (!x.requires_grad()) return piece(x);
   at::Tensor y;
   {
     const at::NoGradGuard no_grad;

@@ -29,10 +29,10 @@ void describe(OptionTable& table, TrainOptions& options) {
             at_least(0));
   table.add("train.loss_columns", options.loss_columns,
             "columns of the logits in memory at once, computed again in backward where the global batch is larger; 0: "
-            "all",
+            "all. distill keeps all",
             at_least(0));
   table.add("train.recompute", options.recompute,
-            "keep only the input of each transformer block and compute the block again in backward");
+            "keep only the input of each block and compute the block again in backward");
   table.add("train.device", options.device,
             "`cpu`, `cuda` (the GPU of the rank's place among the ranks of its node), or `auto`: cuda where every rank "
             "has one",

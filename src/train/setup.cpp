@@ -229,7 +229,9 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
   check_freezing(config, model);
   check_head(config, strategy);
   check_text_tokens(config, model);
-  if (config.model.freeze != "image") check_parts(model, config.train.micro_batch, config.train.recompute);
+  const std::int64_t most_rows = *std::ranges::max_element(split.rows_per_rank);
+  const std::int64_t parts = config.train.micro_batch < most_rows ? config.train.micro_batch : 0;
+  if (config.model.freeze != "image") check_parts(model, parts, config.train.recompute);
   model.take_statistics_over(*communicator);
   for (const Phase& one : strategy.phases)
     one.kept_patches(model.image().patches());  // throws where none can be left out

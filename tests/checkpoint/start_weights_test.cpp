@@ -83,6 +83,18 @@ TEST(StartWeights, ProjectionsOfAnotherSizeBeginAnew) {
             (std::vector<std::string>{"text_projection"}));
 }
 
+TEST(StartWeights, AFrozenProjectionIsNotLeftRandom) {
+  const Source source(test::two_small_towers(32, 12));
+  ModelConfig wider = test::two_small_towers(32, 12);
+  wider.embed_dim = 40;
+  ClipModel frozen(wider, at::kFloat, at::kCPU, {}, {.image = true});
+  test::expect_error(ErrorKind::input, {"there", "visual.proj", "model.unlocked_groups = 1"},
+                     [&] { take_tower(frozen, source.weights(), true, "there"); });
+  ClipModel unlocked(wider, at::kFloat, at::kCPU, {}, {.image = true, .unlocked_groups = 1});
+  unlocked.initialise("open_clip", 1);
+  EXPECT_EQ(take_tower(unlocked, source.weights(), true, "there").fresh, (std::vector<std::string>{"visual.proj"}));
+}
+
 TEST(StartWeights, HalfATowerIsRefused) {
   const Source source(test::two_small_towers(32, 12));
   ClipModel model(test::two_small_towers(32, 12), at::kFloat);

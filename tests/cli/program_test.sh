@@ -43,6 +43,11 @@ check 'unknown benchmark' says 2 'did you mean "step"' "$clip_hpc" bench stp
 check 'unknown option' says 2 "'--from-where'" "$clip_hpc" pack --from-where emoji
 check 'shortened option' says 2 "'--resum'" "$clip_hpc" --config "$config" --resum auto
 check 'option without its value' says 2 "'--config'" "$clip_hpc" --config
+# A thread of PMIx may outlive MPI_Finalize, which must not take away the code that it runs.
+LD_DEBUG=files LD_DEBUG_OUTPUT=$scratch/libraries "$clip_hpc" --config >/dev/null 2>&1
+own=$(grep -l 'transferring control: .*clip_hpc' "$scratch"/libraries.*) # not of the helper that Open MPI starts
+check 'MPI opens libraries' grep -q 'calling init: .*mca_' "$own"
+check 'and they stay in memory' test "$(grep -cE '(libpmix|mca_pmix_ext).*destroying link map' "$own")" = 0
 check 'train: no configuration' says 2 'give --config' "$clip_hpc" train
 check 'train: a folder as configuration' says 2 'is not a file' "$clip_hpc" --config "$scratch"
 mkfifo "$scratch/fifo"

@@ -13,9 +13,10 @@ struct BatchMoments {         // over all places of all rows of all ranks; fp32,
 };
 
 // x [rows, ..., channels] -> the same shape. Collective in forward and in backward where `ranks` is not null; ranks may
-// have different numbers of rows, or none. `moments` receives what running statistics are made of.
+// have different numbers of rows, or none. `moments` receives what running statistics are made of. `relu` sets what is
+// below zero to zero, on a CPU in the same pass.
 at::Tensor batch_norm_of_ranks(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, double eps,
-                               Communicator* ranks, BatchMoments& moments);
+                               Communicator* ranks, BatchMoments& moments, bool relu = false);
 
 // By moments that are given: evaluation.
 at::Tensor batch_norm_frozen(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta,

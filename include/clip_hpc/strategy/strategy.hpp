@@ -52,7 +52,7 @@ Strategy make_strategy(const StrategyOptions& options);  // throws input
 // The model with the logit bias, and the initial scale and bias, that a term of the loss is trained from. A model file
 // that names its own bias keeps its own of both; and the strategy's head. Throws input where it has a bias that no term
 // trains.
-ModelConfig as_trained_by(ModelConfig model, const Strategy& strategy);
+ModelConfig as_trained_by(const Strategy& strategy, ModelConfig model);
 
 // FLIP's draw: for each sample `kept` of `patches` indices without repetition, ascending. A pure function of (seed,
 // row of the global batch), so any number of ranks drops the same patches. -> [rows, kept] int64

@@ -20,9 +20,9 @@ at::Tensor ChannelNorm::operator()(const ParameterArena& arena, const at::Tensor
     return relu ? out.relu() : out;
   }
   BatchMoments moments;
-  const at::Tensor out = batch_norm_of_ranks(x, gamma, beta, eps, pass.statistics, moments);
+  const at::Tensor out = batch_norm_of_ranks(x, gamma, beta, eps, pass.statistics, moments, relu);
   update_running(mean, variance, moments, kMomentum);
-  return relu ? out.relu() : out;
+  return out;
 }
 
 ChannelNorm declare_channel_norm(ParameterArena& arena, const std::string& name, std::int64_t channels, NormKind kind,

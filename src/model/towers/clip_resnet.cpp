@@ -103,7 +103,7 @@ class ClipResNet : public ImageTower {
     if (kept) throw internal_error("a ResNet needs all of its patches");
     at::Tensor x = pixels.permute({0, 2, 3, 1});
     for (std::size_t i = 0; i < stem_.size(); ++i) {
-      x = normed(stem_[i], x, {.stride = i == 0 ? 2 : 1, .padding = 1}, pass).relu();
+      x = normed(stem_[i], x, {.stride = i == 0 ? 2 : 1, .padding = 1}, pass, true);
     }
     x = averaged(x, 2);  // [batch, size / 4, size / 4, width]
     for (const Bottleneck& block : blocks_) x = block_forward(block, x, pass);
@@ -168,13 +168,14 @@ class ClipResNet : public ImageTower {
     out_ = layer("c_proj", embed_dim_);
   }
 
-  at::Tensor normed(const NormedConv& layer, const at::Tensor& x, const ConvShape& shape, const Pass& pass) const {
-    return layer.norm(arena_, conv_channels_last(x, arena_.parameter(layer.kernel.weight), {}, shape), pass);
+  at::Tensor normed(const NormedConv& layer, const at::Tensor& x, const ConvShape& shape, const Pass& pass,
+                    bool relu = false) const {
+    return layer.norm(arena_, conv_channels_last(x, arena_.parameter(layer.kernel.weight), {}, shape), pass, relu);
   }
 
   at::Tensor block_forward(const Bottleneck& block, const at::Tensor& x, const Pass& pass) const {
-    at::Tensor y = normed(block.conv1, x, {}, pass).relu();
-    y = averaged(normed(block.conv2, y, {.padding = 1}, pass).relu(), block.stride);
+    at::Tensor y = normed(block.conv1, x, {}, pass, true);
+    y = averaged(normed(block.conv2, y, {.padding = 1}, pass, true), block.stride);
     y = normed(block.conv3, y, {}, pass);
     const at::Tensor shortcut = block.downsample ? normed(*block.downsample, averaged(x, block.stride), {}, pass) : x;
     return (y + shortcut).relu();
