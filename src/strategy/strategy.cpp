@@ -85,9 +85,9 @@ void describe(OptionTable& table, StrategyOptions& options) {
   table.add("strategy.ssl_temperature", options.ssl_temperature, "slip: divides the cosine similarities of the views",
             in_range(0.001, 100.0));
   table.add("strategy.ssl_hidden", options.ssl_hidden, "slip: width of the two hidden layers of its head",
-            in_range<std::int64_t>(1, 1 << 20));
+            in_range(std::int64_t{1}, std::int64_t{1} << 20));
   table.add("strategy.ssl_width", options.ssl_width, "slip: width of what its head gives",
-            in_range<std::int64_t>(1, 1 << 20));
+            in_range(std::int64_t{1}, std::int64_t{1} << 20));
 }
 
 Strategy make_strategy(const StrategyOptions& options) {
