@@ -10,7 +10,7 @@
 #include "clip_hpc/base/statistics.hpp"
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/comm/device.hpp"
-#include "clip_hpc/loss/terms/softmax.hpp"
+#include "clip_hpc/loss/softmax_rows.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -63,7 +63,7 @@ LossRate measure(const Data& data, std::int64_t columns, double seconds) {
     for (const at::Tensor& leaf : {data.queries, data.keys, data.scale}) leaf.mutable_grad() = at::Tensor();
     synchronize_device(device);
     const Timer timer;
-    const at::Tensor loss = softmax_loss_sum(data.queries, data.keys, data.scale, 0, columns);
+    const at::Tensor loss = softmax_loss_sum(data.queries, data.keys, data.scale, {0}, columns);
     synchronize_device(device);
     const double half_ms = timer.milliseconds();
     loss.backward();

@@ -39,11 +39,11 @@ constexpr int kUnmeasuredGraphSteps = 6;  // and the graph is recorded
 class BatchSource {
  public:
   BatchSource(const World& world, const StepBenchOptions& options, const ClipModel& model, std::int64_t rows,
-              std::int64_t tokens, std::int64_t kept)
+              std::int64_t tokens, std::int64_t kept, std::int64_t views)
       : patches_(model.image().patches()), kept_(kept) {
     const std::int64_t size = model.image().image_size();
     RandomStream random(0, Purpose::bench, static_cast<std::uint64_t>(world.rank()));
-    pairs_.images = at::empty({1, rows, 3, size, size}, at::kByte);
+    pairs_.images = at::empty({views, rows, 3, size, size}, at::kByte);
     for (std::uint8_t& byte : std::span(pairs_.images.data_ptr<std::uint8_t>(), pairs_.images.nbytes())) {
       byte = static_cast<std::uint8_t>(random.next_u32() & 0xff);
     }
@@ -73,11 +73,14 @@ class BatchSource {
     positions_.resize(static_cast<std::size_t>(rows));
     std::iota(positions_.begin(), positions_.end(), std::uint64_t{0});
     draws_ = kept < patches_;
-    drop_rates_ = model.image().drop_rates();
+    for (std::int64_t view = 0; view < views; ++view) {
+      const std::vector<double> rates = model.image().drop_rates();
+      drop_rates_.insert(drop_rates_.end(), rates.begin(), rates.end());
+    }
     if (options.data.empty()) return;
     LoaderOptions load;
     load.sources = {{std::make_shared<PackedSet>(options.data), 1, {}}};
-    load.views = {parse_view("crop_flip", static_cast<int>(size))};
+    load.views.assign(static_cast<std::size_t>(views), parse_view("crop_flip", static_cast<int>(size)));
     load.global_batch = static_cast<std::uint64_t>(options.global_batch);
     load.world = static_cast<std::uint64_t>(world.size());
     load.rank = static_cast<std::uint64_t>(world.rank());
@@ -178,7 +181,7 @@ struct Bench {
         device(choose_device(of, asked.device)),
         communicator(make_communicator(of, {}, device)),
         strategy(make_strategy(asked.strategy)),
-        model(with_initial_scales(asked.model, strategy), compute, device.device,
+        model(as_trained_by(strategy, asked.model), compute, device.device,
               asked.shard_optimizer ? ArenaShare{of.rank(), of.size()} : ArenaShare{}) {
     check_parts(model, options.micro_batch, options.recompute, "--micro-batch", "--recompute");
     model.initialise("open_clip", 0);
@@ -310,7 +313,8 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
                   .micro_batch = options.micro_batch,
                   .bucket_mib = CommOptions{}.bucket_mib,
                   .cuda_graph = options.cuda_graph});
-  BatchSource source(world, options, bench.model, bench.split.rows(), bench.tokens(), bench.kept());
+  BatchSource source(world, options, bench.model, bench.split.rows(), bench.tokens(), bench.kept(),
+                     std::ssize(bench.strategy.views));
   const Measured sums = measure_steps(bench, step, source);
   note_times(sums, rate);
   note_ranks(world, sums.works_ms, rate);
@@ -318,8 +322,8 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
                  rate);
   rate.pairs_per_s = static_cast<double>(options.global_batch * sums.steps) / sums.seconds;
   rate.text_tokens = source.mean_tokens();
-  rate.tflops = 6 * bench.model.forward_macs(bench.kept(), std::llround(rate.text_tokens)) * rate.pairs_per_s /
-                world.size() / 1e12;
+  const double macs = bench.model.forward_macs(bench.kept(), std::llround(rate.text_tokens)) + bench.model.further_view_macs(std::ssize(bench.strategy.views) - 1);
+  rate.tflops = 6 * macs * rate.pairs_per_s / world.size() / 1e12;
   rate.state_bytes = static_cast<std::int64_t>(bench.model.arena().master().nbytes()) + updater.state_bytes();
   rate.graph_refusal = step.graph_refusal();
   std::array<double, 2> memory{static_cast<double>(peak_rss_bytes()),

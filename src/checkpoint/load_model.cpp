@@ -99,7 +99,7 @@ NamedTensors named_weights(const ClipModel& model) {
       weights.emplace_back(arena.specs()[i].name, arena.master_view(i));
   }
   for (std::size_t i = 0; i < arena.buffer_specs().size(); ++i) {
-    weights.emplace_back(arena.buffer_specs()[i].name, arena.buffer(i));
+    if (arena.buffer_specs()[i].exported) weights.emplace_back(arena.buffer_specs()[i].name, arena.buffer(i));
   }
   const NamedTensors counters = batch_counters(arena);
   weights.insert(weights.end(), counters.begin(), counters.end());
@@ -110,7 +110,7 @@ std::vector<std::string> batch_counter_names(const ParameterArena& arena) {
   std::vector<std::string> counters;
   constexpr std::string_view kBeside = "running_mean";
   for (const BufferSpec& spec : arena.buffer_specs()) {
-    if (!spec.name.ends_with(kBeside)) continue;
+    if (!spec.exported || !spec.name.ends_with(kBeside)) continue;
     const std::string layer = spec.name.substr(0, spec.name.size() - kBeside.size());
     counters.push_back(layer + kBatchCounter);
   }
@@ -138,7 +138,7 @@ void set_weights(ClipModel& model, const NamedTensors& weights, const std::strin
     if (arena.specs()[i].exported && !arena.specs()[i].frozen) arena.set_parameter(i, tensor_of(arena.specs()[i]));
   }
   for (std::size_t i = 0; i < arena.buffer_specs().size(); ++i) {
-    arena.buffer(i).copy_(tensor_of(arena.buffer_specs()[i]));
+    if (arena.buffer_specs()[i].exported) arena.buffer(i).copy_(tensor_of(arena.buffer_specs()[i]));
   }
   arena.refresh_weights();
 }

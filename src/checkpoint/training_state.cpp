@@ -109,6 +109,7 @@ CheckpointContent content_of(const TrainingState& state) {
   if (average.is_kept()) content.buffers.push_back(buffer_over(arena, "ema", average.weights()));
   for (std::size_t i = 0; i < arena.buffer_specs().size(); ++i) {
     content.buffers.push_back({arena.buffer_specs()[i].name, arena.buffer(i).view({-1}), 0, 0});
+    if (!arena.buffer_specs()[i].exported) continue;
     content.model_buffers.emplace_back(arena.buffer_specs()[i].name, arena.buffer(i));
   }
   const NamedTensors counters = batch_counters(arena);

@@ -32,6 +32,12 @@ ClipModel::ClipModel(const ModelConfig& config) : config_(config) {
     logit_bias_ = arena_.declare("logit_bias", {},
                                  {.decay = false, .initial = constant(*config.init_logit_bias), .in_fp32 = true});
   }
+  if (config.head) {
+    head_parameters_ = -arena_.declared_numel();
+    arena_.begin_part();
+    head_.emplace(arena_, image_->width(), *config.head);
+    head_parameters_ += arena_.declared_numel();
+  }
 }
 
 ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Device device, ArenaShare share,
@@ -47,10 +53,23 @@ ClipModel::ClipModel(const ModelConfig& config, at::ScalarType compute, at::Devi
 
 at::Tensor ClipModel::encode_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, bool training,
                                    const at::Tensor& branch_scales) const {
+  return image_->project(image_->pooled(pixels, kept, image_pass(training, branch_scales)));
+}
+
+at::Tensor ClipModel::encode_view(const at::Tensor& pixels, const at::Tensor& branch_scales) const {
+  return image_->pooled(pixels, std::nullopt, image_pass(true, branch_scales));
+}
+
+at::Tensor ClipModel::project_view(const at::Tensor& pooled) const {
+  if (!head_) throw internal_error("a model without a head for further views");
+  return (*head_)(arena_, pooled, pass(true));
+}
+
+Pass ClipModel::image_pass(bool training, const at::Tensor& branch_scales) const {
   Pass how = pass(training && !freezing_.image);
   if (!freezing_.image) how.branch_scales = branch_scales;
   if (freezing_.image && freezing_.unlocked_groups == 0) how.recompute = false;  // there is no backward pass
-  return image_->project(image_->pooled(pixels, kept, how));
+  return how;
 }
 
 at::Tensor ClipModel::pooled_image(const at::Tensor& pixels) const {
@@ -69,6 +88,12 @@ double ClipModel::forward_macs(std::int64_t kept, std::int64_t text_tokens) cons
   return image_->cost().macs(static_cast<double>(kept)) + text_->cost().macs(static_cast<double>(text_tokens));
 }
 
+double ClipModel::further_view_macs(std::int64_t views) const {
+  if (!head_) return 0;
+  return static_cast<double>(views) *
+         (image_->cost().macs(static_cast<double>(image_->patches())) + head_->macs());
+}
+
 std::vector<AttentionShape> ClipModel::attention_shapes(std::int64_t rows, std::int64_t kept,
                                                         std::int64_t text_tokens) const {
   std::vector<AttentionShape> shapes = image_->attention_shapes(rows, kept);
@@ -78,7 +103,7 @@ std::vector<AttentionShape> ClipModel::attention_shapes(std::int64_t rows, std::
 }
 
 ParameterCounts ClipModel::parameter_counts() const {
-  const std::int64_t total = arena_.declared_numel();
+  const std::int64_t total = arena_.declared_numel() - head_parameters_;
   return {.image = total - text_parameters_ - (logit_bias_ ? 2 : 1), .text = text_parameters_, .total = total};
 }
 

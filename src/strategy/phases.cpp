@@ -17,6 +17,26 @@ std::int64_t Phase::kept_patches(std::int64_t patches) const {
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(patches) * keep_fraction));
 }
 
+Leg leg_at(std::span<const Phase> phases, std::int64_t step, std::int64_t total_steps) {
+  Leg leg;
+  double until = 0;
+  for (const Phase& phase : phases) {
+    const std::int64_t begin = std::llround(until * static_cast<double>(total_steps));
+    if (phase.lr && begin > 0) {
+      if (step < begin) {
+        leg.end = begin;
+        return leg;
+      }
+      leg = {begin, total_steps, phase.lr};
+    } else if (phase.lr) {
+      leg.lr = phase.lr;
+    }
+    until += phase.fraction_of_run;
+  }
+  leg.end = total_steps;
+  return leg;
+}
+
 const Phase& phase_at(std::span<const Phase> phases, std::int64_t step, std::int64_t total_steps) {
   double end = 0;
   for (const Phase& phase : phases.first(phases.size() - 1)) {

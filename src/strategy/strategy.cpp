@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "clip_hpc/base/random.hpp"
 #include "clip_hpc/config/rows.hpp"
 #include "clip_hpc/data/views/view.hpp"
+#include "clip_hpc/strategy/text_mask.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -17,7 +19,11 @@ namespace {
 void apply_clip(const StrategyOptions&, Strategy&) {}
 
 void apply_flip(const StrategyOptions& options, Strategy& strategy) {
-  strategy.phases = {{.keep_fraction = 1.0 - options.mask_ratio}};
+  strategy.phases = {{.fraction_of_run = 1.0 - options.unmasked, .keep_fraction = 1.0 - options.mask_ratio}};
+  if (options.unmasked == 0) return;
+  Phase tuning{.fraction_of_run = options.unmasked};
+  if (options.unmasked_lr > 0) tuning.lr = options.unmasked_lr;
+  strategy.phases.push_back(tuning);
 }
 
 void apply_clip_aug(const StrategyOptions& options, Strategy&) {
@@ -34,10 +40,18 @@ std::string augmentations_help() {
   return text;
 }
 
+void apply_slip(const StrategyOptions& options, Strategy& strategy) {
+  strategy.views.insert(strategy.views.end(), 2, options.ssl_view);
+  strategy.terms.push_back({&loss_term("ntxent"), options.ssl_weight});
+  strategy.head = HeadSize{options.ssl_hidden, options.ssl_width};
+  strategy.temperature = options.ssl_temperature;
+}
+
 constexpr StrategyKind kStrategies[] = {
     {"clip", "", apply_clip},
     {"flip", "a share of the patches is dropped in training", apply_flip},
     {"clip_aug", "CLIP on augmented views", apply_clip_aug},
+    {"slip", "CLIP, and two further views of each image that find each other", apply_slip},
 };
 
 }  // namespace
@@ -50,6 +64,20 @@ void describe(OptionTable& table, StrategyOptions& options) {
   table.add("strategy.name", options.name, help_of(strategies()), one_of(names_of(strategies())));
   table.add("strategy.mask_ratio", options.mask_ratio, "flip: share of the patches that is dropped",
             in_range(0.0, 0.95));
+  table.add("strategy.unmasked", options.unmasked,
+            "flip: share of the run, at its end, in which images and captions are whole again (unmasked tuning)",
+            in_range(0.0, 0.99));
+  table.add("strategy.unmasked_lr", options.unmasked_lr,
+            "flip: highest learning rate of that share, which then has a warm-up and a schedule of its own; 0: the "
+            "run's schedule goes on",
+            in_range(0.0, 10.0));
+  table.add("strategy.text_tokens", options.text_tokens,
+            "tokens of a caption in training, at most, its end among them; 0: all that the model reads",
+            [](const std::string& key, std::int64_t value) {
+              if (value != 0) at_least(std::int64_t{4})(key, value);
+            });
+  table.add("strategy.text_mask", options.text_mask, "which tokens of a longer caption stay: " + help_of(text_masks()),
+            one_of(names_of(text_masks())));
   table.add("strategy.augmentation", options.augmentation, "view of a training image: " + augmentations_help(),
             one_of(std::move(augmentations)));
   table.add("strategy.augment_ops", options.augment_ops,
@@ -63,11 +91,22 @@ void describe(OptionTable& table, StrategyOptions& options) {
       "strategy.augment_mended", options.augment_mended,
       "`rand` without the two defects of big_vision's code (contrast about the number of pixels in place of their "
       "mean, solarize that inverts all pixels at magnitude 10)");
-  table.add("strategy.loss", options.loss, help_of(loss_terms()), one_of(names_of(loss_terms())));
+  std::vector<LossTerm> main_terms;
+  std::ranges::copy_if(loss_terms(), std::back_inserter(main_terms), [](const LossTerm& one) { return !one.is_extra; });
+  table.add("strategy.loss", options.loss, help_of(main_terms), one_of(names_of(main_terms)));
   table.add("strategy.distill", options.distill,
             "weight of a second term of the loss, distill: learn a teacher's similarities, whose features data.teacher "
             "names; 0: no teacher",
             in_range(0.0, 1e6));
+  table.add("strategy.ssl_view", options.ssl_view, "slip: the view that an image's two further ones are",
+            one_of(view_names(ViewUse::training)));
+  table.add("strategy.ssl_weight", options.ssl_weight, "slip: weight of its second term, ntxent", in_range(0.0, 1e6));
+  table.add("strategy.ssl_temperature", options.ssl_temperature, "slip: divides the cosine similarities of the views",
+            in_range(0.001, 100.0));
+  table.add("strategy.ssl_hidden", options.ssl_hidden, "slip: width of the two hidden layers of its head",
+            in_range(std::int64_t{1}, std::int64_t{1} << 20));
+  table.add("strategy.ssl_width", options.ssl_width, "slip: width of what its head gives",
+            in_range(std::int64_t{1}, std::int64_t{1} << 20));
 }
 
 Strategy make_strategy(const StrategyOptions& options) {
@@ -78,10 +117,16 @@ Strategy make_strategy(const StrategyOptions& options) {
   strategy.terms = {{&loss_term(options.loss), 1.0}};
   if (options.distill > 0) strategy.terms.push_back({&loss_term("distill"), options.distill});
   row_named(strategies(), options.name, "strategy").apply(options, strategy);
+  if (options.unmasked > 0 && strategy.phases.size() == 1) {
+    throw input_error("strategy.unmasked = {} ends a masked run, and strategy.name = {} masks nothing: use flip",
+                      options.unmasked, options.name);
+  }
+  strategy.phases.front().text_tokens = options.text_tokens;
   return strategy;
 }
 
-ModelConfig with_initial_scales(ModelConfig model, const Strategy& strategy) {
+ModelConfig as_trained_by(const Strategy& strategy, ModelConfig model) {
+  model.head = strategy.head;
   const bool uses_bias =
       std::ranges::any_of(strategy.terms, [](const auto& one) { return one.term->initial.has_value(); });
   if (model.init_logit_bias && !uses_bias) {

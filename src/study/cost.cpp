@@ -86,6 +86,8 @@ double TowerCost::macs(std::int64_t tokens) const {
   return fixed + per_token * n + per_token_squared * n * n;
 }
 
+int views_of(const std::string& strategy) { return strategy == "slip" ? 3 : 1; }
+
 std::int64_t kept_patches(const ModelCost& model, const std::string& strategy, double mask_ratio) {
   if (strategy != "flip" || model.patches == 0) return model.patches;
   const double fraction = 1.0 - mask_ratio;

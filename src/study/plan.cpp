@@ -204,7 +204,9 @@ class Planner {
     if (answer.cost) {
       const std::int64_t kept =
           kept_patches(*answer.cost, value_of(settings, "strategy.name"), number_of(settings, "strategy.mask_ratio"));
-      cell.macs = answer.cost->macs(kept, answer.cost->context);
+      // study.cost is a factor on one pass over each half of the pair, as the paper's 2 for SLIP is.
+      const int views = cost > 0 ? 1 : views_of(value_of(settings, "strategy.name"));
+      cell.macs = answer.cost->macs(kept, answer.cost->context, views);
       cell.parameters = static_cast<double>(answer.cost->parameters);
     } else {
       if (!answer.refusal.empty() && !may_be_unknown(point)) {

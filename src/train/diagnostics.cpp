@@ -102,7 +102,8 @@ MetricsLine Diagnostics::measure(const StepResult& result, double lr) {
   world.all_reduce_max(memory);
   const double seconds = window_.timer.seconds(), all_seconds = seconds * world.size();
   const auto steps = static_cast<double>(window_.steps);
-  const double macs = run_.model.forward_macs(window_.kept_patches, std::llround(window_.text_tokens / steps));
+  const double macs = run_.model.forward_macs(window_.kept_patches, std::llround(window_.text_tokens / steps)) +
+                      run_.model.further_view_macs(std::ssize(run_.strategy.views) - 1);
   MetricsLine line;
   line.step = run_.progress.step;
   line.samples_seen = run_.progress.samples_seen;

@@ -73,11 +73,12 @@ void GradReducer::send(Bucket& bucket) {
                                          : comm_.start_all_reduce(part, ReduceOp::sum);
 }
 
-void GradReducer::start() {
+void GradReducer::start(std::span<const std::size_t> landed_before) {
   for (Bucket& bucket : buckets_) bucket.missing = bucket.parameters;
   for (std::size_t i = 0; i < landed_.size(); ++i) landed_[i] = arena_.specs()[i].frozen;
   next_ = 0;
   armed_ = true;
+  for (const std::size_t parameter : landed_before) landed(parameter);
 }
 
 void GradReducer::landed(std::size_t parameter) {

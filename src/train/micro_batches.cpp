@@ -75,7 +75,8 @@ at::Tensor backward_in_micro_batches(const ClipModel& model, GradReducer& reduce
     if (end == batch.rows()) {
       pull = pull + scales.logit_scale * leaves.logit_scale.grad();
       if (scales.logit_bias.defined()) pull = pull + scales.logit_bias * leaves.logit_bias.grad();
-      reducer.start();
+      // The head's gradients came with the loss.
+      reducer.start(model.head() ? model.head()->parameters() : std::vector<std::size_t>{});
     }
     pull.backward();
   }

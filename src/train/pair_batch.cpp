@@ -3,6 +3,15 @@
 #include <numeric>
 
 namespace clip_hpc {
+namespace {
+
+at::Tensor branches_of(const PairBatch& batch, std::int64_t view) {
+  if (!batch.branch_scales.defined()) return {};
+  const std::int64_t branches = batch.branch_scales.size(1) / batch.images.size(0);
+  return batch.branch_scales.slice(1, view * branches, (view + 1) * branches);  // [rows, branches]
+}
+
+}  // namespace
 
 PairBatch PairBatch::mapped(const Map& map) const {
   PairBatch result{map(images, 1), map(ids, 0), std::nullopt, lengths};
@@ -35,10 +44,20 @@ Encoded encode(const ClipModel& model, const PairBatch& batch) {
   const at::Tensor pixels = normalise_pixels(batch.images[0], model.config().norm, compute);  // [rows, 3, size, size]
   const at::Tensor text = batch.lengths.empty() ? model.encode_text(batch.ids, true)
                                                 : model.encode_text(pack_captions(batch.ids, batch.lengths), true);
-  return {normalise_features(model.encode_image(pixels, batch.kept, true, batch.branch_scales)),
-          normalise_features(text),
-          {},
-          batch.teacher};
+  Encoded rows{normalise_features(model.encode_image(pixels, batch.kept, true, branches_of(batch, 0))),
+               normalise_features(text),
+               {},
+               batch.teacher};
+  for (std::int64_t view = 1; view < batch.images.size(0); ++view) {
+    rows.projections.push_back(model.encode_view(normalise_pixels(batch.images[view], model.config().norm, compute),
+                                                 branches_of(batch, view)));  // [rows, image().width()]
+  }
+  return rows;
+}
+
+Encoded project_views(const ClipModel& model, Encoded rows) {
+  for (at::Tensor& one : rows.projections) one = normalise_features(model.project_view(one));
+  return rows;
 }
 
 Scales scales_of(const ClipModel& model) { return {model.logit_scale(), model.logit_bias()}; }

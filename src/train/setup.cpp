@@ -19,6 +19,7 @@
 #include "clip_hpc/optim/schedule.hpp"
 #include "clip_hpc/run/provenance.hpp"
 #include "clip_hpc/strategy/branch_draw.hpp"
+#include "clip_hpc/strategy/text_mask.hpp"
 #include "clip_hpc/train/micro_batches.hpp"
 #include "clip_hpc/train/run_length.hpp"
 
@@ -71,7 +72,7 @@ double mib_of(const Updater& updater) {
 RunCost cost_of(const TrainingRun& run) {
   const ImageTower& image = run.model.image();
   const TextTower& text = run.model.text();
-  return {.image_macs = image.cost().macs(static_cast<double>(run.kept_patches())),
+  return {.image_macs = image.cost().macs(static_cast<double>(run.kept_patches())) + run.model.further_view_macs(std::ssize(run.strategy.views) - 1),
           .text_macs = text.cost().macs(static_cast<double>(text.context())),
           .parameters = run.model.arena().declared_numel(),
           .patches = image.patches(),
@@ -169,6 +170,31 @@ void check_freezing(const RunConfig& config, const ClipModel& model) {
   }
 }
 
+void check_text_tokens(const RunConfig& config, const ClipModel& model) {
+  const std::int64_t tokens = config.strategy.text_tokens, context = model.text().context();
+  if (tokens == 0) return;
+  if (!model.can_pack()) {
+    throw input_error("strategy.text_tokens = {}: this text tower reads all of its {} positions: leave it at 0", tokens,
+                      context);
+  }
+  if (tokens > context) {
+    throw input_error("strategy.text_tokens = {} is more than the {} that the model reads: use fewer, or 0", tokens,
+                      context);
+  }
+}
+
+void check_head(const RunConfig& config, const Strategy& strategy) {
+  if (!strategy.head) return;
+  if (config.train.global_batch < 2) {
+    throw input_error("strategy.name = {} compares the images of a batch, and train.global_batch is {}: use 2 or more",
+                      config.strategy.name, config.train.global_batch);
+  }
+  if (config.model.freeze == "image" && config.model.unlocked_groups == 0) {
+    throw input_error("strategy.name = {} teaches the image tower, which model.freeze = image keeps as it is",
+                      config.strategy.name);
+  }
+}
+
 }  // namespace
 
 TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice where)
@@ -188,7 +214,7 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       data(open_data(config)),
       tokenizer(Tokenizer::load(data.sets[0]->folder() / kTokenizerFileName)),
       strategy(make_strategy(config.strategy)),
-      model(with_initial_scales(model_for(model_of_run(config), tokenizer), strategy),
+      model(as_trained_by(strategy, model_for(model_of_run(config), tokenizer)),
             scalar_type_of(config.train.precision), device.device,
             config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{},
             {config.model.freeze == "image", config.model.freeze == "text", config.model.unlocked_groups}),
@@ -201,6 +227,8 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       identity(identity_of(config, data, model.config(), total_steps(config.train, data.epoch_samples))) {
   check_teacher(config, strategy);
   check_freezing(config, model);
+  check_head(config, strategy);
+  check_text_tokens(config, model);
   const std::int64_t most_rows = *std::ranges::max_element(split.rows_per_rank);
   const std::int64_t parts = config.train.micro_batch < most_rows ? config.train.micro_batch : 0;
   if (config.model.freeze != "image") check_parts(model, parts, config.train.recompute);
@@ -328,12 +356,37 @@ LoaderOptions loader_options(const TrainingRun& run) {
 StepOptions step_options(const TrainingRun& run) {
   return {.terms = run.strategy.terms,
           .loss = {.columns = run.config.train.loss_columns,
-                   .teacher_scale = run.data.teachers.empty() ? 0 : run.data.teachers[0]->scale()},
+                   .teacher_scale = run.data.teachers.empty() ? 0 : run.data.teachers[0]->scale(),
+                   .temperature = run.strategy.temperature},
           .micro_batch = run.config.train.micro_batch,
           .bucket_mib = run.config.comm.bucket_mib,
           .reduce_in_fp32 = run.config.comm.reduce_precision == "fp32",
           .cuda_graph = run.config.train.cuda_graph,
           .forbid_waits = run.config.train.forbid_waits};
+}
+
+void mask_captions(const TrainingRun& run, Batch& batch) {
+  const std::int64_t tokens = run.phase().text_tokens, context = run.model.text().context();
+  if (tokens == 0) return;
+  const TextMask& mask = text_mask(run.config.strategy.text_mask);
+  const CaptionForm form{run.tokenizer.is_clip(), run.tokenizer.pad_id()};
+  for (std::int64_t row = 0; row < batch.n; ++row) {
+    RandomStream random(run.seed(), Purpose::text_keep, batch.positions[static_cast<std::size_t>(row)]);
+    std::int32_t& length = batch.lengths[static_cast<std::size_t>(row)];
+    length = mask_caption(std::span(batch.ids).subspan(static_cast<std::size_t>(row * context),
+                                                       static_cast<std::size_t>(context)),
+                          length, tokens, mask, form, random);
+  }
+}
+
+// Each view skips branches of its own.
+std::vector<double> drop_rates_of(const TrainingRun& run) {
+  std::vector<double> rates;
+  for (std::size_t view = 0; view < run.strategy.views.size(); ++view) {
+    const std::vector<double> once = run.model.image().drop_rates();
+    rates.insert(rates.end(), once.begin(), once.end());
+  }
+  return rates;
 }
 
 PairBatch pair_batch(const TrainingRun& run, Batch& batch) {
@@ -346,19 +399,23 @@ PairBatch pair_batch(const TrainingRun& run, Batch& batch) {
   PairBatch pairs;
   pairs.images =
       at::from_blob(batch.images.data(), {std::ssize(run.strategy.views), batch.n, 3, size, size}, at::kByte);
+  mask_captions(run, batch);
   pairs.ids = trimmed_ids(batch.ids, batch.lengths, run.model.text(), multiple);
   if (run.packs_captions()) pairs.lengths = batch.lengths;
   if (!run.data.teachers.empty()) {
     pairs.teacher = at::from_blob(batch.features.data(), {batch.n, 2 * run.data.teachers[0]->width()}, at::kFloat);
   }
-  pairs.branch_scales = draw_branch_scales(run.seed(), batch.positions, image.drop_rates());
+  pairs.branch_scales = draw_branch_scales(run.seed(), batch.positions, drop_rates_of(run));
   if (kept < patches) pairs.kept = draw_kept_patches(run.seed(), batch.positions, patches, kept);
   return pairs;
 }
 
 double learning_rate_now(const TrainingRun& run) {
-  return run.phase().lr_factor *
-         learning_rate(run.config.optim, run.progress.step, {run.progress.total_steps, run.config.train.global_batch});
+  const Leg leg = leg_at(run.strategy.phases, run.progress.step, run.progress.total_steps);
+  OptimOptions options = run.config.optim;
+  options.lr = leg.lr.value_or(options.lr);
+  return learning_rate(options, run.progress.step - leg.begin,
+                       {leg.end - leg.begin, run.config.train.global_batch});
 }
 
 }  // namespace clip_hpc

@@ -75,7 +75,7 @@ void TrainStep::forward_backward_update(const PairBatch& batch) {
 
 at::Tensor TrainStep::forward_backward(const PairBatch& batch) {
   const auto loss_of = [this](const Encoded& rows, const Scales& scales) {
-    return partial_loss(communicator_, options_.terms, rows, scales, split_, options_.loss);
+    return partial_loss(communicator_, options_.terms, project_views(model_, rows), scales, split_, options_.loss);
   };
   if (options_.micro_batch > 0 && options_.micro_batch < batch.rows()) {
     return backward_in_micro_batches(model_, reducer_, batch, options_.micro_batch, loss_of);

@@ -12,7 +12,7 @@ namespace {
 
 TEST(Phases, EveryStepHasOneAndTheLastHoldsWhatRoundingLeaves) {
   const std::vector<Phase> phases{{.fraction_of_run = 0.95, .keep_fraction = 0.5},
-                                  {.fraction_of_run = 0.05, .lr_factor = 0.1}};
+                                  {.fraction_of_run = 0.05}};
   for (const std::int64_t total : {1, 7, 20, 1000}) {
     std::int64_t first = 0;
     for (std::int64_t step = 0; step < total; ++step) {
@@ -26,6 +26,18 @@ TEST(Phases, EveryStepHasOneAndTheLastHoldsWhatRoundingLeaves) {
   }
   EXPECT_EQ(&phase_at(phases, 949, 1000), &phases[0]);
   EXPECT_EQ(&phase_at(phases, 950, 1000), &phases[1]);
+}
+
+TEST(Phases, ALearningRateOfItsOwnBeginsASchedule) {
+  const std::vector<Phase> tuned{{.fraction_of_run = 0.8}, {.fraction_of_run = 0.2, .lr = 1e-5}};
+  const Leg first = leg_at(tuned, 79, 100), second = leg_at(tuned, 80, 100);
+  EXPECT_TRUE(first.begin == 0 && first.end == 80 && !first.lr);
+  EXPECT_TRUE(second.begin == 80 && second.end == 100 && second.lr == 1e-5);
+  const std::vector<Phase> through{{.fraction_of_run = 0.8}, {.fraction_of_run = 0.2}};
+  for (const std::int64_t step : {0, 79, 80, 99}) {
+    const Leg leg = leg_at(through, step, 100);
+    EXPECT_TRUE(leg.begin == 0 && leg.end == 100 && !leg.lr) << step;
+  }
 }
 
 TEST(Phases, OnePhaseIsTheWholeRun) {

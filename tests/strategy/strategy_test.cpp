@@ -20,6 +20,18 @@ TEST(Strategy, FlipKeepsTheFloorOfThePatches) {
   EXPECT_EQ(make_strategy({}).phases[0].kept_patches(49), 49);
 }
 
+TEST(Strategy, FlipEndsWithWholeImages) {
+  const Strategy flip = make_strategy({.name = "flip", .unmasked = 0.25, .unmasked_lr = 1e-5, .text_tokens = 8});
+  ASSERT_EQ(flip.phases.size(), 2U);
+  EXPECT_EQ(flip.phases[0].kept_patches(49), 24);
+  EXPECT_EQ(flip.phases[0].text_tokens, 8);
+  EXPECT_EQ(flip.phases[1].kept_patches(49), 49);
+  EXPECT_EQ(flip.phases[1].text_tokens, 0);
+  EXPECT_EQ(flip.phases[1].lr, 1e-5);
+  test::expect_error(ErrorKind::input, {"strategy.unmasked", "use flip"},
+                     [] { make_strategy({.name = "clip", .unmasked = 0.1}); });
+}
+
 TEST(Strategy, IsAValue) {
   StrategyOptions options;
   options.name = "clip_aug";
@@ -65,17 +77,17 @@ ModelConfig named(const std::string& name) {
 
 TEST(InitialScales, ComeFromTheLossUnlessTheModelNamesItsOwn) {
   const Strategy softmax = make_strategy({}), sigmoid = make_strategy({.loss = "sigmoid"});
-  EXPECT_FALSE(with_initial_scales(named("plain"), softmax).init_logit_bias.has_value());
-  const ModelConfig begun = with_initial_scales(named("plain"), sigmoid);
+  EXPECT_FALSE(as_trained_by(softmax, named("plain")).init_logit_bias.has_value());
+  const ModelConfig begun = as_trained_by(sigmoid, named("plain"));
   EXPECT_EQ(begun.init_logit_bias, -10.0);
   EXPECT_DOUBLE_EQ(begun.init_logit_scale, std::log(10.0));
   ModelConfig own = named("own");
   own.init_logit_bias = -3;
   own.init_logit_scale = 1;
-  EXPECT_EQ(with_initial_scales(own, sigmoid).init_logit_bias, -3.0);
-  EXPECT_EQ(with_initial_scales(own, sigmoid).init_logit_scale, 1.0);
+  EXPECT_EQ(as_trained_by(sigmoid, own).init_logit_bias, -3.0);
+  EXPECT_EQ(as_trained_by(sigmoid, own).init_logit_scale, 1.0);
   test::expect_error(ErrorKind::input, {"model own", "init_logit_bias", "strategy.loss = sigmoid"},
-                     [&] { with_initial_scales(own, softmax); });
+                     [&] { as_trained_by(softmax, own); });
 }
 
 TEST(KeptPatches, AreDistinctAscendingAndFunctionOfTheRow) {

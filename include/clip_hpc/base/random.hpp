@@ -22,6 +22,7 @@ enum class Purpose : std::uint32_t {
   probe = 11,        // which samples of a class choose the hyper-parameter
   bootstrap = 12,    // residuals of a fit
   branch_keep = 13,  // stochastic depth
+  text_keep = 14,    // tokens of a caption that stay
 };
 
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);

@@ -27,6 +27,7 @@ struct StepBenchOptions {
   bool shard_optimizer = false;
   bool cuda_graph = false;
   StrategyOptions strategy;
+  bool slip = false;
   double seconds = 10;  // measured after the steps in which memory is taken and kernels are chosen
   std::filesystem::path
       data;  // a packed set that a loader reads, one batch after the other; empty: one batch, over and over

@@ -12,6 +12,7 @@
 
 #include "clip_hpc/model/arena/parameters.hpp"
 #include "clip_hpc/model/layers/packed_captions.hpp"
+#include "clip_hpc/model/layers/projection_head.hpp"
 #include "clip_hpc/model/model_file.hpp"
 #include "clip_hpc/model/towers/tower.hpp"
 #include "clip_hpc/ops/pixels.hpp"
@@ -56,6 +57,12 @@ class ClipModel {
   at::Tensor encode_image(const at::Tensor& pixels, const std::optional<at::Tensor>& kept = std::nullopt,
                           bool training = false, const at::Tensor& branch_scales = {}) const;
 
+  // A further view of the image: [batch, image().width()], and what a self-supervised term makes of it, [rows, width of
+  // the head]. Only of a model with a head; the second is collective over the ranks of take_statistics_over.
+  at::Tensor encode_view(const at::Tensor& pixels, const at::Tensor& branch_scales) const;
+  at::Tensor project_view(const at::Tensor& pooled) const;
+  const std::optional<ProjectionHead>& head() const { return head_; }
+
   // Its two halves: the pooled image [batch, image().width()], and the projection of that.
   at::Tensor pooled_image(const at::Tensor& pixels) const;
   at::Tensor project_image(const at::Tensor& pooled) const { return image_->project(pooled); }
@@ -75,6 +82,7 @@ class ClipModel {
   // Forward multiply-adds of one pair, as the paper counts compute: `kept` patches of the image, `text_tokens`
   // positions of the text.
   double forward_macs(std::int64_t kept, std::int64_t text_tokens) const;
+  double further_view_macs(std::int64_t views) const;  // of so many further views of a pair, with their head
   // The attention calls of both towers for `rows` pairs.
   std::vector<AttentionShape> attention_shapes(std::int64_t rows, std::int64_t kept, std::int64_t text_tokens) const;
   ParameterCounts parameter_counts() const;
@@ -89,6 +97,7 @@ class ClipModel {
   const ParameterArena& arena() const { return arena_; }
 
  private:
+  Pass image_pass(bool training, const at::Tensor& branch_scales) const;
   Pass pass(bool training) const { return {training, recompute_, statistics_, {}}; }
 
   ModelConfig config_;
@@ -99,7 +108,8 @@ class ClipModel {
   const char *image_kind_, *text_kind_;
   std::unique_ptr<TextTower> text_;
   std::unique_ptr<ImageTower> image_;
-  std::int64_t text_parameters_ = 0;
+  std::optional<ProjectionHead> head_;
+  std::int64_t text_parameters_ = 0, head_parameters_ = 0;
   std::size_t logit_scale_ = 0;
   std::optional<std::size_t> logit_bias_;
 };

@@ -9,6 +9,7 @@
 
 #include "clip_hpc/base/json.hpp"
 #include "clip_hpc/config/option_table.hpp"
+#include "clip_hpc/model/head_size.hpp"
 #include "clip_hpc/ops/pixels.hpp"
 
 namespace clip_hpc {
@@ -22,6 +23,7 @@ struct ModelConfig {
   std::optional<double> init_logit_bias = {};    // with it the model has a bias of the logits (SigLIP)
   PixelNorm norm;
   std::string view = {};  // of test images, as its preprocess_cfg says: a name of data/views; empty: it says nothing
+  std::optional<HeadSize> head = {};  // of a self-supervised term: the strategy says it, no file
   Json vision, text;      // vision_cfg and text_cfg as their towers state them: all keys, defaults filled in
 };
 

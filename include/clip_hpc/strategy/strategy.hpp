@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,12 +21,18 @@ namespace clip_hpc {
 struct StrategyOptions {
   std::string name = "clip";
   double mask_ratio = 0.5;
+  double unmasked = 0, unmasked_lr = 0;
+  std::int64_t text_tokens = 0;
+  std::string text_mask = "truncate";
   std::string augmentation = "none";
   std::int64_t augment_ops = 0;
   double augment_magnitude = -1;
   bool augment_mended = false;
   std::string loss = "softmax";
   double distill = 0;
+  std::string ssl_view = "simclr";
+  double ssl_weight = 1, ssl_temperature = 0.1;
+  std::int64_t ssl_hidden = 4096, ssl_width = 256;
 };
 void describe(OptionTable& table, StrategyOptions& options);
 
@@ -34,6 +41,8 @@ struct Strategy {
   AugmentOptions augment{};                  // of the first view
   std::vector<Phase> phases{{}};
   std::vector<WeightedTerm> terms;
+  std::optional<HeadSize> head = {};  // behind the image tower, for further views
+  double temperature = 0.1;           // of a self-supervised term
 };
 
 struct StrategyKind {
@@ -46,8 +55,9 @@ std::span<const StrategyKind> strategies();
 Strategy make_strategy(const StrategyOptions& options);  // throws input
 
 // The model with the logit bias, and the initial scale and bias, that a term of the loss is trained from. A model file
-// that names its own bias keeps its own of both. Throws input where it has a bias that no term trains.
-ModelConfig with_initial_scales(ModelConfig model, const Strategy& strategy);
+// that names its own bias keeps its own of both; and the strategy's head. Throws input where it has a bias that no term
+// trains.
+ModelConfig as_trained_by(const Strategy& strategy, ModelConfig model);
 
 // FLIP's draw: for each sample `kept` of `patches` indices without repetition, ascending. A pure function of (seed,
 // row of the global batch), so any number of ranks drops the same patches. -> [rows, kept] int64

@@ -26,11 +26,18 @@ struct ModelCost {
   std::int64_t parameters = 0;
   TowerCost image;  // tokens: the patches that are kept
   TowerCost text;
-  double macs(std::int64_t kept, std::int64_t text_tokens) const { return image.macs(kept) + text.macs(text_tokens); }
+  // Of a pair whose image is encoded in `views` views.
+  double macs(std::int64_t kept, std::int64_t text_tokens, int views = 1) const {
+    return views * image.macs(kept) + text.macs(text_tokens);
+  }
 };
 
 // Patches of an image that a strategy keeps: all but FLIP's `mask_ratio` of them, at least one.
 std::int64_t kept_patches(const ModelCost& model, const std::string& strategy, double mask_ratio);
+
+// How often a strategy encodes an image: SLIP three times, where the paper counts twice the whole (study.cost = 2 of a
+// grid). Its head, 0.5 % of a ViT-B/32, is not counted.
+int views_of(const std::string& strategy);
 
 struct ModelRow {
   ModelCost cost;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "clip_hpc/comm/communicator.hpp"
@@ -19,7 +20,7 @@ class GradReducer {
   GradReducer(const GradReducer&) = delete;
   GradReducer& operator=(const GradReducer&) = delete;
 
-  void start();                      // before backward
+  void start(std::span<const std::size_t> landed_before = {});  // before backward; these have their gradients
   void disarm() { armed_ = false; }  // gradients that land travel nowhere, until start()
   void finish();                     // after backward: waits for all buckets; names a parameter that got no gradient
   void exchange();                   // all of it at once, without a backward: for benchmarks

@@ -18,7 +18,7 @@ struct PairBatch {
   at::Tensor ids;                     // [rows, tokens] int64
   std::optional<at::Tensor> kept;     // [rows, kept] int64: patches that stay; none: all of them
   std::vector<std::int32_t> lengths;  // [rows] tokens of each caption; empty: captions are not packed
-  at::Tensor branch_scales = {};      // [rows, branches] fp32, or undefined: stochastic depth's draw
+  at::Tensor branch_scales = {};      // [rows, views * branches] fp32, or undefined: stochastic depth's draw
   at::Tensor teacher = {};            // [rows, 2 * its embed_dim] fp32, or undefined: a teacher's features
 
   std::int64_t rows() const { return ids.size(0); }
@@ -32,7 +32,10 @@ struct PairBatch {
 
 double tokens_of(const PairBatch& batch);  // that the text tower computes for a caption, on average
 
+// Features of the rows. `projections` holds what the image tower makes of each further view, [rows, image().width()];
+// project_views puts the head behind it. They are two, since the head's BatchNorm looks at the whole batch.
 Encoded encode(const ClipModel& model, const PairBatch& batch);
+Encoded project_views(const ClipModel& model, Encoded rows);
 Scales scales_of(const ClipModel& model);
 
 }  // namespace clip_hpc

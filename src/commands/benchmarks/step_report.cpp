@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "clip_hpc/config/rows.hpp"
+#include "clip_hpc/base/error.hpp"
 #include "clip_hpc/loss/terms/term.hpp"
 #include "clip_hpc/model/clip_model.hpp"
 
@@ -20,8 +20,11 @@ void add_step_options(ArgumentTable& table, StepBenchOptions& options) {
             "mean length of captions of many lengths; 0: all fill the text positions", in_range(0.0, 1024.0));
   table.add("pack-captions", options.pack_captions, "leave the padding between them out");
   table.add("mask-ratio", options.strategy.mask_ratio, "FLIP's share of dropped patches", in_range(0.0, 0.99));
-  std::vector<std::string> losses = names_of(loss_terms());
-  std::erase(losses, "distill");  // there is no teacher here
+  table.add("slip", options.slip, "two further views of each image, through strategy.ssl_*'s head");
+  std::vector<std::string> losses;
+  for (const LossTerm& term : loss_terms()) {
+    if (!term.is_extra) losses.emplace_back(term.name);
+  }
   table.add("loss", options.strategy.loss, "strategy.loss", one_of(std::move(losses)));
   table.add("micro-batch", options.micro_batch, "pairs a rank has in memory at once; 0: all", at_least(0));
   table.add("loss-columns", options.loss_columns, "columns of the logits at once; 0: all", at_least(0));
@@ -31,7 +34,8 @@ void add_step_options(ArgumentTable& table, StepBenchOptions& options) {
 }
 
 void finish_step_options(StepBenchOptions& options, const std::string& model_file) {
-  options.strategy.name = options.strategy.mask_ratio > 0 ? "flip" : "clip";
+  options.strategy.name = options.slip ? "slip" : options.strategy.mask_ratio > 0 ? "flip" : "clip";
+  if (options.slip && options.strategy.mask_ratio > 0) throw input_error("--slip and --mask-ratio are two strategies: give one");
   options.model = read_model_config(model_file);
   in_range(std::int64_t{0}, ClipModel(options.model).text().context())("--text-tokens", options.text_tokens);
 }

@@ -35,6 +35,7 @@ at::Tensor partial_distill(Communicator& comm, const Encoded& rows, const Scales
 LossTerm distill_term() {
   return {.name = "distill",
           .help = "cross entropy with a teacher's similarities in both directions, of data.teacher",
+          .is_extra = true,
           .initial = {},
           .partial = partial_distill};
 }

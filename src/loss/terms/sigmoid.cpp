@@ -95,6 +95,7 @@ at::Tensor partial_sigmoid(Communicator& comm, const Encoded& rows, const Scales
 LossTerm sigmoid_term() {
   return {.name = "sigmoid",
           .help = "SigLIP: a yes-or-no question for every pair",
+          .is_extra = false,
           .initial = InitialScales{.logit_scale = std::log(10.0), .logit_bias = -10.0},
           .partial = partial_sigmoid};
 }

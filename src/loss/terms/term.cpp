@@ -2,6 +2,7 @@
 
 #include "clip_hpc/config/rows.hpp"
 #include "clip_hpc/loss/terms/distill.hpp"
+#include "clip_hpc/loss/terms/ntxent.hpp"
 #include "clip_hpc/loss/terms/sigmoid.hpp"
 #include "clip_hpc/loss/terms/softmax.hpp"
 
@@ -12,6 +13,7 @@ std::span<const LossTerm> loss_terms() {
       softmax_term(),
       sigmoid_term(),
       distill_term(),
+      ntxent_term(),
   };
   return kTerms;
 }

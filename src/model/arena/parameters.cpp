@@ -57,7 +57,7 @@ std::size_t ParameterArena::declare(std::string name, std::vector<std::int64_t> 
       {std::move(traits), std::move(name), std::move(shape), numel_, numel, part_, group_, std::nullopt, {}});
   ParameterSpec& spec = specs_.back();
   if (spec.frozen) {
-    spec.buffer = declare_buffer(spec.name, spec.shape, 0);
+    spec.buffer = declare_buffer(spec.name, spec.shape, 0, spec.exported);
     return specs_.size() - 1;
   }
   if (spec.limits) limited_.push_back({spec.offset, numel, spec.limits->low, spec.limits->high});
@@ -83,7 +83,7 @@ void ParameterArena::freeze(const std::function<bool(const ParameterSpec&)>& pic
   for (ParameterSpec& spec : specs_) {
     if (!spec.frozen && picks(spec)) {
       spec.frozen = true;
-      spec.buffer = declare_buffer(spec.name, spec.shape, 0);
+      spec.buffer = declare_buffer(spec.name, spec.shape, 0, spec.exported);
     }
     if (spec.frozen) continue;
     spec.offset = numel_;
@@ -107,10 +107,11 @@ std::vector<ParameterSpec> ParameterArena::trained() const {
   return trained;
 }
 
-std::size_t ParameterArena::declare_buffer(std::string name, std::vector<std::int64_t> shape, double initial) {
+std::size_t ParameterArena::declare_buffer(std::string name, std::vector<std::int64_t> shape, double initial,
+                                           bool exported) {
   if (is_allocated()) throw internal_error("buffer {} declared after the arena was allocated", name);
   const std::int64_t numel = c10::multiply_integers(shape);
-  buffer_specs_.push_back({std::move(name), std::move(shape), buffer_numel_, numel, initial});
+  buffer_specs_.push_back({std::move(name), std::move(shape), buffer_numel_, numel, initial, exported});
   buffer_numel_ += numel;
   return buffer_specs_.size() - 1;
 }
@@ -131,6 +132,7 @@ std::vector<NamedShape> ParameterArena::exported() const {
     if (spec.exported && !spec.frozen) all.push_back({spec.name, spec.shape, spec.grid});
   }
   for (const BufferSpec& spec : buffer_specs_) {
+    if (!spec.exported) continue;
     const auto frozen = std::ranges::find(specs_, spec.name, &ParameterSpec::name);
     all.push_back({spec.name, spec.shape, frozen == specs_.end() ? std::nullopt : frozen->grid});
   }

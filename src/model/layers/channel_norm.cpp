@@ -26,13 +26,13 @@ at::Tensor ChannelNorm::operator()(const ParameterArena& arena, const at::Tensor
 }
 
 ChannelNorm declare_channel_norm(ParameterArena& arena, const std::string& name, std::int64_t channels, NormKind kind,
-                                 double eps, double first) {
+                                 double eps, double first, bool exported) {
   ChannelNorm norm{.kind = kind, .eps = eps};
-  norm.weight = arena.declare(name + ".weight", {channels}, {.decay = false, .initial = constant(first)});
-  norm.bias = arena.declare(name + ".bias", {channels}, {.decay = false, .initial = zeros()});
+  norm.weight = arena.declare(name + ".weight", {channels}, {.decay = false, .initial = constant(first), .exported = exported});
+  norm.bias = arena.declare(name + ".bias", {channels}, {.decay = false, .initial = zeros(), .exported = exported});
   if (kind == NormKind::batch) {
-    norm.running_mean = arena.declare_buffer(name + ".running_mean", {channels}, 0);
-    norm.running_var = arena.declare_buffer(name + ".running_var", {channels}, 1);
+    norm.running_mean = arena.declare_buffer(name + ".running_mean", {channels}, 0, exported);
+    norm.running_var = arena.declare_buffer(name + ".running_var", {channels}, 1, exported);
   }
   return norm;
 }

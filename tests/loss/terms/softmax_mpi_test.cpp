@@ -1,5 +1,6 @@
 // The loss of a batch that is spread over ranks, against a plain computation in double precision on the whole batch.
 #include "clip_hpc/loss/terms/softmax.hpp"
+#include "clip_hpc/loss/softmax_rows.hpp"
 
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -94,7 +95,7 @@ TEST(SoftmaxTerm, ColumnsAtATimePassTheGradientOnByItsFactor) {
   const at::Tensor scale = at::full({}, 5.0, at::kDouble).requires_grad_();
   std::vector<torch::autograd::variable_list> all;
   for (const std::int64_t columns : {0, 3}) {
-    const at::Tensor loss = softmax_loss_sum(batch.image.narrow(0, 2, 4), batch.text, scale, 2, columns) * 2.5;
+    const at::Tensor loss = softmax_loss_sum(batch.image.narrow(0, 2, 4), batch.text, scale, {2}, columns) * 2.5;
     all.push_back(torch::autograd::grad({loss}, {batch.image, batch.text, scale}));
   }
   for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(at::allclose(all[0][i], all[1][i], 1e-12, 1e-12));

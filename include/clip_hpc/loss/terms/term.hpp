@@ -18,7 +18,7 @@ namespace clip_hpc {
 // What the loss sees of a batch, and where micro-batching cuts: this rank's rows, fp32 or fp64.
 struct Encoded {
   at::Tensor image, text;               // [rows, embed_dim], unit length
-  std::vector<at::Tensor> projections;  // one a further view, [rows, width of the head]
+  std::vector<at::Tensor> projections;  // one a further view, [rows, width of the head], unit length
   at::Tensor teacher = {};              // [rows, 2 * its embed_dim], unit length: image, text; undefined without one
 };
 
@@ -30,6 +30,7 @@ struct Scales {
 struct LossOptions {
   std::int64_t columns = 0;    // of the logits in memory at a time; 0: all
   double teacher_scale = 100;  // on its cosine similarities
+  double temperature = 0.1;    // of ntxent: divides its cosine similarities
 };
 
 // Initial values that a term is trained from, for a model file that does not name its own.
@@ -40,6 +41,7 @@ struct InitialScales {
 struct LossTerm {
   const char* name;
   const char* help;
+  bool is_extra = false;                 // goes beside strategy.loss, where a strategy asks for it
   std::optional<InitialScales> initial;  // with them the model has a logit bias
   // Collective. This rank's part of the term: the sum of the parts over ranks is its value, the sum of the gradients
   // over ranks its gradient. No averaging, so ranks may have different numbers of rows.

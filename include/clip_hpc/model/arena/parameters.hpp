@@ -48,7 +48,7 @@ struct ParameterSpec : ParameterTraits {
   std::vector<std::int64_t> factored_as = {};  // ParameterArena::factor_as; empty: its shape
 };
 
-// A tensor that is saved and exported but not trained: BatchNorm's running statistics, frozen parameters. fp32 whatever
+// A tensor that is saved and, as a rule, exported, but not trained: BatchNorm's running statistics, frozen parameters. fp32 whatever
 // the compute type, whole on every rank.
 struct BufferSpec {
   std::string name;
@@ -56,6 +56,7 @@ struct BufferSpec {
   std::int64_t offset = 0;  // in elements from the start of the buffers
   std::int64_t numel = 1;
   double initial = 0;
+  bool exported = true;
 };
 
 struct NamedShape {
@@ -92,7 +93,7 @@ class ParameterArena {
  public:
   // Declares one parameter, or one buffer, and returns its index. Only before allocate().
   std::size_t declare(std::string name, std::vector<std::int64_t> shape, ParameterTraits traits);
-  std::size_t declare_buffer(std::string name, std::vector<std::int64_t> shape, double initial);
+  std::size_t declare_buffer(std::string name, std::vector<std::int64_t> shape, double initial, bool exported = true);
   // What is declared from here on belongs to another part of the model, or lies a step deeper in this part: stem, each
   // block, head. Freezing and the decay of learning rates go by these.
   void begin_part();

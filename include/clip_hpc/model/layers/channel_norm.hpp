@@ -26,8 +26,8 @@ struct ChannelNorm {
   at::Tensor operator()(const ParameterArena& arena, const at::Tensor& x, const Pass& pass, bool relu = false) const;
 };
 
-// NAME.weight (`first` everywhere), NAME.bias, and of BatchNorm torch's buffers.
+// NAME.weight (`first` everywhere), NAME.bias, and of BatchNorm torch's buffers. `exported`: see ParameterTraits.
 ChannelNorm declare_channel_norm(ParameterArena& arena, const std::string& name, std::int64_t channels, NormKind kind,
-                                 double eps, double first = 1);
+                                 double eps, double first = 1, bool exported = true);
 
 }  // namespace clip_hpc
