@@ -17,6 +17,8 @@ bad() { # WHAT OUTCOME [FILE]
 make_tiny "$scratch" || exit 1
 sed -i 's/"width": 32, "patch_size": 8/"width": 128, "patch_size": 4/; s/"head_width": 16/"head_width": 32/' tiny.json
 
+is_asked_for() { [[ -z $only || $only == "$1" ]]; } # NAME
+
 # Started, signalled after a while, waited for. Sets code; 137 where 5 s were not enough.
 hit() { # SECONDS SIGNAL COMMAND...
   local after=$1 signal=$2 pid
@@ -44,7 +46,9 @@ is_too_early() { # NAME
 train=("$clip_hpc" --config tiny.cfg --set eval.data= --set train.samples=12800 --set train.global_batch=128
   --set checkpoint.every_minutes=0)
 for precision in fp32 bf16; do
+  is_asked_for train || [[ $precision == fp32 ]] || continue # the others need a model
   "${train[@]}" --set train.precision=$precision --run-dir whole_$precision >log 2>&1 || { cat log; exit 1; }
+  is_asked_for train || continue
   trials=0 runs=0
   while ((trials < count)); do
     run=run_${precision}_$runs
@@ -74,6 +78,7 @@ done
 program() { # NAME OUTPUT COMMAND...
   local name=$1 output=$2 start whole_ms wanted i
   shift 2
+  is_asked_for "$name" || return 0
   rm -rf "$output"
   start=$(date +%s%3N)
   "$@" >log 2>&1 || { bad "$name" "undisturbed: exit code $?" log; return; }
@@ -112,6 +117,7 @@ program export exported "$clip_hpc" export --model $model --output exported
 program report page "$clip_report" --runs $model --output page
 # What is refused is refused, however often: the ways out of a program run through other people's libraries.
 for ((i = 0; i < 3 * count; i++)); do
+  is_asked_for 'a refused name' || break
   for name in a/b .. ''; do
     "${train[@]}" --set "run.name=$name" >log 2>&1
     code=$?
@@ -120,6 +126,7 @@ for ((i = 0; i < 3 * count; i++)); do
 done
 # All ranks of an evaluation.
 for ((i = 0; i < count; i++)); do
+  is_asked_for 'eval, 2 ranks' || break
   rm -rf results_2
   hit "$(between 300 2000)" USR1 mpirun -np 2 --oversubscribe --bind-to none "$clip_hpc" eval --model $model \
     --data greek/test_letters --task zeroshot --task retrieval --output results_2
