@@ -39,7 +39,10 @@ hit() { # SECONDS SIGNAL COMMAND...
 
 # The first tenth of a second loads libraries: whoever is hit there dies of the signal before it is a program.
 is_too_early() { # NAME
-  [[ $code =~ ^(130|138|143)$ && ! -s log ]] && row "$1" 'while its libraries were loaded'
+  [[ $code =~ ^(130|138|143)$ ]] || return 1
+  # On ranks it is mpirun that says so of one of them.
+  [[ ! -s log ]] || grep -q '^mpirun noticed .* exited on signal 1[05] ' log || return 1
+  row "$1" 'while its libraries were loaded'
 }
 
 # --- training: stopped again and again, until its end ---------------------------------------------------------------

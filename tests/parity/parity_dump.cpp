@@ -103,8 +103,8 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
   const at::Tensor text = model.encode_text(ids, training);
   const auto comm = make_self_communicator();
   const at::Tensor image_unit = normalise_features(image), text_unit = normalise_features(text);
-  const at::Tensor loss = loss_term("softmax").partial(*comm, {image_unit, text_unit, {}}, {model.logit_scale(), {}},
-                                                       {{batch}, 0}, {});
+  const at::Tensor loss =
+      loss_term("softmax").partial(*comm, {image_unit, text_unit, {}}, {model.logit_scale(), {}}, {{batch}, 0}, {});
   loss.backward();
   const at::ScalarType kept_as = compute == at::kDouble ? at::kDouble : at::kFloat;
   if (compute == at::kDouble) dump.emplace_back("pixels", pixels);  // they are made in fp32
