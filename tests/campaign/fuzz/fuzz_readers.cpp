@@ -99,12 +99,15 @@ void leave_if_in_hdf5() {
     Dl_info where{};
     return dladdr(address, &where) != 0 && where.dli_fname != nullptr ? std::string_view(where.dli_fname) : "?";
   };
-  int i = 0;
-  while (i < count && object_of(frames[static_cast<std::size_t>(i)]) == object_of(frames[0])) ++i;  // handlers
-  const auto is_runtime = [](std::string_view name) {
+  const auto is_runtime = [&](int i) {
+    const std::string_view name = object_of(frames[static_cast<std::size_t>(i)]);
     return name == "?" || name.find("libc.so") != name.npos || name.find("libasan") != name.npos;
   };
-  while (i < count && is_runtime(object_of(frames[static_cast<std::size_t>(i)]))) ++i;
+  const std::string_view own = object_of(reinterpret_cast<void*>(&leave_if_in_hdf5));
+  int i = 0;
+  while (i < count && is_runtime(i)) ++i;                                          // backtrace itself
+  while (i < count && object_of(frames[static_cast<std::size_t>(i)]) == own) ++i;  // the handlers
+  while (i < count && is_runtime(i)) ++i;                                          // who called them
   if (i == count || object_of(frames[static_cast<std::size_t>(i)]).find("libhdf5") == std::string_view::npos) return;
   crash_report->in_hdf5 = crash_report->in_hdf5 + 1;
   _exit(kDiedInHdf5);
