@@ -100,7 +100,8 @@ for kind in "${kinds[@]}"; do
     valgrind)
       command -v valgrind >/dev/null || { skip valgrind 'valgrind is not installed'; continue; }
       exits valgrind "$CLIP_HPC_BINARY_DIR/bin" 1 valgrind -q --error-exitcode=99 \
-        --suppressions=/usr/share/openmpi/openmpi-valgrind.supp
+        --suppressions=/usr/share/openmpi/openmpi-valgrind.supp \
+        --suppressions="$CLIP_HPC_SOURCE_DIR/tests/campaign/valgrind.supp"
       ;;
     *) echo "sanitizers.sh: $kind is not address, thread or valgrind" >&2; exit 2 ;;
   esac
