@@ -104,7 +104,7 @@ World::World() : mpi_(std::make_unique<Mpi>()) {
     host_name_.assign(name, static_cast<std::size_t>(length));
     if (size_ == 1 && problem) throw comm_error("{}", *problem);
   } catch (...) {
-    MPI_Finalize();  // the destructor does not run for a constructor that throws
+    finalize_mpi(kExitComm);  // the destructor does not run for a constructor that throws
     throw;
   }
 }
