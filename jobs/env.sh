@@ -113,7 +113,8 @@ clip_hpc_rank='trap : USR1 TERM INT
 "$@"
 status=$?
 case $status in
-  75) [ "$SLURM_PROCID" != 0 ] || echo 75 >"$CLIP_HPC_EXIT_CODE_FILE"; exit 0 ;;
+  # 138: USR1 came while the libraries were loaded, and nothing had begun.
+  75 | 138) [ "$SLURM_PROCID" != 0 ] || echo 75 >"$CLIP_HPC_EXIT_CODE_FILE"; exit 0 ;;
   1 | 2 | 3 | 5) echo $status >"$CLIP_HPC_EXIT_CODE_FILE" ;;
 esac
 exit $status'

@@ -142,5 +142,7 @@ int main(int argc, char** argv) {
   }
   HangWatchdog watchdog(world);
   listeners.Append(new RankFailures(world, watchdog));  // GoogleTest owns it
-  return RUN_ALL_TESTS();
+  const int code = RUN_ALL_TESTS();
+  world.will_end_with(code);
+  return code;
 }

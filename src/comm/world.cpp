@@ -12,6 +12,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/timer.hpp"
+#include "clip_hpc/comm/finalize.hpp"
 #include "clip_hpc/comm/pinned_libraries.hpp"
 #include "comm/mpi_check.hpp"
 
@@ -103,7 +104,7 @@ World::World() : mpi_(std::make_unique<Mpi>()) {
     host_name_.assign(name, static_cast<std::size_t>(length));
     if (size_ == 1 && problem) throw comm_error("{}", *problem);
   } catch (...) {
-    MPI_Finalize();  // the destructor does not run for a constructor that throws
+    finalize_mpi(kExitComm);  // the destructor does not run for a constructor that throws
     throw;
   }
 }
@@ -114,9 +115,10 @@ World::~World() {
   MPI_Finalized(&is_down);
   if (is_down != 0) return;
   if (mpi_->flags_started) MPI_Wait(&mpi_->flags_request, mpi::no_status());
+  MPI_Barrier(mpi_->comm);
   MPI_Comm_free(&mpi_->failures);
   MPI_Comm_free(&mpi_->comm);
-  MPI_Finalize();
+  finalize_mpi(exit_code_);
 }
 
 std::string World::mpi_version() {
@@ -265,7 +267,7 @@ void World::abort(int code) {
   if (size_ > 1) {
     MPI_Abort(mpi_->comm, code);
   } else {
-    MPI_Finalize();  // nobody to stop: spare the user MPI_Abort's banner
+    finalize_mpi(code);  // nobody to stop: spare the user MPI_Abort's banner
   }
   std::_Exit(code);
 }

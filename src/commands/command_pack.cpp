@@ -279,7 +279,10 @@ int pack_source(World& world, PackWords words, const OpenSource& open) {
     const SourceSet& set = opened.sets[i];
     const fs::path folder = set.folder.empty() ? output : output / set.folder;
     if (done[i]) {
-      if (world.rank() == 0) log_info("{} was packed by an earlier try: going on from there", folder.native());
+      if (world.rank() == 0) {
+        log_info("{} was packed by an earlier try: going on from there", folder.native());
+        forget_all_parts(set.source, folder);  // it may have been stopped before it did
+      }
     } else if (std::string problem = pack_set(world, set.source, folder, words.how, output / kUnfinishedPack);
                !problem.empty()) {
       broken.push_back(std::move(problem));

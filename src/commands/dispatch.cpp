@@ -108,11 +108,14 @@ int run_on_ranks(const CommandRow& command, std::span<const std::string> argumen
   if (command.saves_on_signal) at_a_step.emplace();
   World world;
   start_log({.rank = world.rank(), .file = {}});
+  int code = kExitDone;
   try {
-    return command.on_ranks(world, arguments);
+    code = command.on_ranks(world, arguments);
   } catch (const std::exception& problem) {
-    return report_failure(world, describe_failure(problem));
+    code = report_failure(world, describe_failure(problem));
   }
+  world.will_end_with(code);
+  return code;
 }
 
 void print_versions() {

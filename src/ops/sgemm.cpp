@@ -11,7 +11,7 @@ namespace {
 using Sgemm = int (*)(char, char, std::int64_t, std::int64_t, std::int64_t, float, const float*, std::int64_t,
                       const float*, std::int64_t, float, float*, std::int64_t);
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kMayBindDeeply = false;  // the sanitizer forbids it
 #else
 constexpr bool kMayBindDeeply = true;

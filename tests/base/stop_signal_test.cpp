@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <thread>
@@ -89,6 +90,7 @@ TEST_F(StopSignalDeathTest, WhoInsistsEndsTheProcess) {
 TEST_F(StopSignalDeathTest, ProgramsThatAreStartedHearTheirSignals) {
   EXPECT_EXIT(
       {
+        std::signal(SIGINT, SIG_DFL);  // a job of a script has it ignored
         watch_stop_signals();
         ::_exit(run_shell("kill -TERM $$; exit 3") == 128 + SIGTERM &&
                         run_program({"/bin/sh", "-c", "kill -INT $$; exit 3"}).exit_code == 128 + SIGINT

@@ -9,7 +9,7 @@ new_scratch
 cd "$CLIP_HPC_SOURCE_DIR" || exit 1 # grids name models below it
 program=$CLIP_HPC_BINARY_DIR/bin/fuzz_readers
 export OMP_NUM_THREADS=1
-export ASAN_OPTIONS=max_allocation_size_mb=4096:allocator_may_return_null=0:detect_leaks=0
+export ASAN_OPTIONS=max_allocation_size_mb=4096:allocator_may_return_null=1:detect_leaks=0 # of malloc, as HDF5 expects; not of new
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 mutants=$((count * 50)) # cheap ones
 if ((count >= 1000)); then mutants=$count; fi

@@ -22,10 +22,10 @@ extern "C" int unlinkat(int folder, const char* name, int flags) {  // NOLINT
 namespace clip_hpc {
 namespace {
 
-struct Run {
+struct SavedRun {
   test::TempFolder place;
   RunFolder folder{place / "run"};
-  explicit Run(const std::vector<std::int64_t>& steps) {
+  explicit SavedRun(const std::vector<std::int64_t>& steps) {
     folder.create();
     for (const std::int64_t step : steps) {
       std::filesystem::create_directory(folder.checkpoint_path(step));
@@ -37,7 +37,7 @@ struct Run {
 };
 
 TEST(RemoveExpired, NoCheckpointIsEverHalfUnderItsName) {
-  const Run run({10, 20, 30});
+  const SavedRun run({10, 20, 30});
   int moments = 0;
   before_unlink = [&] {
     ++moments;
@@ -57,7 +57,7 @@ TEST(RemoveExpired, NoCheckpointIsEverHalfUnderItsName) {
 }
 
 TEST(RemoveExpired, WhatAKilledRemovalLeftIsNoHindrance) {
-  const Run run({10, 20});
+  const SavedRun run({10, 20});
   const std::filesystem::path left = run.folder.checkpoint_path(10).native() + ".tmp";
   std::filesystem::create_directory(left);
   std::ofstream(left / "state.h5") << "half";
@@ -68,7 +68,7 @@ TEST(RemoveExpired, WhatAKilledRemovalLeftIsNoHindrance) {
 
 // A folder elsewhere, to which a checkpoint's name is a link, is not emptied.
 TEST(RemoveExpired, ALinkGoesAndWhatItNamesStays) {
-  const Run run({20});
+  const SavedRun run({20});
   const std::filesystem::path elsewhere = run.place / "elsewhere";
   std::filesystem::create_directory(elsewhere);
   std::ofstream(elsewhere / "kept") << "x";

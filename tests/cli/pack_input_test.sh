@@ -59,9 +59,11 @@ check 'the tokenizer fails' says 2 'cannot train a tokenizer' tar_pack --input "
 check 'repeated, it goes on' says 0 'going on from there' tar_pack --input "$scratch/one" --output "$scratch/words" --train-tokenizer 300
 check 'the tokenizer is there' test -s "$scratch/words/tokenizer.model"
 touch "$scratch/words/unfinished.pack" # as a kill leaves it that comes after the last set, in the middle of a check of all bytes
+touch "$scratch"/words/{shard_00000.part.json,pack_report_00000.part} # or before the notes of the parts were gone
 check 'stopped after its last set, it goes on' says 0 'going on from there' tar_pack --input "$scratch/one" --output "$scratch/words" \
   --train-tokenizer 300
 check 'and is finished' test ! -e "$scratch/words/unfinished.pack"
+check 'and leaves no notes' test -z "$(find "$scratch/words" -name '*.part*')"
 check 'once more, and nothing is overwritten' says 2 'already holds a packed set' tar_pack --input "$scratch/one" \
   --output "$scratch/words" --train-tokenizer 300
 check 'other input does not go on' says 2 'already holds a packed set' tar_pack --input "$scratch/two" --output "$scratch/words" \

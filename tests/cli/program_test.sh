@@ -109,6 +109,14 @@ check 'model: missing file' says 2 'does not exist' "$clip_hpc" model nowhere.js
 check 'model: size of ViT-B-32' says 0 '302' "$clip_hpc" model "$models/ViT-B-32.json"
 check 'model: all that come with the program' says 0 ViT-L-14 "$clip_hpc" model "$models"/*.json
 
+# --- an MPI_Finalize that does not return ------------------------------------------------------------------------------
+cc -shared -fPIC -o "$scratch/locks_up.so" -xc - <<<'#include <unistd.h>
+int MPI_Finalize(void) { for (;;) pause(); }'
+locked_up() { env CLIP_HPC_FINALIZE_S=0.5 LD_PRELOAD="$scratch/locks_up.so" timeout 60 "$clip_hpc" "$@"; }
+check 'MPI_Finalize locks up: the code of a refusal' says 2 'has not returned in 0.5 s' locked_up --config "$scratch/unknown.cfg"
+check 'MPI_Finalize locks up: the code of what is done' says 0 'has not returned in 0.5 s' locked_up doctor
+check 'MPI_Finalize locks up: the code of bad storage' says 3 'has not returned in 0.5 s' locked_up doctor --dir "$scratch/nowhere"
+
 # --- the doctor ------------------------------------------------------------------------------------------------------
 check 'doctor: verdict' says 0 'verdict: ready' "$clip_hpc" doctor
 check 'doctor on 2 ranks, with storage' says 0 'verdict: ready' on_ranks 2 "$clip_hpc" doctor --dir "$scratch" --mib 1

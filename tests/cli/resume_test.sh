@@ -72,6 +72,22 @@ done
 check 'and go on' says 0 'resumed from step' on_ranks 2 "${train[@]}" --run-dir "$run"
 check 'after TERM and Ctrl-C: the same bits' same_bits "$(newest "$run")" "$(newest "$whole")"
 
+# --- what srun starts as a rank ----------------------------------------------------------------------------------------
+as_rank() { # EXIT_CODE WORD COMMAND...: the code that srun sees, and the word that is left for clip_hpc_launch
+  local word=$scratch/word code
+  rm -f "$word"
+  # shellcheck disable=SC2016
+  (cd "$CLIP_HPC_SOURCE_DIR" && SLURM_PROCID=0 CLIP_HPC_EXIT_CODE_FILE=$word \
+    bash -c 'source jobs/env.sh && bash -c "$clip_hpc_rank" rank "$@"' as_rank "${@:3}")
+  code=$?
+  [[ $code == "$1" && $(cat "$word" 2>/dev/null) == "$2" ]] || { echo "exit code $code, word $(cat "$word")"; return 1; }
+}
+check 'a clean stop ends no other rank' as_rank 0 75 bash -c 'exit 75'
+# shellcheck disable=SC2016
+check 'a signal before the program has begun is one, too' as_rank 0 75 bash -c 'kill -USR1 $$'
+check 'a fault leaves its code' as_rank 3 3 bash -c 'exit 3'
+check 'the loss of another rank leaves none' as_rank 4 '' bash -c 'exit 4'
+
 # --- killed without a word, twice --------------------------------------------------------------------------------------
 run=$scratch/killed
 for step in 40 90; do

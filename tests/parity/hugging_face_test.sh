@@ -69,7 +69,11 @@ check "CLIP's tokenizer in transformers' files" peer tokenizer out_old in_old.h5
 check 'and back, with its own tokenizer' says 0 'parameters, from out_old' "$clip_hpc" import --input out_old --output old_again
 
 # OpenAI's own preprocessor_config.json gives sizes as numbers; older ones have none.
-check 'a folder as OpenAI wrote it' sed -i -z -E 's/"(size|crop_size)": *\{[^}]*\}/"\1": 32/g' their_clip_quick/preprocessor_config.json
+as_openai_wrote_it() {
+  sed -z -E 's/"(size|crop_size)": *\{[^}]*\}/"\1": 32/g' out_clip_quick/preprocessor_config.json >their_clip_quick/preprocessor_config.json
+  [[ $(grep -cE '"(size|crop_size)": 32' their_clip_quick/preprocessor_config.json) == 2 ]]
+}
+check 'a folder as OpenAI wrote it' as_openai_wrote_it
 check 'its import' says 0 'parameters, from their_clip_quick' "$clip_hpc" import --input their_clip_quick \
   --tokenizer greek/train/tokenizer.model --output in_plain
 # --- what has no place there ---------------------------------------------------------------------------------------------

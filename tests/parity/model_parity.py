@@ -51,7 +51,8 @@ def compare(config, folder, precision):
         pixels = (dump["bytes"].float() / 255 - mean) / std
     ids = torch.nn.functional.pad(dump["ids"], (0, model.context_length - dump["ids"].shape[1]))
     image, text = model.encode_image(pixels), model.encode_text(ids)
-    loss = ClipLoss()(normalize(image, dim=-1), normalize(text, dim=-1), model.logit_scale.exp())
+    image_unit, text_unit, scale = normalize(image, dim=-1), normalize(text, dim=-1), model.logit_scale.exp()
+    loss, logits = ClipLoss()(image_unit, text_unit, scale), scale * image_unit @ text_unit.T
     loss.backward()
 
     bf16 = precision == "bf16"
@@ -65,11 +66,11 @@ def compare(config, folder, precision):
                 {"logit_bias"})
     checks.equal("loss", dump["loss"], loss.detach(), 2e-2 if bf16 else 1e-9 if precision == "fp64" else 1e-5,
                  0 if bf16 else 1e-12 if precision == "fp64" else 1e-6)
-    for what, peer in (("image", image), ("text", text)):
+    for what, peer in (("image", image), ("text", text), ("logits", logits)):
         if bf16:
             checks.direction(f"{what} features", dump[what], peer.detach(), 0.999)
         else:
-            checks.equal(f"{what} features", dump[what], peer.detach(), *LIMITS[precision][0])
+            checks.equal("logits" if what == "logits" else f"{what} features", dump[what], peer.detach(), *LIMITS[precision][0])
     buffers = model.state_dict()  # and what is not trained
     for key in (key for key in dump if key.startswith("buffer/")):
         checks.equal(f"buffer {key[7:]}", dump[key], buffers[key[7:]], 1e-5, 1e-6)
@@ -92,5 +93,5 @@ for line in sys.stdin:
     if table := os.environ.get("PARITY_TABLE"):
         with open(table, "a") as file:
             errors = " | ".join(f"{checks.largest[kind]:.1e}" if kind in checks.largest else "-"
-                                for kind in ("image", "text", "loss", "gradient"))
+                                for kind in ("image", "text", "logits", "loss", "gradient"))
             print(f"| {name} | {precision.removesuffix('_tight')} | {errors} |", file=file)

@@ -103,13 +103,16 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
   const at::Tensor image = model.encode_image(pixels, kept, training, branch_scales);
   const at::Tensor text = model.encode_text(ids, training);
   const auto comm = make_self_communicator();
-  const at::Tensor loss = loss_term("softmax").partial(*comm, {normalise_features(image), normalise_features(text), {}},
-                                                       {model.logit_scale(), {}}, {{batch}, 0}, {});
+  const at::Tensor image_unit = normalise_features(image), text_unit = normalise_features(text);
+  const at::Tensor loss =
+      loss_term("softmax").partial(*comm, {image_unit, text_unit, {}}, {model.logit_scale(), {}}, {{batch}, 0}, {});
   loss.backward();
   const at::ScalarType kept_as = compute == at::kDouble ? at::kDouble : at::kFloat;
   if (compute == at::kDouble) dump.emplace_back("pixels", pixels);  // they are made in fp32
   dump.emplace_back("image", image.detach().to(kept_as));
   dump.emplace_back("text", text.detach().to(kept_as));
+  const at::Tensor logits = at::matmul(image_unit.detach(), text_unit.detach().t()).to(kept_as);  // [images, texts]
+  dump.emplace_back("logits", logits * model.logit_scale().detach().to(kept_as).exp());
   dump.emplace_back("loss", loss.detach());
   dump.emplace_back("training", at::scalar_tensor(training ? 1 : 0, at::kLong));
   for (std::size_t i = 0; i < model.arena().buffer_specs().size(); ++i) {

@@ -22,6 +22,7 @@ class World {
   explicit World(WithoutMpi);  // this process alone, for what needs no other: it enters no collective
   World();   // MPI_Init_thread; throws Error{comm} when Slurm started several processes that do not know each other
   ~World();  // MPI_Finalize: collective. After an Error that other ranks may not share, call abort() instead.
+  void will_end_with(int exit_code) { exit_code_ = exit_code; }  // should MPI_Finalize not return (finalize.hpp)
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
@@ -71,6 +72,7 @@ class World {
   int local_rank_ = 0;
   int local_size_ = 1;
   std::string host_name_;
+  int exit_code_ = 1;
 };
 
 // Under `srun` without PMIx every process silently becomes rank 0 of 1; this says so. nullopt: all is well.

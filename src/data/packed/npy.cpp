@@ -98,6 +98,7 @@ std::vector<float> floats_of(const NpyArray& array, const std::filesystem::path&
                         array.descr, array.shape.size());
   }
   std::vector<float> values(array.shape[0]);
+  if (values.empty()) return values;
   if (array.descr == "'<f4'") {
     std::memcpy(values.data(), array.bytes.data(), array.bytes.size());
     return values;

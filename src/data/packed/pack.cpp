@@ -190,6 +190,13 @@ void forget_part(const fs::path& folder, std::uint64_t part) {
   fs::remove(note_path(folder, part), ignored);
 }
 
+void forget_all_parts(const PackSource& source, const fs::path& folder) {
+  for (std::uint64_t part = 0; part < source.parts; ++part) {
+    forget_part(folder, part);
+    remove_report_piece(folder, part);
+  }
+}
+
 DatasetInfo finish_set(const PackSource& source, std::vector<PackedPart> parts, const fs::path& folder) {
   std::ranges::sort(parts, {}, &PackedPart::part);
   std::vector<std::uint64_t> reported;
@@ -234,7 +241,7 @@ DatasetInfo finish_set(const PackSource& source, std::vector<PackedPart> parts, 
   }
   info.recipe = recipe_of(source);
   write_dataset_json(folder, info);
-  for (std::uint64_t part = 0; part < source.parts; ++part) forget_part(folder, part);
+  forget_all_parts(source, folder);
   return info;
 }
 

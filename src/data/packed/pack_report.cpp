@@ -87,8 +87,7 @@ Tallies Tallies::from_json(const Json& json) {
 }
 
 PackReportPiece::PackReportPiece(const fs::path& folder, std::uint64_t part) : path_(piece_path(folder, part)) {
-  std::error_code ignored;
-  fs::remove(path_, ignored);
+  remove_report_piece(folder, part);
 }
 
 void PackReportPiece::line(const char* kind, const std::string& where, const std::string& text) {
@@ -118,7 +117,11 @@ void join_pack_report(const fs::path& folder, std::span<const std::uint64_t> par
   if (!file) throw storage_error("cannot write {}: is the disk full or the quota reached?", beside.native());
   sync_path(beside);
   rename_synced(beside, whole);
-  for (const std::uint64_t part : parts) fs::remove(piece_path(folder, part), ignored);
+}
+
+void remove_report_piece(const fs::path& folder, std::uint64_t part) {
+  std::error_code ignored;
+  fs::remove(piece_path(folder, part), ignored);
 }
 
 }  // namespace clip_hpc

@@ -91,17 +91,30 @@ std::vector<std::string> corpus_of(const Reader& reader, const Words& words) {
 
 // Whether a crash is libhdf5's own: the innermost frame that is neither this handler nor the C library lies there.
 volatile Progress* crash_report = nullptr;
-void on_crash(int signal) {
+void leave_if_in_hdf5() {
+  if (crash_report == nullptr) return;
   std::array<void*, 64> frames{};
   const int count = backtrace(frames.data(), static_cast<int>(frames.size()));
-  for (int i = 1; i < count; ++i) {
+  const auto object_of = [](void* address) {
     Dl_info where{};
-    if (dladdr(frames[static_cast<std::size_t>(i)], &where) == 0 || where.dli_fname == nullptr) continue;
-    if (std::strstr(where.dli_fname, "libc.so") != nullptr) continue;
-    if (std::strstr(where.dli_fname, "libhdf5") == nullptr) break;
-    crash_report->in_hdf5 = crash_report->in_hdf5 + 1;
-    _exit(kDiedInHdf5);
-  }
+    return dladdr(address, &where) != 0 && where.dli_fname != nullptr ? std::string_view(where.dli_fname) : "?";
+  };
+  const auto is_runtime = [&](int i) {
+    const std::string_view name = object_of(frames[static_cast<std::size_t>(i)]);
+    return name == "?" || name.find("libc.so") != name.npos || name.find("libasan") != name.npos;
+  };
+  const std::string_view own = object_of(reinterpret_cast<void*>(&leave_if_in_hdf5));
+  int i = 0;
+  while (i < count && is_runtime(i)) ++i;                                          // backtrace itself
+  while (i < count && object_of(frames[static_cast<std::size_t>(i)]) == own) ++i;  // the handlers
+  while (i < count && is_runtime(i)) ++i;                                          // who called them
+  if (i == count || object_of(frames[static_cast<std::size_t>(i)]).find("libhdf5") == std::string_view::npos) return;
+  crash_report->in_hdf5 = crash_report->in_hdf5 + 1;
+  _exit(kDiedInHdf5);
+}
+
+void on_crash(int signal) {
+  leave_if_in_hdf5();
   std::signal(signal, SIG_DFL);
   std::raise(signal);
 }
@@ -219,7 +232,13 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
+
+void leave_on_sanitizer_error() { leave_if_in_hdf5(); }
+
 }  // namespace clip_hpc::fuzz
+
+// AddressSanitizer calls it when it has told of an error.
+extern "C" void __asan_on_error() { clip_hpc::fuzz::leave_on_sanitizer_error(); }  // NOLINT
 
 int main(int argc, char** argv) {
   try {

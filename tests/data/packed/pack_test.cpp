@@ -67,6 +67,24 @@ TEST(PackReportOf, CountsByReasonAndListsEach) {
   EXPECT_NE(list.find("skipped\tbad 17\tkind b of 17\n"), std::string::npos) << list;
 }
 
+// Stopped between the report and dataset.json: the next try takes the parts, and has their lines all the same.
+TEST(PackReportOf, ALaterTryHasTheLinesOfPartsThatItTakes) {
+  const test::TempFolder folder;
+  Source source(2);
+  const PackSource opened = source.open();
+  const std::vector<PackedPart> parts = pack_parts(opened, folder / "set");
+  const std::vector<std::uint64_t> reported = {0, 1};
+  join_pack_report(folder / "set", reported);
+  const std::string list = read_text_file(folder / "set" / kPackReportName);
+  const std::vector<PackedPart> again = pack_parts(opened, folder / "set");
+  EXPECT_EQ(report_of(again).reused, 2U);
+  finish_set(opened, again, folder / "set");
+  EXPECT_EQ(read_text_file(folder / "set" / kPackReportName), list);
+  for (const auto& entry : fs::directory_iterator(folder / "set")) {
+    EXPECT_EQ(entry.path().native().find(".part"), std::string::npos) << entry.path();
+  }
+}
+
 TEST(PackReportOf, EveryBrokenPartIsNamedAndTheRestIsPacked) {
   const test::TempFolder folder;
   Source source(4);

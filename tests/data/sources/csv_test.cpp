@@ -128,7 +128,7 @@ TEST_F(CsvSource, WrongFilesAreRefused) {
                      [&] { open("filepath\ttitle\n\"" + std::string(2 << 20, 'x') + "\"\tb\n"); });
   test::expect_error(ErrorKind::input, {"does not exist"}, [] { open_csv({.inputs = {"/no/such.csv"}}); });
   ArgumentTable words;
-  declare_csv(words);
+  const OpenSource source = declare_csv(words);  // owns what the words are read into
   test::expect_error(ErrorKind::input, {"--csv-separator", "one character"}, [&] {
     words.parse(std::vector<std::string>{"--csv-separator", "ab"});
   });

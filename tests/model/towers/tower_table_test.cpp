@@ -19,10 +19,10 @@ TEST(TowerTable, RowsHaveNamesOfTheirOwn) {
 }
 
 TEST(TowerTable, UnknownSectionsAreRefusedWithWhatIsKnown) {
-  test::expect_error(ErrorKind::input, {"m: vision_cfg", "vit: "}, [] {
+  test::expect_error(ErrorKind::input, {"m: vision_cfg", "timm_model_name = \"none_such\"", "knows vit, "}, [] {
     parse_model_config(Json::parse(R"({"vision_cfg": {"timm_model_name": "none_such"}, "text_cfg": {}})"), "m");
   });
-  test::expect_error(ErrorKind::input, {"m: text_cfg", "transformer: "}, [] {
+  test::expect_error(ErrorKind::input, {"m: text_cfg", "hf_model_name = \"bert\"", "knows transformer"}, [] {
     parse_model_config(Json::parse(R"({"vision_cfg": {}, "text_cfg": {"hf_model_name": "bert"}})"), "m");
   });
   test::expect_error(ErrorKind::input, {"m: vision_cfg", "patchsize", "patch_size"}, [] {

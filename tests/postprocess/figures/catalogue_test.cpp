@@ -189,7 +189,8 @@ TEST(Catalogue, OnlyWhatTheAxesAllow) {
 }
 
 TEST(Catalogue, SeedsAreErrorBars) {
-  for (const Series& one : figure(of(sizes(), kZeroshotAlone), "fig08b_compute").series) {
+  const PaperFigures of_one_seed = of(sizes(), kZeroshotAlone);
+  for (const Series& one : figure(of_one_seed, "fig08b_compute").series) {
     EXPECT_TRUE(one.spread.empty());
   }
   std::vector<Cell> cells;

@@ -145,7 +145,8 @@ TEST(Recommend, GpuHoursGoByTheSpeedOfTheRuns) {
   EXPECT_NE(recommend(fit_series(measure, 20), budget).left_out.at(0).find("--tflops"), std::string::npos);
   budget.tflops = 200;
   const double samples = 1000 * 3600 * 200e12 / (6e9 * 5.69);
-  for (const Choice& choice : recommend(fit_series(measure, 20), budget).choices) {
+  const auto fitted = fit_series(measure, 20);
+  for (const Choice& choice : recommend(fitted, budget).choices) {
     if (choice.series->tower == "ViT-B/32") {
       EXPECT_NEAR(choice.samples, std::min(samples, 3.4e9), 1e6);
     }

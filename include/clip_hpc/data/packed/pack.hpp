@@ -61,6 +61,8 @@ void prepare_set_folder(const std::filesystem::path& folder);
 // Takes what an earlier try left, where the fingerprint is the same. Captions become valid UTF-8.
 PackedPart pack_part(const PackSource& source, std::uint64_t part, const std::filesystem::path& folder);
 void forget_part(const std::filesystem::path& folder, std::uint64_t part);  // a later try packs it again
+// What the parts of a set leave for a later try, when it is complete.
+void forget_all_parts(const PackSource& source, const std::filesystem::path& folder);
 // Class names, templates, and dataset.json last. `parts` in any order. Throws input when nothing was packed.
 DatasetInfo finish_set(const PackSource& source, std::vector<PackedPart> parts, const std::filesystem::path& folder);
 

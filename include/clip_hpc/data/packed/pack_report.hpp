@@ -48,7 +48,9 @@ class PackReportPiece {
   std::ofstream file_;
 };
 
-// Joins the pieces of these parts into pack_report.tsv. No piece: no file.
+// Joins the pieces of these parts into pack_report.tsv. No piece: no file. The pieces stay until the set is complete: a
+// later try that takes the parts joins them again.
 void join_pack_report(const std::filesystem::path& folder, std::span<const std::uint64_t> parts);
+void remove_report_piece(const std::filesystem::path& folder, std::uint64_t part);
 
 }  // namespace clip_hpc
