@@ -9,7 +9,7 @@
 namespace clip_hpc {
 namespace {
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool shows(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 Entry entry(const std::string& name, const std::string& config) {
   Entry one;
@@ -41,9 +41,9 @@ TEST(ConfigDiff, FewRunsAreColumnsManyAreRows) {
     entries.push_back(entry(fmt::format("run{}", i), fmt::format("[optim]\nlr = {}\n", i)));
   }
   EXPECT_TRUE(
-      has(config_section(diff_configs(entries)), "<th scope=\"row\">run12</th><td class=\"text\" data-v=\"12\">12"));
+      shows(config_section(diff_configs(entries)), "<th scope=\"row\">run12</th><td class=\"text\" data-v=\"12\">12"));
   entries.resize(2);
-  EXPECT_TRUE(has(config_section(diff_configs(entries)), "<th scope=\"row\">optim.lr</th>"));
+  EXPECT_TRUE(shows(config_section(diff_configs(entries)), "<th scope=\"row\">optim.lr</th>"));
   EXPECT_EQ(config_section(diff_configs({})), "");
 }
 
@@ -54,15 +54,15 @@ TEST(ConfigDiff, OfManyKeysEachRunListsWhatIsUnusual) {
   for (int i = 0; i < 20; ++i) entries.push_back(entry(fmt::format("run{}", i), usual));
   for (int i = 0; i < 20; ++i) entries[static_cast<std::size_t>(i)].config[fmt::format("x.k{}", i)] = "<2>";
   const std::string text = config_section(diff_configs(entries));
-  EXPECT_TRUE(has(text, "<th scope=\"row\">run7</th><td class=\"text\">x.k7 = &lt;2&gt;</td>"));
+  EXPECT_TRUE(shows(text, "<th scope=\"row\">run7</th><td class=\"text\">x.k7 = &lt;2&gt;</td>"));
 }
 
 TEST(ConfigDiff, HostileValuesNeitherEndTheDataNorBecomeElements) {
   const std::string text = config_section(diff_configs(std::vector<Entry>{
       entry("a", "[run]\nseed = </script><script>alert(1)</script>\n"), entry("<i>b</i>", "[run]\nseed = <!--\n")}));
-  EXPECT_FALSE(has(text, "<script>"));
-  EXPECT_FALSE(has(text, "<!--"));
-  EXPECT_FALSE(has(text, "<i>"));
+  EXPECT_FALSE(shows(text, "<script>"));
+  EXPECT_FALSE(shows(text, "<!--"));
+  EXPECT_FALSE(shows(text, "<i>"));
   const std::string start = "<script type=\"application/json\" id=\"configs\">";
   const auto at = text.find(start) + start.size();
   const Json data = Json::parse(text.substr(at, text.find("</script>") - at));
