@@ -110,14 +110,28 @@ export TORCH_NCCL_ASYNC_ERROR_HANDLING=${TORCH_NCCL_ASYNC_ERROR_HANDLING:-1}
 # What srun starts as a rank. Signals reach the program as well, which saves and stops; the shell only has to survive.
 # shellcheck disable=SC2016
 clip_hpc_rank='trap : USR1 TERM INT
+[ -e "$CLIP_HPC_EXIT_CODE_FILE.began" ] || : >"$CLIP_HPC_EXIT_CODE_FILE.began"
 "$@"
 status=$?
 case $status in
   # 138: USR1 came while the libraries were loaded, and nothing had begun.
-  75 | 138) [ "$SLURM_PROCID" != 0 ] || echo 75 >"$CLIP_HPC_EXIT_CODE_FILE"; exit 0 ;;
+  75 | 138) [ -e "$CLIP_HPC_EXIT_CODE_FILE.stopped" ] || : >"$CLIP_HPC_EXIT_CODE_FILE.stopped"; exit 0 ;;
   1 | 2 | 3 | 5) echo $status >"$CLIP_HPC_EXIT_CODE_FILE" ;;
 esac
 exit $status'
+
+# srun could not start the ranks of a job that has run before: counted in FILE, and false up to three times in a row.
+clip_hpc_not_started() {
+  local times
+  times=$(($(cat "$1" 2>/dev/null || echo 0) + 1))
+  if [ "$times" -gt 3 ]; then
+    rm -f "$1"
+    return 0
+  fi
+  echo "$times" >"$1"
+  echo "env: srun could not start the ranks (why is above); submitted again, $times of at most 3 times" >&2
+  return 1
+}
 
 # clip_hpc_launch RANKS COMMAND...   RANKS 0: as many as the Slurm job asked for (outside Slurm: 1)
 clip_hpc_launch() {
@@ -135,14 +149,19 @@ clip_hpc_launch() {
       # Without --kill-on-bad-exit the ranks that survive a crash wait for the dead one until the time limit. But it
       # also kills the ranks that are a little later than the first to end, and srun then reports their 143. So a clean
       # stop leaves each rank as success, and the ranks leave word of why they ended in a file. (4 can be what the death
-      # of another rank did to them: srun's own code says more.)
+      # of another rank did to them: srun's own code says more.) Where one rank says 75, it is 75: who hung cannot say so.
       word=${CLIP_HPC_RUN_ROOT:-$PWD}/.exit_code.$SLURM_JOB_ID
       mkdir -p "$(dirname "$word")"
-      rm -f "$word"
+      rm -f "$word" "$word.began" "$word.stopped"
       CLIP_HPC_EXIT_CODE_FILE=$word srun --mpi=pmix --kill-on-bad-exit=1 "${options[@]}" \
         bash -c "$clip_hpc_rank" rank "$@" || status=$?
-      case $status in 0 | 137 | 143) [ ! -s "$word" ] || status=$(cat "$word") ;; esac
-      rm -f "$word"
+      case $status in
+        0 | 137 | 143) if [ -s "$word" ]; then status=$(cat "$word"); elif [ -e "$word.stopped" ]; then status=75; fi ;;
+        # Slurm may have given a requeued job nodes without the GPUs that it counts for it ("Invalid generic resource").
+        1) [ -e "$word.began" ] || [ "${SLURM_RESTART_COUNT:-0}" = 0 ] || clip_hpc_not_started "$word.not_started" || status=75 ;;
+      esac
+      if [ -e "$word.began" ]; then rm -f "$word.not_started"; fi
+      rm -f "$word" "$word.began" "$word.stopped"
       return "$status"
       ;;
     mpirun)

@@ -63,7 +63,7 @@ HtmlTable form(const char* id, const char* first, const char* hours) {
   return table;
 }
 
-HtmlTable stage_table(const Cost& cost) {
+HtmlTable stage_table(const RunsCost& cost) {
   HtmlTable table{
       .id = "cost_by_stage",
       .columns = {{"stage", true}, {"done"}, {"starts"}, {"failed attempts"}, {"lost"}, {"hours of the clock"}},
@@ -81,12 +81,12 @@ HtmlTable stage_table(const Cost& cost) {
 
 }  // namespace
 
-double Cost::wasted_share() const {
+double RunsCost::wasted_share() const {
   const auto failed = by_state.find(StateKind::failed);
   return failed == by_state.end() ? 0 : share_of(failed->second.measured_hours, whole.measured_hours);
 }
 
-double Cost::unfinished_share() const {
+double RunsCost::unfinished_share() const {
   double hours = 0;
   for (const auto& [kind, sum] : by_state) {
     if (kind != StateKind::done && kind != StateKind::failed) hours += sum.measured_hours;
@@ -94,8 +94,8 @@ double Cost::unfinished_share() const {
   return share_of(hours, whole.measured_hours);
 }
 
-Cost cost_of(std::span<const Entry> entries, const StudyView& study) {
-  Cost cost;
+RunsCost cost_of(std::span<const Entry> entries, const StudyView& study) {
+  RunsCost cost;
   for (const std::string& stage : study.stages) {
     StageCost one;
     one.stage = stage;
@@ -118,7 +118,7 @@ Cost cost_of(std::span<const Entry> entries, const StudyView& study) {
   return cost;
 }
 
-std::string cost_section(const Cost& cost, const char* hours) {
+std::string cost_section(const RunsCost& cost, const char* hours) {
   const double all = cost.whole.measured_hours;
   HtmlTable series = form("cost_by_series", "tower, strategy", hours);
   for (const auto& [name, sum] : cost.by_series) series.rows.push_back(row_of(name, sum, all));

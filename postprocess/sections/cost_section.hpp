@@ -32,7 +32,7 @@ struct StageCost {
   double wall_hours = 0;
 };
 
-struct Cost {
+struct RunsCost {
   CostSum whole;
   std::map<std::string, CostSum> by_series;  // "ViT-B/32, clip"
   std::map<StateKind, CostSum> by_state;     // of cells
@@ -41,7 +41,7 @@ struct Cost {
   double unfinished_share() const;  // cells that are neither done nor failed
 };
 
-Cost cost_of(std::span<const Entry> entries, const StudyView& study);
-std::string cost_section(const Cost& cost, const char* hours);  // HTML
+RunsCost cost_of(std::span<const Entry> entries, const StudyView& study);
+std::string cost_section(const RunsCost& cost, const char* hours);  // HTML
 
 }  // namespace clip_hpc

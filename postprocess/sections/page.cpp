@@ -128,7 +128,7 @@ Report write_report(const ReportOptions& options) {
   }
   const std::vector<Entry> entries = entries_of(runs, view, report.broken);
   drop_repeated(report.broken);
-  const Cost cost = cost_of(entries, view);
+  const RunsCost cost = cost_of(entries, view);
   report.summary = summary_lines(runs, entries, view, cost);
   const std::vector<RunRecord> shown = drawn_runs(runs, entries);
 

@@ -88,7 +88,7 @@ Best best_of(std::span<const Entry> entries, const Measure& measure) {
 
 }  // namespace
 
-std::string summary_section(std::span<const Entry> entries, const StudyView& study, const Cost& cost) {
+std::string summary_section(std::span<const Entry> entries, const StudyView& study, const RunsCost& cost) {
   std::string text = "<div class=\"card\">\n";
   if (!study.empty()) text += asked_words(study) + state_bar(study);
   const auto runs = std::ranges::count_if(entries, [](const Entry& entry) { return entry.run != nullptr; });
@@ -116,7 +116,7 @@ std::string summary_section(std::span<const Entry> entries, const StudyView& stu
 }
 
 std::vector<std::string> summary_lines(const std::vector<RunRecord>& runs, std::span<const Entry> entries,
-                                       const StudyView& study, const Cost& cost) {
+                                       const StudyView& study, const RunsCost& cost) {
   std::vector<std::string> lines;
   if (!study.empty()) {
     const std::array<int, kStateKinds> counts = count_states(study);

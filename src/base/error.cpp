@@ -9,6 +9,7 @@ int exit_code(ErrorKind kind) {
     case ErrorKind::storage:
       return kExitStorage;
     case ErrorKind::comm:
+    case ErrorKind::hang:
       return kExitComm;
     case ErrorKind::lost_peer:
       return kExitStoppedCleanly;
@@ -27,6 +28,7 @@ const char* name_of(ErrorKind kind) {
     case ErrorKind::storage:
       return "storage";
     case ErrorKind::comm:
+    case ErrorKind::hang:
       return "communication";
     case ErrorKind::lost_peer:
       return "communication, submit again";

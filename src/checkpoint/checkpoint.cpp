@@ -26,7 +26,7 @@ void restore_buffer(const std::filesystem::path& folder, const FileDescriptor& f
   };
   if (written.numel != numel) throw not_covered();
   std::int64_t checked = 0;  // slices lie end to end, so that no element goes unchecked
-  for (const Slice& slice : written.slices) {
+  for (const StoredSlice& slice : written.slices) {
     if (slice.begin != checked || slice.count < 0 || slice.count > numel - checked) throw not_covered();
     checked += slice.count;
     const std::int64_t begin = std::max(slice.begin, buffer.first);

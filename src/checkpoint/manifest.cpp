@@ -8,7 +8,7 @@
 namespace clip_hpc {
 namespace {
 
-Slice slice_of(const Json& json, const std::string& sum) {
+StoredSlice slice_of(const Json& json, const std::string& sum) {
   return {json.at("begin").get<std::int64_t>(), json.at("count").get<std::int64_t>(), sum};
 }
 

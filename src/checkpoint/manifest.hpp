@@ -20,13 +20,13 @@ inline constexpr const char* kStateFile = "state.h5";
 inline constexpr const char* kWeightsFile = "model.safetensors";
 inline constexpr const char* kAverageFile = "ema.safetensors";
 
-struct Slice {  // of a buffer, as one rank wrote it
+struct StoredSlice {  // of a buffer, as one rank wrote it
   std::int64_t begin = 0, count = 0;
   std::string xxh64;
 };
 struct WrittenBuffer {
   std::int64_t numel = 0;
-  std::vector<Slice> slices;
+  std::vector<StoredSlice> slices;
 };
 using WrittenBuffers = std::map<std::string, WrittenBuffer>;
 

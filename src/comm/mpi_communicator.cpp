@@ -102,9 +102,10 @@ class MpiWork final : public Work::Body {
     while (!test()) {
       if (timer.seconds() <= timeout_s_) continue;
       failed_ = true;
-      throw comm_error(
-          "a reduction of {} bytes did not end within comm.timeout_s = {} s: another rank is stuck or gone",
-          view_->host().nbytes(), timeout_s_);
+      throw Error(ErrorKind::hang,
+                  fmt::format("a reduction of {} bytes did not end within comm.timeout_s = {} s: another rank is stuck "
+                              "or gone",
+                              view_->host().nbytes(), timeout_s_));
     }
     if (gives_back_) view_->give_back(divide_by_);
     finished_ = true;

@@ -24,6 +24,8 @@
 namespace clip_hpc {
 namespace {
 
+constexpr const char* kLate = "did not end within comm.timeout_s: another rank is stuck or gone";
+
 ncclDataType_t type_of(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
     case at::kFloat:
@@ -105,7 +107,7 @@ class Channel {
   void settle(ncclResult_t code, const char* call) {
     const Timer timer;
     while (code == ncclInProgress) {
-      if (timer.seconds() > timeout_s_) fail(call, "did not end within comm.timeout_s: another rank is stuck or gone");
+      if (timer.seconds() > timeout_s_) fail(call, kLate, ErrorKind::hang);
       code = asked();
     }
     if (code != ncclSuccess) fail(call, ncclGetErrorString(code));
@@ -121,7 +123,7 @@ class Channel {
         fail("an operation on its way", ncclGetErrorString(code));
       }
       if (timer.seconds() > timeout_s_) {
-        fail("an operation on its way", "did not end within comm.timeout_s: another rank is stuck or gone");
+        fail("an operation on its way", kLate, ErrorKind::hang);
       }
       std::this_thread::sleep_for(pause);
       pause = std::min(pause * 2, std::chrono::microseconds(200));
@@ -135,13 +137,13 @@ class Channel {
     return code == ncclSuccess ? state : code;
   }
 
-  [[noreturn]] void fail(const char* what, const char* why) {
+  [[noreturn]] void fail(const char* what, const char* why, ErrorKind kind = ErrorKind::comm) {
     const char* const words = comm_ != nullptr ? ncclGetLastError(comm_) : nullptr;
     const std::string detail = words != nullptr && *words != '\0' ? fmt::format(" ({})", words) : "";
     is_dead_ = true;
     if (comm_ != nullptr) ncclCommAbort(std::exchange(comm_, nullptr));
-    throw comm_error("NCCL: {}: {}{}; timeout_s = {}. Set NCCL_DEBUG=WARN for its own report", what, why, detail,
-                     timeout_s_);
+    throw Error(kind, fmt::format("NCCL: {}: {}{}; timeout_s = {}. Set NCCL_DEBUG=WARN for its own report", what, why,
+                                  detail, timeout_s_));
   }
 
   double timeout_s_;

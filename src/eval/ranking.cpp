@@ -47,11 +47,12 @@ std::vector<std::int64_t> places_of_own(Communicator& comm, const at::Tensor& qu
     const float none = -std::numeric_limits<float>::infinity();
     at::Tensor best = at::full({end - begin, 1}, none, at::kFloat);
     at::Tensor best_key = at::full({end - begin, 1}, m, at::kLong);
-    const auto [low, high] = std::minmax_element(query_owner.begin() + begin, query_owner.begin() + end);
+    const auto ends = std::minmax_element(query_owner.begin() + begin, query_owner.begin() + end);
+    const std::int64_t low = *ends.first, high = *ends.second;
     for (std::int64_t first = 0; first < m; first += kKeyBlock) {
       const std::int64_t last = std::min(m, first + kKeyBlock);
       if (std::none_of(key_owner.begin() + first, key_owner.begin() + last,
-                       [&](std::int64_t owner) { return owner >= *low && owner <= *high; })) {
+                       [&](std::int64_t owner) { return owner >= low && owner <= high; })) {
         continue;
       }
       const at::Tensor own = owners(key_owner, first, last).unsqueeze(0) == mine;  // [block, keys]

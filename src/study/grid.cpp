@@ -186,8 +186,8 @@ const SectionKind& kind_of(const Reading& reading, const IniLine& line) {
           fmt::join(known, ", "));
 }
 
-Block all_combinations(const Grid& grid) {
-  Block all{.name = "all", .picks = {}, .pairs = {}, .rules = {}, .line = grid.axes.front().line};
+GridBlock all_combinations(const Grid& grid) {
+  GridBlock all{.name = "all", .picks = {}, .pairs = {}, .rules = {}, .line = grid.axes.front().line};
   for (const Axis& axis : grid.axes) {
     all.picks.emplace_back(axis.name, std::vector<std::string>{});
     for (const AxisValue& value : axis.values) all.picks.back().second.push_back(value.label);

@@ -51,7 +51,7 @@ std::string plan_table(const Plan& plan) {
     }
   }
   text += "\n";
-  for (const Block& block : plan.grid.blocks) {
+  for (const GridBlock& block : plan.grid.blocks) {
     std::int64_t count = 0;
     for (const Cell& cell : plan.cells) {
       count += std::ranges::count(cell.points, block.name, &CellPoint::block);

@@ -18,7 +18,7 @@ bool matches(const Rule& rule, const std::map<std::string, std::string>& labels)
 }
 
 // Groups of axes that advance together; every axis is in exactly one.
-std::vector<std::vector<std::string>> groups_of(const Block& block) {
+std::vector<std::vector<std::string>> groups_of(const GridBlock& block) {
   std::vector<std::vector<std::string>> groups;
   for (const PairedAxes& pair : block.pairs) groups.push_back(pair.axes);
   for (const auto& pick : block.picks) {
@@ -35,7 +35,7 @@ std::vector<std::vector<std::string>> groups_of(const Block& block) {
 std::vector<Point> expand(const Grid& grid) {
   std::vector<Point> points;
   std::set<int> used_rules;
-  for (const Block& block : grid.blocks) {
+  for (const GridBlock& block : grid.blocks) {
     const std::vector<std::vector<std::string>> groups = groups_of(block);
     const auto labels_of = [&](const std::string& name) -> const std::vector<std::string>& {
       return std::ranges::find_if(block.picks, [&](const auto& pick) { return pick.first == name; })->second;
@@ -94,7 +94,7 @@ std::vector<Point> expand(const Grid& grid) {
       if (!used_rules.contains(rule.line)) throw at_line(grid.file, rule.line, "this rule applies to no cell");
     }
   }
-  for (const Block& block : grid.blocks) {
+  for (const GridBlock& block : grid.blocks) {
     for (const Rule& rule : block.rules) {
       if (!used_rules.contains(rule.line)) throw at_line(grid.file, rule.line, "this rule applies to no cell");
     }

@@ -9,6 +9,7 @@
 #include "clip_hpc/base/log.hpp"
 #include "clip_hpc/comm/collectively.hpp"
 #include "clip_hpc/run/provenance.hpp"
+#include "clip_hpc/train/roll_call.hpp"
 #include "clip_hpc/train/watchdog.hpp"
 
 namespace fs = std::filesystem;
@@ -70,6 +71,7 @@ ClaimedFolder::ClaimedFolder(World& world, const RunFolder& folder, bool begins_
     for (const char* of_ours : {".", "features", "pictures", "per_class", "clip_benchmark"}) {
       remove_unfinished(folder.path / of_ours);
     }
+    clear_roll_call(folder);
   });
 }
 

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "clip_hpc/base/deadline.hpp"
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/train/roll_call.hpp"
 #include "clip_hpc/train/watchdog.hpp"
 
 namespace clip_hpc {
@@ -39,8 +41,13 @@ int with_explained_failures(World& world, const TrainRequest& request,
     const std::int64_t rows = (options.global_batch + world.size() - 1) / world.size();
     throw device_error("{}", out_of_memory_text(rows, options, device, problem));
   } catch (const Error& problem) {
-    if (problem.kind() != ErrorKind::comm || !began) throw;
-    throw Error(lost_peer_kind(request.folder), problem.what());
+    if (exit_code(problem.kind()) != kExitComm || !began) throw;
+    const ErrorKind kind = lost_peer_kind(request.folder);
+    if (problem.kind() != ErrorKind::hang) throw Error(kind, problem.what());
+    const RollCall call = roll_call(world, request.folder, request.config.comm.timeout_s);
+    const Deadline deadline(4 * call.patience_s, [&] { leave_hung_run(problem.what(), kind); });
+    const auto told = call_the_roll(call, whereabouts(*world.in_flight(), true));
+    throw Error(kind, told ? fmt::format("{}\n  {}", problem.what(), *told) : problem.what());
   }
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "clip_hpc/base/deadline.hpp"
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
 #include "clip_hpc/base/log.hpp"
@@ -21,6 +22,7 @@
 #include "clip_hpc/strategy/branch_draw.hpp"
 #include "clip_hpc/strategy/text_mask.hpp"
 #include "clip_hpc/train/micro_batches.hpp"
+#include "clip_hpc/train/roll_call.hpp"
 #include "clip_hpc/train/run_length.hpp"
 
 namespace clip_hpc {
@@ -83,6 +85,16 @@ RunCost cost_of(const TrainingRun& run) {
 std::string where_it_is(const StackProbe& stack) {
   const std::vector<std::string> frames = stack.frames();
   return frames.empty() ? "" : fmt::format("\n  it is in {}", fmt::join(frames, "\n  called by "));
+}
+
+// The watching thread's. The first of the ranks that wait tells it for all of them.
+[[noreturn]] void give_up_waiting(const TrainingRun& run, const std::string& text) {
+  const RunFolder& folder = run.request.folder;
+  const ErrorKind kind = lost_peer_kind(folder);
+  const RollCall call = roll_call(run.world, folder, run.config.comm.timeout_s);
+  const Deadline deadline(4 * call.patience_s, [&] { leave_hung_run(text, kind); });
+  const auto told = call_the_roll(call, whereabouts(*run.world.in_flight(), true));
+  leave_hung_run(told ? fmt::format("{}\n  {}{}", text, *told, where_it_is(run.stack)) : "", kind);
 }
 
 std::string what_a_kill_loses(const CheckpointOptions& options) {
@@ -203,13 +215,11 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       config(with_process_settings(of, asked.config)),
       device(std::move(where)),
       watchdog(
-          world.in_flight(), config.comm.timeout_s,
+          world.in_flight(), config.comm.timeout_s, [this](const std::string& text) { give_up_waiting(*this, text); },
           [this](const std::string& text) {
-            leave_hung_run(text + where_it_is(stack), lost_peer_kind(request.folder));
-          },
-          [this](const std::string& text) {
-            if (world.size() > 1)
-              log_warn("rank {} on {} {}{}", world.rank(), world.host_name(), text, where_it_is(stack));
+            if (world.size() == 1) return;
+            log_warn("rank {} on {} {}{}", world.rank(), world.host_name(), text, where_it_is(stack));
+            leave_word(roll_call(world, request.folder, config.comm.timeout_s), whereabouts(*world.in_flight(), false));
           }),
       data(open_data(config)),
       tokenizer(Tokenizer::load(data.sets[0]->folder() / kTokenizerFileName)),

@@ -63,7 +63,7 @@ ErrorKind lost_peer_kind(const RunFolder& folder) {
 }
 
 void leave_hung_run(const std::string& text, ErrorKind kind) {
-  log_warning(text);
+  if (!text.empty()) log_warning(text);
   _exit(exit_code(kind));
 }
 

@@ -15,6 +15,7 @@ run storage 1000
 run signals 200
 run fuzz 10000
 run cluster 20
+run guided 600
 echo "== sanitizers"
 bash sanitizers.sh || failed=$((failed + 1))
 echo "$failed campaigns with a trial that went wrong"

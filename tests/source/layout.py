@@ -5,6 +5,7 @@
   includes  an include says where it stands: no bare name, no ../, private headers of the own module only
   siblings  rows of a table do not know each other
   stems     a stem stands once in the project, header, source and test aside
+  types     a type of a namespace that files share is defined once: templates over two of one name would be mixed up
   sources   a header that declares functions has a source of the same stem
   limits    no function over 80 lines, no file over 400; kernels and text literals aside
 """
@@ -122,6 +123,26 @@ def stems(root):
             yield f"{stem}: {', '.join(sorted(places))}"
 
 
+def types(root):
+    """Where a namespace without a name, or a function, is around it, a type belongs to its file alone."""
+    word = re.compile(r"\bnamespace\s*([\w:]*)\s*\{|[{}]|\b(?:struct|class|enum(?: class)?)\s+(\w+)\b(?!::)[^;{}()=]*\{")
+    where = {}
+    for path in sources(root, "src", "include/clip_hpc", "postprocess", "tests"):
+        text = "\n".join(line or "" for line in without_texts(read(root, path)))
+        text = re.sub(r"//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])'", "", text)
+        around = []
+        for found in word.finditer(text):
+            if found[0] == "}":
+                del around[-1:]
+                continue
+            if found[2] and all(around):
+                where.setdefault("::".join(around + [found[2]]), set()).add(path)
+            around.append(found[1] if found[0].startswith("namespace") else "")
+    for name, places in sorted(where.items()):
+        if len(places) > 1:
+            yield f"{name}: {', '.join(sorted(places))}"
+
+
 def headers_without_source(root):
     declares = re.compile(r"^([A-Za-z_][A-Za-z0-9_:<>,*& ]*[ *&])[a-z_][a-z0-9_]*\([^{}]*\)( const)?( noexcept)?;")
     everything = {path: read(root, path) for path in sources(root, "src")}
@@ -181,7 +202,7 @@ def limits(root):
                 yield f"{path}:{number}: {length} lines, more than {MOST_FUNCTION_LINES}: {head}"
 
 
-RULES = {"order": order, "includes": include_forms, "siblings": siblings, "stems": stems,
+RULES = {"order": order, "includes": include_forms, "siblings": siblings, "stems": stems, "types": types,
          "sources": headers_without_source, "limits": limits}
 
 if __name__ == "__main__":

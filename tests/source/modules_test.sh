@@ -16,6 +16,7 @@ check 'no include points up, light modules are light' rule order "$root"
 check 'includes say where they stand' rule includes "$root"
 check 'rows of a table do not know each other' rule siblings "$root"
 check 'a stem stands once' rule stems "$root"
+check 'a type of a shared namespace is defined once' rule types "$root"
 check 'every header has its source' rule sources "$root"
 check 'no function over 80 lines, no file over 400' rule limits "$root"
 
@@ -59,6 +60,12 @@ check 'its own header is fine' rule siblings "$planted"
 touch "$planted/src/train/words.cpp" "$planted/src/data/words.cpp"
 check 'planted: a stem twice' finds stems 'words: data/words, train/words'
 rm "$planted/src/data/words.cpp"
+
+printf 'namespace clip_hpc {\nstruct Slice {\n};\n}\n' | tee "$planted/src/train/words.cpp" >"$planted/src/data/deeds.cpp"
+check 'planted: a type twice' finds types 'clip_hpc::Slice: src/data/deeds.cpp, src/train/words.cpp'
+printf 'namespace clip_hpc {\nnamespace {\nstruct Slice {\n};\n}\n}\n' >"$planted/src/data/deeds.cpp"
+check 'one of a file alone is fine' rule types "$planted"
+rm "$planted/src/data/deeds.cpp"
 
 echo 'int declared_only(int number);' >"$planted/include/clip_hpc/model/lost.hpp"
 printf 'struct Plain {\n  int number = 0;\n};\n' >"$planted/include/clip_hpc/model/plain.hpp"

@@ -37,9 +37,13 @@ TEST(ClaimedFolder, ASecondTrainerIsRefusedOnAllRanks) {
 }
 
 TEST(ClaimedFolder, WhatKilledWritersLeftIsRemoved) {
-  constexpr const char* kLeft[] = {"results.json.tmp.123",   "features.part",
-                                   "features/a.h5.tmp.123",  "clip_benchmark/a.json.tmp.123",
-                                   "pictures/0.png.tmp.123", "per_class/a.csv.tmp.123"};
+  constexpr const char* kLeft[] = {"results.json.tmp.123",
+                                   "features.part",
+                                   "features/a.h5.tmp.123",
+                                   "clip_benchmark/a.json.tmp.123",
+                                   "pictures/0.png.tmp.123",
+                                   "per_class/a.csv.tmp.123",
+                                   "roll_call/1"};
   constexpr const char* kAUsers[] = {"config.cfg", "notes.tmp", "a.tmp.old"};
   const test::SharedFolder scratch;
   const RunFolder folder{scratch / "run"};

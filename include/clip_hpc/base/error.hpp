@@ -10,8 +10,9 @@
 
 namespace clip_hpc {
 
-// lost_peer: communication failed, and the same command goes on from a checkpoint.
-enum class ErrorKind { input, storage, comm, lost_peer, device, internal };
+// hang: communication that did not end in time, so that others may be asked who is missing; else as comm. lost_peer:
+// communication failed, and the same command goes on from a checkpoint.
+enum class ErrorKind { input, storage, comm, hang, lost_peer, device, internal };
 
 // Exit codes that users and job scripts rely on (docs/errors.md).
 inline constexpr int kExitDone = 0;

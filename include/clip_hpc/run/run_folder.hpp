@@ -22,6 +22,7 @@ struct RunFolder {
   std::filesystem::path metrics_file() const { return path / "metrics.jsonl"; }
   std::filesystem::path results_file() const { return path / results; }
   std::filesystem::path lease_file() const { return path / "trainer.lease"; }  // who trains here, while somebody does
+  std::filesystem::path roll_call_dir() const { return path / "roll_call"; }   // of ranks that hang
   std::filesystem::path log_file() const { return path / "log.txt"; }
   std::filesystem::path checkpoints_dir() const { return path / "checkpoints"; }
   std::filesystem::path checkpoint_path(std::int64_t step) const;  // checkpoints/step_%09d

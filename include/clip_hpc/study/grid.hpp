@@ -48,7 +48,7 @@ struct PairedAxes {
   int line = 0;
 };
 
-struct Block {
+struct GridBlock {
   std::string name;
   std::vector<std::pair<std::string, std::vector<std::string>>> picks;  // axis -> labels, in the order of the file
   std::vector<PairedAxes> pairs;
@@ -92,7 +92,7 @@ struct Grid {
   Settings settings;  // base files, then [set]
   int settings_line = 0;
   std::vector<Axis> axes;
-  std::vector<Block> blocks;
+  std::vector<GridBlock> blocks;
   std::vector<Rule> rules;
   std::vector<SizeClass> classes;
   std::vector<std::pair<std::string, std::string>> not_yet;  // axis, label

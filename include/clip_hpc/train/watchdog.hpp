@@ -40,8 +40,8 @@ class Watchdog {
 // (CLIP_HPC_REQUEUE=1) and there is a checkpoint to go on from.
 ErrorKind lost_peer_kind(const RunFolder& folder);
 
-// What a run does then: says it and leaves at once with the code of `kind`. MPI belongs to the main thread, which is
-// stuck in it; the launcher ends the other ranks.
+// What a run does then: says it (empty: another rank has) and leaves at once with the code of `kind`. MPI belongs to
+// the main thread, which is stuck in it; the launcher ends the other ranks.
 [[noreturn]] void leave_hung_run(const std::string& text, ErrorKind kind);
 
 }  // namespace clip_hpc

@@ -52,20 +52,20 @@ void begin_axis(Grid& grid, const IniLine& line, const std::string& name) {
 
 void begin_block(Grid& grid, const IniLine& line) {
   const std::string name = name_in_section(grid.file, line);
-  if (std::ranges::find(grid.blocks, name, &Block::name) != grid.blocks.end()) {
+  if (std::ranges::find(grid.blocks, name, &GridBlock::name) != grid.blocks.end()) {
     fail_at(grid.file, line.number, "grid {} is defined twice", name);
   }
   grid.blocks.push_back({.name = name, .picks = {}, .pairs = {}, .rules = {}, .line = line.number});
 }
 
-void add_pair(const Grid& grid, Block& block, const IniLine& line) {
+void add_pair(const Grid& grid, GridBlock& block, const IniLine& line) {
   std::vector<std::string> names = split_words(line.value);
   if (names.size() < 2) fail_at(grid.file, line.number, "pair takes two axes or more");
   for (const std::string& name : names) axis_called(grid, name, line.number);
   block.pairs.push_back({std::move(names), line.number});
 }
 
-void check_pair(const Grid& grid, const Block& block, const PairedAxes& pair) {
+void check_pair(const Grid& grid, const GridBlock& block, const PairedAxes& pair) {
   std::size_t length = 0;
   for (const std::string& name : pair.axes) {
     const auto pick = std::ranges::find_if(block.picks, [&](const auto& one) { return one.first == name; });
@@ -147,7 +147,7 @@ Rule parse_rule(const Grid& grid, const IniLine& line) {
 
 void read_block_line(Grid& grid, const IniLine& line) {
   if (line.key.empty()) return begin_block(grid, line);
-  Block& block = grid.blocks.back();
+  GridBlock& block = grid.blocks.back();
   if (line.key == "skip" || line.key == "override") {
     block.rules.push_back(parse_rule(grid, line));
     return;
@@ -165,7 +165,7 @@ void read_block_line(Grid& grid, const IniLine& line) {
 }
 
 void check_pairs(const Grid& grid) {
-  for (const Block& block : grid.blocks) {
+  for (const GridBlock& block : grid.blocks) {
     for (const PairedAxes& pair : block.pairs) check_pair(grid, block, pair);
   }
 }

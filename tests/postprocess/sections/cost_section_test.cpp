@@ -23,7 +23,7 @@ TEST(CostOfAStudy, SumsBySeriesStateAndStage) {
   ASSERT_EQ(runs.size(), 4U);
   std::vector<std::string> broken;
   const std::vector<Entry> entries = entries_of(runs, view, broken);
-  const Cost cost = cost_of(entries, view);
+  const RunsCost cost = cost_of(entries, view);
 
   const double hours = 7400.0 * 8 / 3600;  // of each of the four runs
   const double macs = view.cells.front().macs;
@@ -58,7 +58,7 @@ TEST(CostOfAStudy, EnergyIsSummedWhereItWasMeasured) {
   view.cells[0].energy_j = 3.6e6;
   view.cells[1].energy_j = 7.2e6;
   std::vector<std::string> broken;
-  const Cost cost = cost_of(entries_of({}, view, broken), view);
+  const RunsCost cost = cost_of(entries_of({}, view, broken), view);
   EXPECT_EQ(cost.whole.with_energy, 2);
   EXPECT_PRED2(contains, cost_section(cost, "GPU hours"), "<td data-v=\"3\">3</td></tr>");
 }
@@ -69,7 +69,7 @@ TEST(CostOfAStudy, RunsAloneHaveHours) {
   const std::vector<RunRecord> runs = load_runs({scratch.path()});
   std::vector<std::string> broken;
   const std::vector<Entry> entries = entries_of(runs, {}, broken);
-  const Cost cost = cost_of(entries, {});
+  const RunsCost cost = cost_of(entries, {});
   EXPECT_NEAR(cost.whole.measured_hours, 7400.0 * 8 / 3600, 1e-9);
   EXPECT_EQ(std::string(hours_word(entries)), "rank hours");
   EXPECT_FALSE(contains(cost_section(cost, "rank hours"), "planned MACs"));

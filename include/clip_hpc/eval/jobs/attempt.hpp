@@ -29,7 +29,7 @@ void attempt(Evaluated& outcome, const std::string& name, Task&& task) {
   try {
     std::forward<Task>(task)();
   } catch (const Error& problem) {
-    if (problem.kind() == ErrorKind::comm || problem.kind() == ErrorKind::lost_peer) throw;
+    if (exit_code(problem.kind()) == kExitComm || problem.kind() == ErrorKind::lost_peer) throw;
     outcome.failures.push_back({problem.kind(), fmt::format("{}: {}", name, problem.what())});
     log_info("warning: EVALUATION FAILED, {}", outcome.failures.back().text);
   }
