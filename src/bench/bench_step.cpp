@@ -322,7 +322,8 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
                  rate);
   rate.pairs_per_s = static_cast<double>(options.global_batch * sums.steps) / sums.seconds;
   rate.text_tokens = source.mean_tokens();
-  const double macs = bench.model.forward_macs(bench.kept(), std::llround(rate.text_tokens)) + bench.model.further_view_macs(std::ssize(bench.strategy.views) - 1);
+  const double macs = bench.model.forward_macs(bench.kept(), std::llround(rate.text_tokens)) +
+                      bench.model.further_view_macs(std::ssize(bench.strategy.views) - 1);
   rate.tflops = 6 * macs * rate.pairs_per_s / world.size() / 1e12;
   rate.state_bytes = static_cast<std::int64_t>(bench.model.arena().master().nbytes()) + updater.state_bytes();
   rate.graph_refusal = step.graph_refusal();

@@ -73,8 +73,8 @@ struct ColumnwiseLoss : torch::autograd::Function<ColumnwiseLoss> {
 at::Tensor softmax_loss_sum(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& scale,
                             const RowKeys& which, std::int64_t columns) {
   if (columns > 0 && columns < keys.size(0)) return ColumnwiseLoss::apply(queries, keys, scale, which, columns);
-  const at::Tensor targets = at::arange(which.own, which.own + queries.size(0),
-                                        at::TensorOptions().dtype(at::kLong).device(queries.device()));
+  const at::Tensor targets =
+      at::arange(which.own, which.own + queries.size(0), at::TensorOptions().dtype(at::kLong).device(queries.device()));
   const at::Tensor logits = at::matmul(queries * scale, keys.t());  // [rows, n]
   fill_diagonal(logits, 0, which.excluded, kNever);
   return at::cross_entropy_loss(logits, targets, {}, at::Reduction::Sum);

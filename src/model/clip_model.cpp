@@ -90,8 +90,7 @@ double ClipModel::forward_macs(std::int64_t kept, std::int64_t text_tokens) cons
 
 double ClipModel::further_view_macs(std::int64_t views) const {
   if (!head_) return 0;
-  return static_cast<double>(views) *
-         (image_->cost().macs(static_cast<double>(image_->patches())) + head_->macs());
+  return static_cast<double>(views) * (image_->cost().macs(static_cast<double>(image_->patches())) + head_->macs());
 }
 
 std::vector<AttentionShape> ClipModel::attention_shapes(std::int64_t rows, std::int64_t kept,

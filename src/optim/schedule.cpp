@@ -64,9 +64,9 @@ void check_schedule(const OptimOptions& options, const RunSteps& run) {
   const std::int64_t warm = warmup_steps(options, run);
   if ((options.warmup >= 1 || options.warmup_samples > 0) && warm >= run.total) {
     throw input_error(
-        "{}, but the run has {}: it would never reach optim.lr. Write a share below 1 (optim.warmup = 0.05), or train "
+        "{}, but {} has {}: it would never reach optim.lr. Write a share below 1 (optim.warmup = 0.05), or train "
         "longer",
-        warmup_text(options, run.global_batch), run.total);
+        warmup_text(options, run.global_batch), run.what, run.total);
   }
   if (options.cooldown == 0) return;
   if (schedule_of(options).ends_at_zero) {
@@ -79,9 +79,9 @@ void check_schedule(const OptimOptions& options, const RunSteps& run) {
       options.cooldown < 1 ? steps_of(options.cooldown, run.total) : std::llround(options.cooldown);
   if (warm + cool > run.total) {
     throw input_error(
-        "optim.cooldown = {} and the warm-up are {} and {} steps, but the run has {}: make one of them shorter, or "
+        "optim.cooldown = {} and the warm-up are {} and {} steps, but {} has {}: make one of them shorter, or "
         "train longer",
-        options.cooldown, cool, warm, run.total);
+        options.cooldown, cool, warm, run.what, run.total);
   }
 }
 

@@ -17,24 +17,27 @@ std::int64_t Phase::kept_patches(std::int64_t patches) const {
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(patches) * keep_fraction));
 }
 
-Leg leg_at(std::span<const Phase> phases, std::int64_t step, std::int64_t total_steps) {
-  Leg leg;
+std::vector<Leg> legs(std::span<const Phase> phases, std::int64_t total_steps) {
+  std::vector<Leg> found(1);
   double until = 0;
   for (const Phase& phase : phases) {
     const std::int64_t begin = std::llround(until * static_cast<double>(total_steps));
     if (phase.lr && begin > 0) {
-      if (step < begin) {
-        leg.end = begin;
-        return leg;
-      }
-      leg = {begin, total_steps, phase.lr};
+      found.back().end = begin;
+      found.push_back({begin, total_steps, phase.lr});
     } else if (phase.lr) {
-      leg.lr = phase.lr;
+      found.back().lr = phase.lr;
     }
     until += phase.fraction_of_run;
   }
-  leg.end = total_steps;
-  return leg;
+  found.back().end = total_steps;
+  return found;
+}
+
+Leg leg_at(std::span<const Phase> phases, std::int64_t step, std::int64_t total_steps) {
+  const std::vector<Leg> all = legs(phases, total_steps);
+  const auto found = std::ranges::find_if(all, [step](const Leg& leg) { return step < leg.end; });
+  return found == all.end() ? all.back() : *found;  // the end of the run is nobody's beginning
 }
 
 const Phase& phase_at(std::span<const Phase> phases, std::int64_t step, std::int64_t total_steps) {

@@ -113,10 +113,10 @@ Strategy make_strategy(const StrategyOptions& options) {
   Strategy strategy;
   if (options.augmentation != "none") strategy.views = {options.augmentation};
   strategy.augment = {static_cast<int>(options.augment_ops), options.augment_magnitude, options.augment_mended};
-  parse_view(strategy.views.front(), 224, strategy.augment);  // what cannot be chosen is told before data is read
   strategy.terms = {{&loss_term(options.loss), 1.0}};
   if (options.distill > 0) strategy.terms.push_back({&loss_term("distill"), options.distill});
   row_named(strategies(), options.name, "strategy").apply(options, strategy);
+  parse_views(strategy.views, 224, strategy.augment);  // what cannot be chosen is told before data is read
   if (options.unmasked > 0 && strategy.phases.size() == 1) {
     throw input_error("strategy.unmasked = {} ends a masked run, and strategy.name = {} masks nothing: use flip",
                       options.unmasked, options.name);

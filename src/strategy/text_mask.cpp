@@ -49,7 +49,8 @@ std::int32_t mask_caption(std::span<std::int32_t> ids, std::int32_t length, std:
   const std::int64_t first = form.has_start ? 1 : 0, words = length - first - 1, keep = tokens - first - 1;
   const std::int32_t end = ids[static_cast<std::size_t>(length - 1)];
   std::size_t next = static_cast<std::size_t>(first);  // what is kept lies at or behind it
-  for (const std::int64_t place : mask.kept(words, keep, random)) ids[next++] = ids[static_cast<std::size_t>(first + place)];
+  for (const std::int64_t place : mask.kept(words, keep, random))
+    ids[next++] = ids[static_cast<std::size_t>(first + place)];
   ids[next++] = end;
   std::fill(ids.begin() + static_cast<std::ptrdiff_t>(next), ids.begin() + length, form.pad);
   return static_cast<std::int32_t>(tokens);

@@ -5,6 +5,7 @@
 
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/optim/schedule.hpp"
+#include "clip_hpc/strategy/strategy.hpp"
 
 namespace clip_hpc {
 
@@ -28,7 +29,11 @@ void check_length(const RunConfig& config, const TrainingData& data) {
         batch, data.distinct_samples, data.distinct_samples);
   }
   const std::int64_t steps = total_steps(config.train, data.epoch_samples);
-  check_schedule(config.optim, {steps, config.train.global_batch});
+  for (const Leg& leg : legs(make_strategy(config.strategy).phases, steps)) {
+    if (leg.begin == leg.end) continue;
+    check_schedule(config.optim, {leg.end - leg.begin, config.train.global_batch,
+                                  leg.lr ? "its part with a learning rate of its own" : "the run"});
+  }
 }
 
 }  // namespace clip_hpc

@@ -74,7 +74,8 @@ double mib_of(const Updater& updater) {
 RunCost cost_of(const TrainingRun& run) {
   const ImageTower& image = run.model.image();
   const TextTower& text = run.model.text();
-  return {.image_macs = image.cost().macs(static_cast<double>(run.kept_patches())) + run.model.further_view_macs(std::ssize(run.strategy.views) - 1),
+  return {.image_macs = image.cost().macs(static_cast<double>(run.kept_patches())) +
+                        run.model.further_view_macs(std::ssize(run.strategy.views) - 1),
           .text_macs = text.cost().macs(static_cast<double>(text.context())),
           .parameters = run.model.arena().declared_numel(),
           .patches = image.patches(),
@@ -224,9 +225,8 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       data(open_data(config)),
       tokenizer(Tokenizer::load(data.sets[0]->folder() / kTokenizerFileName)),
       strategy(make_strategy(config.strategy)),
-      model(as_trained_by(strategy, model_for(model_of_run(config), tokenizer)),
-            scalar_type_of(config.train.precision), device.device,
-            config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{},
+      model(as_trained_by(strategy, model_for(model_of_run(config), tokenizer)), scalar_type_of(config.train.precision),
+            device.device, config.comm.shard_optimizer ? ArenaShare{world.rank(), world.size()} : ArenaShare{},
             {config.model.freeze == "image", config.model.freeze == "text", config.model.unlocked_groups}),
       updater(model.arena(), config.optim),
       communicator(make_communicator(world, config.comm, device)),
@@ -336,10 +336,7 @@ LoaderOptions loader_options(const TrainingRun& run) {
     options.sources.push_back({run.data.sets[i], run.data.weights[i], run.data.subset});
   }
   const int image_size = static_cast<int>(run.model.image().image_size());
-  for (const std::string& view : run.strategy.views) {
-    const bool is_first = options.views.empty();
-    options.views.push_back(parse_view(view, image_size, is_first ? run.strategy.augment : AugmentOptions{}));
-  }
+  options.views = parse_views(run.strategy.views, image_size, run.strategy.augment);
   options.encode = [&tokenizer = run.tokenizer](std::string_view caption, std::span<std::int32_t> ids) {
     return tokenizer.encode_into(caption, ids);
   };
@@ -383,9 +380,9 @@ void mask_captions(const TrainingRun& run, Batch& batch) {
   for (std::int64_t row = 0; row < batch.n; ++row) {
     RandomStream random(run.seed(), Purpose::text_keep, batch.positions[static_cast<std::size_t>(row)]);
     std::int32_t& length = batch.lengths[static_cast<std::size_t>(row)];
-    length = mask_caption(std::span(batch.ids).subspan(static_cast<std::size_t>(row * context),
-                                                       static_cast<std::size_t>(context)),
-                          length, tokens, mask, form, random);
+    length = mask_caption(
+        std::span(batch.ids).subspan(static_cast<std::size_t>(row * context), static_cast<std::size_t>(context)),
+        length, tokens, mask, form, random);
   }
 }
 
@@ -424,8 +421,7 @@ double learning_rate_now(const TrainingRun& run) {
   const Leg leg = leg_at(run.strategy.phases, run.progress.step, run.progress.total_steps);
   OptimOptions options = run.config.optim;
   options.lr = leg.lr.value_or(options.lr);
-  return learning_rate(options, run.progress.step - leg.begin,
-                       {leg.end - leg.begin, run.config.train.global_batch});
+  return learning_rate(options, run.progress.step - leg.begin, {leg.end - leg.begin, run.config.train.global_batch});
 }
 
 }  // namespace clip_hpc

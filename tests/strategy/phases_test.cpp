@@ -11,8 +11,7 @@ namespace clip_hpc {
 namespace {
 
 TEST(Phases, EveryStepHasOneAndTheLastHoldsWhatRoundingLeaves) {
-  const std::vector<Phase> phases{{.fraction_of_run = 0.95, .keep_fraction = 0.5},
-                                  {.fraction_of_run = 0.05}};
+  const std::vector<Phase> phases{{.fraction_of_run = 0.95, .keep_fraction = 0.5}, {.fraction_of_run = 0.05}};
   for (const std::int64_t total : {1, 7, 20, 1000}) {
     std::int64_t first = 0;
     for (std::int64_t step = 0; step < total; ++step) {

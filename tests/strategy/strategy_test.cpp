@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "clip_hpc/base/error.hpp"
+#include "clip_hpc/data/views/view.hpp"
 #include "tests/expect_error.hpp"
 
 namespace clip_hpc {
@@ -56,7 +57,7 @@ TEST(Strategy, AugmentationWithoutOneIsRefused) {
   EXPECT_THROW(make_strategy(options), Error);
 }
 
-// The numbers of RandAugment go to the view that meets the text, and are refused before data is read.
+// The numbers of RandAugment go to the views that have one, and are refused before data is read.
 TEST(Strategy, ChoicesOfAnAugmentationAreChecked) {
   const Strategy strategy = make_strategy(
       {.name = "clip_aug", .augmentation = "rand", .augment_ops = 3, .augment_magnitude = 5, .augment_mended = true});
@@ -64,6 +65,10 @@ TEST(Strategy, ChoicesOfAnAugmentationAreChecked) {
   EXPECT_EQ(strategy.augment.operations, 3);
   EXPECT_EQ(strategy.augment.magnitude, 5);
   EXPECT_TRUE(strategy.augment.mended);
+  const Strategy slip =
+      make_strategy({.name = "slip", .augmentation = "crop_half", .augment_ops = 3, .ssl_view = "rand"});
+  EXPECT_EQ(slip.views, (std::vector<std::string>{"crop_half", "rand", "rand"}));
+  EXPECT_EQ(parse_views(slip.views, 224, slip.augment).back().steps.front().operations, 3);
   test::expect_error(ErrorKind::input, {"strategy.augment_magnitude = 12", "rand", "0 to 10"},
                      [] { make_strategy({.augmentation = "rand", .augment_magnitude = 12}); });
   test::expect_error(ErrorKind::input, {"resize", "strategy.augment_ops"}, [] { make_strategy({.augment_ops = 2}); });

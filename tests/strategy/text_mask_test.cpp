@@ -31,7 +31,8 @@ TEST(TextMask, BlocksAreNeighboursAndRandomOnesKeepTheirOrder) {
   const Ids words{1, 2, 3, 4, 5, 6, 7, 8, 99, 99};
   std::set<Ids> blocks, some;
   for (std::uint64_t row = 0; row < 60; ++row) {
-    const Ids block = masked("block", words, 9, 4, {false, 99}, row), any = masked("random", words, 9, 4, {false, 99}, row);
+    const Ids block = masked("block", words, 9, 4, {false, 99}, row),
+              any = masked("random", words, 9, 4, {false, 99}, row);
     EXPECT_TRUE(block[1] == block[0] + 1 && block[2] == block[1] + 1 && block[3] == 99);
     EXPECT_TRUE(any[0] < any[1] && any[1] < any[2] && any[3] == 99);
     blocks.insert(block);

@@ -72,6 +72,12 @@ TEST_F(TrainSetup, AWarmUpThatOutlastsTheRunIsRefused) {
   TrainRequest cold = request("0.0");
   cold.config.optim.warmup = 10000;
   refuses(cold, {"optim.warmup = 10000 steps", "the run has 2"});
+  cold.config.train.samples = 1100;  // 90 steps, and 10 of unmasked tuning
+  cold.config.optim.warmup = 20;
+  cold.config.strategy.name = "flip";
+  cold.config.strategy.unmasked = 0.1;
+  cold.config.strategy.unmasked_lr = 1e-5;
+  refuses(cold, {"optim.warmup = 20 steps", "a learning rate of its own has 10"});
 }
 
 TEST_F(TrainSetup, NumbersThatNobodyMeansAreRefusedWithTheBound) {

@@ -1,5 +1,6 @@
-// SLIP: the gradient of three views, the head with BatchNorm and both terms is that of the whole batch, on any number of
-// ranks with unequal rows, in micro-batches and in blocks of columns; runs with it stop, resume and are read without it.
+// SLIP: the gradient of three views, the head with BatchNorm and both terms is that of the whole batch, on any number
+// of ranks with unequal rows, in micro-batches and in blocks of columns; runs with it stop, resume and are read without
+// it.
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -22,12 +23,11 @@ struct Outcome {
 };
 
 PairBatch batch_of(std::int64_t rows) {
-  PairBatch whole{at::arange(3 * rows * 3 * 256, at::kLong)
-                      .mul(37)
-                      .remainder(251)
-                      .to(at::kByte)
-                      .view({3, rows, 3, 16, 16}),
-                  at::arange(rows * 8, at::kLong).mul(7).remainder(48).view({rows, 8}), std::nullopt, {}};
+  PairBatch whole{
+      at::arange(3 * rows * 3 * 256, at::kLong).mul(37).remainder(251).to(at::kByte).view({3, rows, 3, 16, 16}),
+      at::arange(rows * 8, at::kLong).mul(7).remainder(48).view({rows, 8}),
+      std::nullopt,
+      {}};
   for (std::int64_t row = 0; row < rows; ++row) whole.ids[row][1 + row % 7] = 49;
   return whole;
 }

@@ -7,8 +7,8 @@
 
 namespace clip_hpc {
 
-struct RowKeys {             // which keys belong to row i
-  std::int64_t own = 0;      // `own` + i is its own
+struct RowKeys {               // which keys belong to row i
+  std::int64_t own = 0;        // `own` + i is its own
   std::int64_t excluded = -1;  // `excluded` + i takes no part, as a row's own picture among the keys; -1: all take part
 };
 

@@ -24,7 +24,7 @@ struct ModelConfig {
   PixelNorm norm;
   std::string view = {};  // of test images, as its preprocess_cfg says: a name of data/views; empty: it says nothing
   std::optional<HeadSize> head = {};  // of a self-supervised term: the strategy says it, no file
-  Json vision, text;      // vision_cfg and text_cfg as their towers state them: all keys, defaults filled in
+  Json vision, text;  // vision_cfg and text_cfg as their towers state them: all keys, defaults filled in
 };
 
 // Reads either a plain model, or open_clip_config.json's {"model_cfg": the model, "preprocess_cfg": {…}}.

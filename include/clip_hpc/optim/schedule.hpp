@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "clip_hpc/optim/optim_options.hpp"
 
@@ -11,6 +12,7 @@ namespace clip_hpc {
 struct RunSteps {
   std::int64_t total = 0;
   std::int64_t global_batch = 1;
+  std::string_view what = "the run";  // in messages
 };
 
 struct ScheduleTime {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace clip_hpc {
 
@@ -23,6 +24,7 @@ struct Leg {
   std::int64_t begin = 0, end = 0;
   std::optional<double> lr = {};
 };
+std::vector<Leg> legs(std::span<const Phase> phases, std::int64_t total_steps);
 Leg leg_at(std::span<const Phase> phases, std::int64_t step, std::int64_t total_steps);
 
 }  // namespace clip_hpc

@@ -38,7 +38,7 @@ void describe(OptionTable& table, StrategyOptions& options);
 
 struct Strategy {
   std::vector<std::string> views{"resize"};  // data/views: how an image becomes model input; the first meets the text
-  AugmentOptions augment{};                  // of the first view
+  AugmentOptions augment{};                  // of those views that have what it is about
   std::vector<Phase> phases{{}};
   std::vector<WeightedTerm> terms;
   std::optional<HeadSize> head = {};  // behind the image tower, for further views

@@ -21,9 +21,9 @@ class GradReducer {
   GradReducer& operator=(const GradReducer&) = delete;
 
   void start(std::span<const std::size_t> landed_before = {});  // before backward; these have their gradients
-  void disarm() { armed_ = false; }  // gradients that land travel nowhere, until start()
-  void finish();                     // after backward: waits for all buckets; names a parameter that got no gradient
-  void exchange();                   // all of it at once, without a backward: for benchmarks
+  void disarm() { armed_ = false; }                             // gradients that land travel nowhere, until start()
+  void finish();    // after backward: waits for all buckets; names a parameter that got no gradient
+  void exchange();  // all of it at once, without a backward: for benchmarks
   std::size_t buckets() const { return buckets_.size(); }
   std::int64_t bytes() const;  // of one exchange
 

@@ -35,7 +35,8 @@ void add_step_options(ArgumentTable& table, StepBenchOptions& options) {
 
 void finish_step_options(StepBenchOptions& options, const std::string& model_file) {
   options.strategy.name = options.slip ? "slip" : options.strategy.mask_ratio > 0 ? "flip" : "clip";
-  if (options.slip && options.strategy.mask_ratio > 0) throw input_error("--slip and --mask-ratio are two strategies: give one");
+  if (options.slip && options.strategy.mask_ratio > 0)
+    throw input_error("--slip and --mask-ratio are two strategies: give one");
   options.model = read_model_config(model_file);
   in_range(std::int64_t{0}, ClipModel(options.model).text().context())("--text-tokens", options.text_tokens);
 }

@@ -49,6 +49,21 @@ std::string help_of_tests() {
   return text;
 }
 
+void choose(AugmentStep& step, const std::string& view, const AugmentOptions& options) {
+  step.mended = step.can_be_mended && options.mended;
+  if (step.magnitude_most == 0) return;
+  if (options.operations > 0) step.operations = options.operations;
+  if (options.magnitude >= 0) step.magnitude = options.magnitude;
+  if (step.magnitude > step.magnitude_most) {
+    throw input_error("strategy.augment_magnitude = {} is beyond the scale of {}: use 0 to {}", step.magnitude, view,
+                      step.magnitude_most);
+  }
+  if (step.in_bins && step.magnitude != std::floor(step.magnitude)) {
+    throw input_error("strategy.augment_magnitude = {}: {} counts bins, use a whole number of 0 to {}", step.magnitude,
+                      view, step.magnitude_most);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> view_names(ViewUse use) {
@@ -115,36 +130,32 @@ ViewSpec parse_view(const std::string& name, int size) {
   throw input_error("view \"{}\" is unknown: use one of {}", name, fmt::join(view_names(), ", "));
 }
 
-ViewSpec parse_view(const std::string& name, int size, const AugmentOptions& options) {
-  ViewSpec spec = parse_view(name, size);
+std::vector<ViewSpec> parse_views(std::span<const std::string> names, int size, const AugmentOptions& options) {
+  std::vector<ViewSpec> views;
   bool has_number = false, has_defects = false;
-  for (AugmentStep& step : spec.steps) {
-    if (step.magnitude_most > 0) {
-      has_number = true;
-      if (options.operations > 0) step.operations = options.operations;
-      if (options.magnitude >= 0) step.magnitude = options.magnitude;
-      if (step.magnitude > step.magnitude_most) {
-        throw input_error("strategy.augment_magnitude = {} is beyond the scale of {}: use 0 to {}", step.magnitude,
-                          name, step.magnitude_most);
-      }
-      if (step.in_bins && step.magnitude != std::floor(step.magnitude)) {
-        throw input_error("strategy.augment_magnitude = {}: {} counts bins, use a whole number of 0 to {}",
-                          step.magnitude, name, step.magnitude_most);
-      }
+  for (const std::string& name : names) {
+    views.push_back(parse_view(name, size));
+    for (AugmentStep& step : views.back().steps) {
+      has_number = has_number || step.magnitude_most > 0;
+      has_defects = has_defects || step.can_be_mended;
+      choose(step, name, options);
     }
-    has_defects = has_defects || step.can_be_mended;
-    step.mended = step.can_be_mended && options.mended;
   }
   if (!has_number && (options.operations > 0 || options.magnitude >= 0)) {
     throw input_error(
-        "{} has no RandAugment whose operations and magnitude could be chosen: {}", name,
-        "leave strategy.augment_ops and strategy.augment_magnitude out, or use strategy.augmentation = rand");
+        "{} has no RandAugment whose operations and magnitude could be chosen: leave strategy.augment_ops and "
+        "strategy.augment_magnitude out, or use strategy.augmentation = rand",
+        fmt::join(names, ", "));
   }
   if (!has_defects && options.mended) {
     throw input_error("{} has nothing to mend: leave strategy.augment_mended out, or use strategy.augmentation = rand",
-                      name);
+                      fmt::join(names, ", "));
   }
-  return spec;
+  return views;
+}
+
+ViewSpec parse_view(const std::string& name, int size, const AugmentOptions& options) {
+  return parse_views(std::span(&name, 1), size, options).front();
 }
 
 void apply_view(const ImageView& image, const ViewSpec& spec, RandomStream& random, std::span<std::uint8_t> out) {

@@ -23,8 +23,11 @@ at::Tensor partial_softmax(Communicator& comm, const Encoded& rows, const Scales
 }  // namespace
 
 LossTerm softmax_term() {
-  return {
-      .name = "softmax", .help = "CLIP: cross entropy in both directions", .is_extra = false, .initial = {}, .partial = partial_softmax};
+  return {.name = "softmax",
+          .help = "CLIP: cross entropy in both directions",
+          .is_extra = false,
+          .initial = {},
+          .partial = partial_softmax};
 }
 
 }  // namespace clip_hpc

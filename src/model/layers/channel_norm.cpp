@@ -28,7 +28,8 @@ at::Tensor ChannelNorm::operator()(const ParameterArena& arena, const at::Tensor
 ChannelNorm declare_channel_norm(ParameterArena& arena, const std::string& name, std::int64_t channels, NormKind kind,
                                  double eps, double first, bool exported) {
   ChannelNorm norm{.kind = kind, .eps = eps};
-  norm.weight = arena.declare(name + ".weight", {channels}, {.decay = false, .initial = constant(first), .exported = exported});
+  norm.weight =
+      arena.declare(name + ".weight", {channels}, {.decay = false, .initial = constant(first), .exported = exported});
   norm.bias = arena.declare(name + ".bias", {channels}, {.decay = false, .initial = zeros(), .exported = exported});
   if (kind == NormKind::batch) {
     norm.running_mean = arena.declare_buffer(name + ".running_mean", {channels}, 0, exported);

@@ -1,6 +1,6 @@
 // The loss of a batch that is spread over ranks, against a plain computation in double precision on the whole batch.
-#include "clip_hpc/loss/terms/softmax.hpp"
 #include "clip_hpc/loss/softmax_rows.hpp"
+#include "clip_hpc/loss/terms/softmax.hpp"
 
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>

@@ -56,7 +56,8 @@ std::span<const ViewKind> view_kinds();
 std::vector<std::string> view_names(ViewUse use = ViewUse::any);
 // A name of the table, or one of test_view_name. Throws input for an unknown name.
 ViewSpec parse_view(const std::string& name, int size);
-// The same with what a user chose of its steps. Throws input where the view has no step that the choice is about.
+// The same with what a user chose of their steps. Throws input where no view has a step that the choice is about.
+std::vector<ViewSpec> parse_views(std::span<const std::string> names, int size, const AugmentOptions& options);
 ViewSpec parse_view(const std::string& name, int size, const AugmentOptions& options);
 
 // What open_clip's preprocess_cfg says of a test image. Its defaults are that project's.

@@ -48,8 +48,8 @@ struct ParameterSpec : ParameterTraits {
   std::vector<std::int64_t> factored_as = {};  // ParameterArena::factor_as; empty: its shape
 };
 
-// A tensor that is saved and, as a rule, exported, but not trained: BatchNorm's running statistics, frozen parameters. fp32 whatever
-// the compute type, whole on every rank.
+// A tensor that is saved and, as a rule, exported, but not trained: BatchNorm's running statistics, frozen parameters.
+// fp32 whatever the compute type, whole on every rank.
 struct BufferSpec {
   std::string name;
   std::vector<std::int64_t> shape;
