@@ -14,7 +14,7 @@ check 'it names every key' test "$("$clip_hpc" train --help | grep -cE '^  [a-z]
 # Every piece of a message in the first column of a table, cut at the places of names and numbers, stands in a program.
 absent_messages() {
   local piece text
-  text=$(strings -n 3 "$clip_hpc" "$clip_report" "$CLIP_HPC_BINARY_DIR/bin/clip_study" && cat "$CLIP_HPC_SOURCE_DIR/jobs/study_cell.sh")
+  text=$(strings -n 3 "$clip_hpc" "$clip_report" "$CLIP_HPC_BINARY_DIR/bin/clip_study" && cat "$CLIP_HPC_SOURCE_DIR"/jobs/{study_cell,env}.sh)
   # shellcheck disable=SC2016
   grep -E '^\| `' "$CLIP_HPC_SOURCE_DIR/docs/errors.md" | cut -d'|' -f2 | grep -oE '`[^`]+`' | tr -d '`' |
     sed 's/…/\n/g' | sed -E 's/^[ "]+//; s/[ ":]+$//' | grep -E '.{6}' | sort -u |

@@ -264,9 +264,10 @@ TEST(Augment, ExtremeShapesDoNotFail) {
 // What a configuration offers comes from the table.
 TEST(Augment, ChoicesOfAKey) {
   EXPECT_EQ(view_names(ViewUse::test), (std::vector<std::string>{"resize", "eval", "eval_longest", "eval_squash"}));
-  EXPECT_EQ(view_names(ViewUse::training),
-            (std::vector<std::string>{"crop", "crop_flip", "simclr", "rand", "rand_torchvision", "rand_timm", "trivial",
-                                      "auto", "stacked_rand", "stacked_rand_paper", "drawing", "drawing_strong"}));
+  EXPECT_EQ(
+      view_names(ViewUse::training),
+      (std::vector<std::string>{"crop", "crop_half", "crop_flip", "simclr", "rand", "rand_torchvision", "rand_timm",
+                                "trivial", "auto", "stacked_rand", "stacked_rand_paper", "drawing", "drawing_strong"}));
 }
 
 TEST(Augment, RefusesUnknownNames) {
