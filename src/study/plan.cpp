@@ -180,8 +180,8 @@ class Planner {
     }
     const std::int64_t steps = (cell.samples + batch - 1) / batch;
     const std::int64_t warmup_samples = whole_of(settings, "optim.warmup_samples");
-    const double warmup = warmup_samples > 0 ? static_cast<double>((warmup_samples + batch - 1) / batch)
-                                             : number_of(settings, "optim.warmup");
+    const std::int64_t of_samples = (warmup_samples + batch - 1) / batch;
+    const double warmup = warmup_samples > 0 ? static_cast<double>(of_samples) : number_of(settings, "optim.warmup");
     if (warmup >= 1 && warmup >= static_cast<double>(steps)) {
       fail(point.line,
            "[grid {}], {}: optim.{} {} steps, but the cell has {}; write a share below 1, or an override rule",

@@ -38,7 +38,9 @@ void apply_contrast(const PixelPlanes& image, const OperationCall& call, Operati
   const std::uint8_t* const grey = image.channels == 3 ? luma_of(image, scratch) : image.data;
   const std::size_t count = image.plane_bytes();
   const double mean = static_cast<double>(sum_of(grey, count)) / static_cast<double>(count);
-  blend_with_value(image.data, image.bytes(), static_cast<int>(mean + 0.5), static_cast<float>(call.value));
+  // As Pillow rounds.
+  blend_with_value(image.data, image.bytes(), static_cast<int>(mean + 0.5),  // NOLINT(bugprone-incorrect-roundings)
+                   static_cast<float>(call.value));
 }
 
 void apply_color(const PixelPlanes& image, const OperationCall& call, OperationScratch& scratch) {

@@ -36,7 +36,7 @@ BoxWeights box_weights(double sigma) {
 // `rows`: 2 radius + 3 of them, the outermost two are the outer ones.
 CLIP_HPC_VECTOR_CLONES
 void sum_rows(const std::uint8_t* const* rows, const BoxWeights& weights, std::size_t width, std::uint8_t* out) {
-  const std::size_t last = static_cast<std::size_t>(2 * weights.radius + 2);
+  const std::size_t last = static_cast<std::size_t>(weights.radius) * 2 + 2;
   const std::uint8_t *const first_row = rows[0], *const last_row = rows[last];
   if (weights.radius == 0) {  // the two radii of a blur that augmentations draw
     const std::uint8_t* const middle = rows[1];
@@ -65,7 +65,7 @@ void sum_rows(const std::uint8_t* const* rows, const BoxWeights& weights, std::s
 
 void blur_along_rows(std::uint8_t* plane, std::size_t width, std::size_t height, const BoxWeights& weights,
                      OperationScratch& padded) {
-  const auto margin = static_cast<std::size_t>(weights.radius + 1);
+  const auto margin = static_cast<std::size_t>(weights.radius) + 1;
   padded.resize(width + 2 * margin);
   std::vector<const std::uint8_t*> shifted(2 * margin + 1);
   for (std::size_t i = 0; i < shifted.size(); ++i) shifted[i] = padded.data() + i;
@@ -82,7 +82,7 @@ void blur_along_rows(std::uint8_t* plane, std::size_t width, std::size_t height,
 
 void blur_along_columns(std::uint8_t* plane, std::size_t width, std::size_t height, const BoxWeights& weights,
                         OperationScratch& copy) {
-  const auto margin = static_cast<std::ptrdiff_t>(weights.radius + 1);
+  const auto margin = std::ptrdiff_t{weights.radius} + 1;
   const auto last = static_cast<std::ptrdiff_t>(height) - 1;
   copy.resize(width * height);
   std::vector<const std::uint8_t*> rows(static_cast<std::size_t>(2 * margin + 1));

@@ -60,7 +60,7 @@ struct HueBlock {  // of each pixel, from HueParts
   std::array<float, kPixelsAtOnce> rest;
 };
 
-inline int rounded(double value) { return static_cast<int>(value + 0.5); }  // value >= 0
+inline int rounded(double value) { return static_cast<int>(value + 0.5); }  // NOLINT: of what is not negative
 
 CLIP_HPC_VECTOR_CLONES
 void from_hsv(const HueBlock& hue, const HsvBlock& hsv, std::size_t count, std::uint8_t* red, std::uint8_t* green,

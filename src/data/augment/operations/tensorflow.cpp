@@ -42,8 +42,8 @@ void tf_places_of_row(const TfMap& map, float y, std::int32_t width, std::int32_
     const float from_x = map.xx * at + map.xy * y + map.x0;
     const float from_y = map.yx * at + map.yy * y + map.y0;
     // std::round, in double precision, where 0.49999997 + 0.5 stays below 1; at or below -0.5 is outside
-    const auto column = static_cast<std::int32_t>(static_cast<double>(from_x) + 0.5);
-    const auto row = static_cast<std::int32_t>(static_cast<double>(from_y) + 0.5);
+    const auto column = static_cast<std::int32_t>(static_cast<double>(from_x) + 0.5);  // NOLINT
+    const auto row = static_cast<std::int32_t>(static_cast<double>(from_y) + 0.5);     // NOLINT
     const bool inside = (from_x > -0.5F) & (from_y > -0.5F) & (column < width) & (row < height);
     places[x] = inside ? row * width + column : width * height;
   }
