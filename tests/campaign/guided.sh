@@ -2,8 +2,9 @@
 # libFuzzer over every reader: mutants that go by what code they reach, with AddressSanitizer and
 # UndefinedBehaviorSanitizer. A build of its own, by clang, in build/fuzz; not part of tests/run.sh.
 #   tests/campaign/guided.sh [--count SECONDS_PER_READER] [--seed S] [--only READER]
-# A finding is what is neither read nor refused; crashes inside libhdf5 are counted apart (docs/security.md). What reached
-# new code lies in $CAMPAIGN_CORPUS/READER afterwards, the fewest files that reach as much, and is read at the next start.
+# A finding is what is neither read nor refused; crashes inside libhdf5 are counted apart (docs/security.md). It begins with
+# the readers' whole files and fuzz/reached.tar.xz, the fewest files that reached as much at an earlier time; what reaches more
+# lies in $CAMPAIGN_CORPUS/READER afterwards, and is read at the next start.
 # shellcheck source=tests/campaign/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 if ! command -v clang++ >/dev/null; then
@@ -34,6 +35,8 @@ is_ours() { # FILE
   [[ $(grep -E '^ +#[0-9]+ ' "$scratch/one.log" | grep -vE '__asan|__interceptor|sysdeps|libc\.so' | head -n1) != *libhdf5* ]]
 }
 
+mkdir "$scratch/reached"
+tar -xf tests/campaign/fuzz/reached.tar.xz -C "$scratch/reached"
 mapfile -t readers < <("$folder/bin/fuzz_readers" --list)
 check 'there are readers' test "${#readers[@]}" -gt 15
 for reader in "${readers[@]}"; do
@@ -41,7 +44,7 @@ for reader in "${readers[@]}"; do
   kept=$corpus/$reader seeds=$scratch/seeds/$reader log=$scratch/$reader.log
   mkdir -p "$kept" "$seeds" "$scratch/$reader"
   CLIP_HPC_FUZZ_SEEDS=$seeds guided -runs=0 >"$log" 2>&1
-  cp tests/campaign/fuzz/corpus/"$reader"/* "$seeds" 2>/dev/null
+  cp tests/campaign/fuzz/corpus/"$reader"/* "$scratch/reached/$reader"/* "$seeds" 2>/dev/null
   guided -fork=1 -ignore_crashes=1 -ignore_timeouts=1 -ignore_ooms=1 -seed="$seed" -max_total_time="$count" \
     -artifact_prefix="$scratch/$reader/" "$kept" "$seeds" >>"$log" 2>&1
   ours=0 in_hdf5=0
