@@ -73,20 +73,51 @@ check 'and go on' says 0 'resumed from step' on_ranks 2 "${train[@]}" --run-dir 
 check 'after TERM and Ctrl-C: the same bits' same_bits "$(newest "$run")" "$(newest "$whole")"
 
 # --- what srun starts as a rank ----------------------------------------------------------------------------------------
-as_rank() { # EXIT_CODE WORD COMMAND...: the code that srun sees, and the word that is left for clip_hpc_launch
-  local word=$scratch/word code
-  rm -f "$word"
+as_rank() { # EXIT_CODE WORD COMMAND...: the code that srun sees, and the word that is left for clip_hpc_launch, or "stopped"
+  local word=$scratch/word code said
+  rm -f "$word"*
   # shellcheck disable=SC2016
   (cd "$CLIP_HPC_SOURCE_DIR" && SLURM_PROCID=0 CLIP_HPC_EXIT_CODE_FILE=$word \
     bash -c 'source jobs/env.sh && bash -c "$clip_hpc_rank" rank "$@"' as_rank "${@:3}")
   code=$?
-  [[ $code == "$1" && $(cat "$word" 2>/dev/null) == "$2" ]] || { echo "exit code $code, word $(cat "$word")"; return 1; }
+  said=$(cat "$word" 2>/dev/null)
+  if [[ -e $word.stopped ]]; then said+=stopped; fi
+  [[ $code == "$1" && $said == "$2" && -e $word.began ]] || { echo "exit code $code, word $said"; return 1; }
 }
-check 'a clean stop ends no other rank' as_rank 0 75 bash -c 'exit 75'
+check 'a clean stop ends no other rank' as_rank 0 stopped bash -c 'exit 75'
 # shellcheck disable=SC2016
-check 'a signal before the program has begun is one, too' as_rank 0 75 bash -c 'kill -USR1 $$'
+check 'a signal before the program has begun is one, too' as_rank 0 stopped bash -c 'kill -USR1 $$'
 check 'a fault leaves its code' as_rank 3 3 bash -c 'exit 3'
 check 'the loss of another rank leaves none' as_rank 4 '' bash -c 'exit 4'
+
+# What clip_hpc_launch makes of it. srun stands in: the ranks that it names end, and it ends with a code of its own.
+mkdir "$scratch/srun"
+cat >"$scratch/srun/srun" <<'SRUN'
+#!/usr/bin/env bash
+while [[ $1 == -* ]]; do shift; done
+for code in $RANK_CODES; do RANK_CODE=$code "$@" || true; done
+exit "$SRUN_CODE"
+SRUN
+chmod +x "$scratch/srun/srun"
+launched() { # EXIT_CODE SRUN_CODE RANK_CODES RESTARTS: of the ranks that say something
+  (cd "$CLIP_HPC_SOURCE_DIR" && PATH=$scratch/srun:$PATH CLIP_HPC_LAUNCHER=srun SLURM_JOB_ID=1 SLURM_RESTART_COUNT=$4 SRUN_CODE=$2 RANK_CODES=$3 \
+    CLIP_HPC_RUN_ROOT=$scratch/launches bash -c 'source jobs/env.sh && clip_hpc_launch 0 bash -c "exit \$RANK_CODE"' 2>"$scratch/launched.err")
+  local code=$?
+  [[ $code == "$1" ]] || { echo "exit code $code"; cat "$scratch/launched.err"; return 1; }
+}
+check 'all ranks stop' launched 75 0 '75 75' 0
+check 'one hangs and is killed, the others stop' launched 75 137 75 0
+check 'one fails, another has stopped' launched 3 143 '75 3' 0
+check 'all are done' launched 0 0 '0 0' 0
+check 'a rank is killed without a word of any' launched 137 137 4 0
+check 'no rank of a new job is started' launched 1 1 '' 0
+for time in 1 2 3; do check "no rank of a requeued job is started, $time" launched 75 1 '' "$time"; done
+check 'it says so' grep -q 'srun could not start the ranks' "$scratch/launched.err"
+check 'nor after three times' launched 1 1 '' 4
+check 'no rank of a requeued job is started' launched 75 1 '' 5
+check 'what has begun counts anew' launched 75 0 75 6
+for time in 1 2 3; do check "after that, $time" launched 75 1 '' "$time"; done
+check 'but the count, nothing of it is left' test "$(ls -A "$scratch/launches")" = .exit_code.1.not_started
 
 # --- killed without a word, twice --------------------------------------------------------------------------------------
 run=$scratch/killed
