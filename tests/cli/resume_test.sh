@@ -119,6 +119,21 @@ check 'what has begun counts anew' launched 75 0 75 6
 for time in 1 2 3; do check "after that, $time" launched 75 1 '' "$time"; done
 check 'but the count, nothing of it is left' test "$(ls -A "$scratch/launches")" = .exit_code.1.not_started
 
+# --- a rank that is suspended for good is named by the others ------------------------------------------------------------
+run=$scratch/suspended
+on_ranks 3 "${train[@]}" --set train.samples=64000 --set comm.timeout_s=2 --run-dir "$run" >"$scratch/suspended.out" 2>&1 &
+launcher=$!
+check 'it runs on 3 ranks' wait_for_step "$run" 30
+suspended=$(ranks_of "$run" | tail -n1)
+rank=$(tr '\0' '\n' <"/proc/$suspended/environ" | sed -n 's/^OMPI_COMM_WORLD_RANK=//p')
+kill -STOP "$suspended"
+wait "$launcher"
+check 'a rank is suspended: exit code 4' test $? = 4
+check 'it is named' grep -qE "^ *rank $rank on [^,]* left no word: suspended, dead" "$scratch/suspended.out"
+check 'and it alone' test "$(grep -c 'left no word' "$scratch/suspended.out")" = 1
+check 'and where the others wait' grep -qE '2 ranks wait in |1 rank waits in ' "$scratch/suspended.out"
+check 'submitted again' says 0 'resumed from step' on_ranks 3 "${train[@]}" --set train.samples=64000 --run-dir "$run"
+
 # --- killed without a word, twice --------------------------------------------------------------------------------------
 run=$scratch/killed
 for step in 40 90; do
