@@ -6,6 +6,7 @@
 #
 # Files in studies/<study>/cells/<cell>/:
 #   config.cfg   what is trained                run/         the run folder of clip_hpc
+#   origin       of a fork: the checkpoint of another cell that it begins from
 #   train.json   state of the stage, so eval.json, probe.json: running, done, failed, stopped (goes on when started again)
 #   train.log    what was printed               history.log  one line a start and an end
 #   lease        there while a stage runs: host, process, job. `clip_study hold` renews it every few seconds; one that is
@@ -108,7 +109,15 @@ if [ "$lost" -ge 20 ]; then
 fi
 
 case $stage in
-  train) command=("${PROGRAM:-clip_hpc}" --config "$folder/config.cfg" --run-dir "$folder/run" --resume auto) ;;
+  train)
+    from=auto
+    if [ -r "$folder/origin" ]; then from=$study/$(cat "$folder/origin"); fi
+    if [ "$from" != auto ] && [ ! -d "$folder/run/checkpoints" ] && [ ! -d "$from" ]; then
+      echo "study_cell: $cell begins from $from, which is not there: train that cell first" >&2
+      exit 1
+    fi
+    command=("${PROGRAM:-clip_hpc}" --config "$folder/config.cfg" --run-dir "$folder/run" --resume "$from")
+    ;;
   eval | probe)
     [ -r "$study/$stage.words" ] || { echo "study_cell: $study/$stage.words cannot be read" >&2; exit 2; }
     read -ra words <"$study/$stage.words"

@@ -26,6 +26,7 @@
 #include "clip_hpc/optim/updater.hpp"
 #include "clip_hpc/strategy/branch_draw.hpp"
 #include "clip_hpc/train/micro_batches.hpp"
+#include "clip_hpc/train/run_checks.hpp"
 #include "clip_hpc/train/session.hpp"
 #include "clip_hpc/train/step.hpp"
 
@@ -39,9 +40,8 @@ constexpr int kUnmeasuredGraphSteps = 6;  // and the graph is recorded
 class BatchSource {
  public:
   BatchSource(const World& world, const StepBenchOptions& options, const ClipModel& model, std::int64_t rows,
-              std::int64_t tokens, std::int64_t kept, std::int64_t views)
-      : patches_(model.image().patches()), kept_(kept) {
-    const std::int64_t size = model.image().image_size();
+              std::int64_t size, std::int64_t tokens, std::int64_t kept, std::int64_t views)
+      : patches_(model.image().patches_at(size)), kept_(kept) {
     RandomStream random(0, Purpose::bench, static_cast<std::uint64_t>(world.rank()));
     pairs_.images = at::empty({views, rows, 3, size, size}, at::kByte);
     for (std::uint8_t& byte : std::span(pairs_.images.data_ptr<std::uint8_t>(), pairs_.images.nbytes())) {
@@ -184,12 +184,17 @@ struct Bench {
         model(as_trained_by(strategy, asked.model), compute, device.device,
               asked.shard_optimizer ? ArenaShare{of.rank(), of.size()} : ArenaShare{}) {
     check_parts(model, options.micro_batch, options.recompute, "--micro-batch", "--recompute");
+    check_phases(model, strategy);
     model.initialise("open_clip", 0);
     model.recompute_blocks(options.recompute);
     model.take_statistics_over(*communicator);
   }
   bool is_whole() const { return options.micro_batch == 0 || options.micro_batch >= split.rows(); }
-  std::int64_t kept() const { return strategy.phases[0].kept_patches(model.image().patches()); }
+  std::int64_t image_size() const {
+    const std::int64_t asked = strategy.phases[0].image_size;
+    return asked > 0 ? asked : model.image().image_size();
+  }
+  std::int64_t kept() const { return strategy.phases[0].kept_patches(model.image().patches_at(image_size())); }
   std::int64_t tokens() const { return options.text_tokens > 0 ? options.text_tokens : model.text().context(); }
 
   World& world;
@@ -313,7 +318,7 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
                   .micro_batch = options.micro_batch,
                   .bucket_mib = CommOptions{}.bucket_mib,
                   .cuda_graph = options.cuda_graph});
-  BatchSource source(world, options, bench.model, bench.split.rows(), bench.tokens(), bench.kept(),
+  BatchSource source(world, options, bench.model, bench.split.rows(), bench.image_size(), bench.tokens(), bench.kept(),
                      std::ssize(bench.strategy.views));
   const Measured sums = measure_steps(bench, step, source);
   note_times(sums, rate);
@@ -322,8 +327,8 @@ StepRate bench_step(World& world, const StepBenchOptions& options) {
                  rate);
   rate.pairs_per_s = static_cast<double>(options.global_batch * sums.steps) / sums.seconds;
   rate.text_tokens = source.mean_tokens();
-  const double macs = bench.model.forward_macs(bench.kept(), std::llround(rate.text_tokens)) +
-                      bench.model.further_view_macs(std::ssize(bench.strategy.views) - 1);
+  const double macs = bench.model.forward_macs(bench.kept(), std::llround(rate.text_tokens), bench.image_size()) +
+                      bench.model.further_view_macs(std::ssize(bench.strategy.views) - 1, bench.image_size());
   rate.tflops = 6 * macs * rate.pairs_per_s / world.size() / 1e12;
   rate.state_bytes = static_cast<std::int64_t>(bench.model.arena().master().nbytes()) + updater.state_bytes();
   rate.graph_refusal = step.graph_refusal();

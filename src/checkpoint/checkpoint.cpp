@@ -5,6 +5,7 @@
 #include "checkpoint/manifest.hpp"
 #include "clip_hpc/base/error.hpp"
 #include "clip_hpc/base/file.hpp"
+#include "clip_hpc/base/text.hpp"
 #include "clip_hpc/checkpoint/state_file.hpp"
 #include "clip_hpc/ops/tensor_bytes.hpp"
 
@@ -52,12 +53,29 @@ void describe(OptionTable& table, CheckpointOptions& options) {
             at_least(0));
   table.add("checkpoint.every_minutes", options.every_minutes, "checkpoint every so many minutes; 0: not by time",
             in_range(0.0, 1e6));
+  table.add("checkpoint.at_steps", options.at_steps,
+            "steps that get a checkpoint which is never deleted, for example 400,800: where a fork may begin",
+            [](const std::string&, const std::string& text) { step_list(text); });
   table.add("checkpoint.keep", options.keep, "newest checkpoints that are kept", at_least(1));
   table.add("checkpoint.keep_every", options.keep_every, "checkpoints at multiples of so many steps are never deleted",
             at_least(0));
   table.add("checkpoint.timeout_s", options.timeout_s,
             "seconds after which storage that does not take a checkpoint ends the run with exit code 3; 0: never",
             in_range(0.0, 1e6));
+}
+
+std::vector<std::int64_t> step_list(const std::string& text) {
+  std::vector<std::int64_t> steps;
+  for (const std::string_view part : split_text(text, ',')) {
+    if (text.empty()) break;
+    const std::string word(trim(part));
+    if (word.empty() || word.size() > 15 || word.find_first_not_of("0123456789") != std::string::npos ||
+        std::stoll(word) == 0) {
+      throw input_error("checkpoint.at_steps = {}: \"{}\" is no step: write 400,800", text, word);
+    }
+    steps.push_back(std::stoll(word));
+  }
+  return steps;
 }
 
 CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder) {
@@ -130,9 +148,11 @@ void clear_killed_saves(const std::filesystem::path& folder) {
 std::vector<std::int64_t> expired_checkpoints(std::vector<std::int64_t> steps, const CheckpointOptions& options) {
   std::sort(steps.begin(), steps.end());
   std::vector<std::int64_t> expired;
+  const std::vector<std::int64_t> at_steps = step_list(options.at_steps);
   const auto newest = std::min(steps.size(), static_cast<std::size_t>(options.keep));
   for (std::size_t i = 0; i + newest < steps.size(); ++i) {
-    if (options.keep_every == 0 || steps[i] % options.keep_every != 0) expired.push_back(steps[i]);
+    if (options.keep_every != 0 && steps[i] % options.keep_every == 0) continue;
+    if (std::ranges::find(at_steps, steps[i]) == at_steps.end()) expired.push_back(steps[i]);
   }
   return expired;
 }

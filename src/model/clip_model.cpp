@@ -84,13 +84,15 @@ at::Tensor ClipModel::encode_text(const PackedCaptions& captions, bool training)
   return text_->project(text_->pooled(captions, pass(training)));
 }
 
-double ClipModel::forward_macs(std::int64_t kept, std::int64_t text_tokens) const {
-  return image_->cost().macs(static_cast<double>(kept)) + text_->cost().macs(static_cast<double>(text_tokens));
+double ClipModel::forward_macs(std::int64_t kept, std::int64_t text_tokens, std::int64_t image_size) const {
+  const std::int64_t size = image_size > 0 ? image_size : image_->image_size();
+  return image_->macs_at(size, kept) + text_->cost().macs(static_cast<double>(text_tokens));
 }
 
-double ClipModel::further_view_macs(std::int64_t views) const {
+double ClipModel::further_view_macs(std::int64_t views, std::int64_t image_size) const {
   if (!head_) return 0;
-  return static_cast<double>(views) * (image_->cost().macs(static_cast<double>(image_->patches())) + head_->macs());
+  const std::int64_t size = image_size > 0 ? image_size : image_->image_size();
+  return static_cast<double>(views) * (image_->macs_at(size, image_->patches_at(size)) + head_->macs());
 }
 
 std::vector<AttentionShape> ClipModel::attention_shapes(std::int64_t rows, std::int64_t kept,

@@ -33,6 +33,8 @@ void each_field(Line& line, Visit& visit) {
   visit.need("batch", line.batch);
   visit.need("precision", line.precision);
   visit.may("mask_ratio", line.mask_ratio);
+  visit.may("image_size", line.image_size);
+  visit.may("slip", line.slip);
   visit.may("text_tokens", line.text_tokens);
   visit.may("pack_captions", line.pack_captions);
   visit.may("micro_batch", line.micro_batch);

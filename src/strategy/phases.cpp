@@ -17,18 +17,26 @@ std::int64_t Phase::kept_patches(std::int64_t patches) const {
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(patches) * keep_fraction));
 }
 
-std::vector<Leg> legs(std::span<const Phase> phases, std::int64_t total_steps) {
-  std::vector<Leg> found(1);
+std::vector<std::int64_t> phase_begins(std::span<const Phase> phases, std::int64_t total_steps) {
+  std::vector<std::int64_t> begins;
   double until = 0;
   for (const Phase& phase : phases) {
-    const std::int64_t begin = std::llround(until * static_cast<double>(total_steps));
-    if (phase.lr && begin > 0) {
-      found.back().end = begin;
-      found.push_back({begin, total_steps, phase.lr});
-    } else if (phase.lr) {
-      found.back().lr = phase.lr;
-    }
+    begins.push_back(std::llround(until * static_cast<double>(total_steps)));
     until += phase.fraction_of_run;
+  }
+  return begins;
+}
+
+std::vector<Leg> legs(std::span<const Phase> phases, std::int64_t total_steps) {
+  std::vector<Leg> found(1);
+  const std::vector<std::int64_t> begins = phase_begins(phases, total_steps);
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    if (phases[i].lr && begins[i] > 0) {
+      found.back().end = begins[i];
+      found.push_back({begins[i], total_steps, phases[i].lr});
+    } else if (phases[i].lr) {
+      found.back().lr = phases[i].lr;
+    }
   }
   found.back().end = total_steps;
   return found;
@@ -41,12 +49,10 @@ Leg leg_at(std::span<const Phase> phases, std::int64_t step, std::int64_t total_
 }
 
 const Phase& phase_at(std::span<const Phase> phases, std::int64_t step, std::int64_t total_steps) {
-  double end = 0;
-  for (const Phase& phase : phases.first(phases.size() - 1)) {
-    end += phase.fraction_of_run;
-    if (step < std::llround(end * static_cast<double>(total_steps))) return phase;
-  }
-  return phases.back();
+  const std::vector<std::int64_t> begins = phase_begins(phases, total_steps);
+  std::size_t i = 0;
+  while (i + 1 < phases.size() && step >= begins[i + 1]) ++i;
+  return phases[i];
 }
 
 }  // namespace clip_hpc

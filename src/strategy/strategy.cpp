@@ -19,11 +19,25 @@ namespace {
 void apply_clip(const StrategyOptions&, Strategy&) {}
 
 void apply_flip(const StrategyOptions& options, Strategy& strategy) {
-  strategy.phases = {{.fraction_of_run = 1.0 - options.unmasked, .keep_fraction = 1.0 - options.mask_ratio}};
+  strategy.phases.front().keep_fraction = 1.0 - options.mask_ratio;
+}
+
+// A run that leaves something out, and its end, in which it does not.
+void add_phases(const StrategyOptions& options, Strategy& strategy) {
+  Phase& first = strategy.phases.front();
+  first.image_size = options.image_size;
+  first.text_tokens = options.text_tokens;
   if (options.unmasked == 0) return;
-  Phase tuning{.fraction_of_run = options.unmasked};
-  if (options.unmasked_lr > 0) tuning.lr = options.unmasked_lr;
-  strategy.phases.push_back(tuning);
+  if (first.keep_fraction == 1 && first.image_size == 0 && first.text_tokens == 0) {
+    throw input_error(
+        "strategy.unmasked = {} is the end of a run that leaves something out, and this one leaves out nothing: use "
+        "strategy.name = flip, strategy.image_size or strategy.text_tokens",
+        options.unmasked);
+  }
+  first.fraction_of_run = 1.0 - options.unmasked;
+  Phase whole{.fraction_of_run = options.unmasked};
+  if (options.unmasked_lr > 0) whole.lr = options.unmasked_lr;
+  strategy.phases.push_back(whole);
 }
 
 void apply_clip_aug(const StrategyOptions& options, Strategy&) {
@@ -65,12 +79,17 @@ void describe(OptionTable& table, StrategyOptions& options) {
   table.add("strategy.mask_ratio", options.mask_ratio, "flip: share of the patches that is dropped",
             in_range(0.0, 0.95));
   table.add("strategy.unmasked", options.unmasked,
-            "flip: share of the run, at its end, in which images and captions are whole again (unmasked tuning)",
+            "share of the run, at its end, in which images and captions are whole again (unmasked tuning); needs flip, "
+            "image_size or text_tokens",
             in_range(0.0, 0.99));
   table.add("strategy.unmasked_lr", options.unmasked_lr,
-            "flip: highest learning rate of that share, which then has a warm-up and a schedule of its own; 0: the "
+            "highest learning rate of that share, which then has a warm-up and a schedule of its own; 0: the "
             "run's schedule goes on",
             in_range(0.0, 10.0));
+  table.add("strategy.image_size", options.image_size,
+            "side of the images in training, a multiple of the patches' side; learned positions are interpolated and "
+            "keep their number; 0: the model's",
+            in_range(std::int64_t{0}, std::int64_t{8192}));
   table.add("strategy.text_tokens", options.text_tokens,
             "tokens of a caption in training, at most, its end among them; 0: all that the model reads",
             [](const std::string& key, std::int64_t value) {
@@ -117,11 +136,7 @@ Strategy make_strategy(const StrategyOptions& options) {
   if (options.distill > 0) strategy.terms.push_back({&loss_term("distill"), options.distill});
   row_named(strategies(), options.name, "strategy").apply(options, strategy);
   parse_views(strategy.views, 224, strategy.augment);  // what cannot be chosen is told before data is read
-  if (options.unmasked > 0 && strategy.phases.size() == 1) {
-    throw input_error("strategy.unmasked = {} ends a masked run, and strategy.name = {} masks nothing: use flip",
-                      options.unmasked, options.name);
-  }
-  strategy.phases.front().text_tokens = options.text_tokens;
+  add_phases(options, strategy);
   return strategy;
 }
 

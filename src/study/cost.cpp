@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 
 #include "clip_hpc/base/error.hpp"
@@ -23,6 +24,7 @@ struct WholeColumn {
   void (*set)(ModelCost&, std::int64_t);
 };
 constexpr WholeColumn kWholeColumns[] = {
+    {"image size", [](ModelCost& cost, std::int64_t value) { cost.image_size = value; }},
     {"patches", [](ModelCost& cost, std::int64_t value) { cost.patches = value; }},
     {"context", [](ModelCost& cost, std::int64_t value) { cost.context = value; }},
     {"parameters", [](ModelCost& cost, std::int64_t value) { cost.parameters = value; }},
@@ -94,6 +96,21 @@ std::int64_t kept_patches(const ModelCost& model, const std::string& strategy, d
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(model.patches) * fraction));
 }
 
+double pair_macs(const ModelCost& model, const PairShape& shape) {
+  const double side = shape.image_size > 0 && model.image_size > 0
+                          ? static_cast<double>(shape.image_size) / static_cast<double>(model.image_size)
+                          : 1;
+  ModelCost small = model;
+  small.patches = std::llround(static_cast<double>(model.patches) * side * side);
+  const std::int64_t kept = kept_patches(small, shape.strategy, shape.mask_ratio);
+  const double by_pixels = model.patches == 0 ? side * side : 1;
+  const double text = model.text.macs(model.context);
+  const double less = shape.views * model.image.macs(kept) * by_pixels;
+  const double whole = shape.views * model.image.macs(model.patches);
+  if (shape.unmasked == 0) return less + text;
+  return (1 - shape.unmasked) * less + shape.unmasked * whole + text;
+}
+
 std::vector<ModelRow> parse_models_page(std::string_view markdown) {
   std::vector<ModelRow> rows;
   std::vector<std::string> head;
@@ -129,6 +146,7 @@ ModelCost cost_from_json(const Json& json, const std::string& model) {
     const Json& one = json.is_array() ? json.at(0) : json;
     ModelCost cost;
     cost.model = model;
+    cost.image_size = one.at("image_size").get<std::int64_t>();
     cost.patches = one.at("patches").get<std::int64_t>();
     cost.context = one.at("context").get<std::int64_t>();
     cost.parameters = one.at("parameters").at("total").get<std::int64_t>();

@@ -53,6 +53,16 @@ void write_cell(const StudyFolder& study, const Cell& cell) {
   write_file_atomic(file, text);
 }
 
+void write_origin(const StudyFolder& study, const Cell& cell) {
+  if (!cell.fork) {
+    std::error_code none;
+    std::filesystem::remove(study.origin_file(cell.name), none);
+    return;
+  }
+  const std::filesystem::path from = study.run(cell.fork->trunk).checkpoint_path(cell.fork->step);
+  write_file_atomic(study.origin_file(cell.name), from.lexically_relative(study.path).native() + "\n");
+}
+
 std::string quoted(const std::string& text) {
   if (text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+/@=:,") ==
           std::string::npos &&
@@ -135,6 +145,7 @@ void write_study(const StudyFolder& study, const Plan& plan) {
   for (const Cell& cell : plan.cells) {
     if (!cell.not_yet.empty()) continue;  // its configuration would be refused
     write_cell(study, cell);
+    write_origin(study, cell);
     if (std::ranges::find(lines, cell.name) == lines.end()) lines.push_back(cell.name);
   }
   write_file_atomic(study.cells_file(), fmt::format("{}\n", fmt::join(lines, "\n")));
@@ -173,6 +184,10 @@ PlannedStudy read_study(const StudyFolder& study) {
       cell.size_class = one.at("class").get<std::string>();
       cell.not_yet = one.at("not_yet").get<std::string>();
       cell.samples = one.at("samples").get<std::int64_t>();
+      if (const auto fork = one.find("fork"); fork != one.end() && !fork->is_null()) {
+        cell.trunk = fork->at("trunk").get<std::string>();
+        check_cell_name(study, cell.trunk);
+      }
       cell.task = static_cast<int>(std::ranges::find(lines, cell.name) - lines.begin()) + 1;
       planned.cells.push_back(cell);
     }

@@ -77,6 +77,13 @@ void read_time(Reading& reading, const IniLine& line) {
   reading.grid.classes.back().time = line.value;
 }
 
+void read_fork_cooldowns(Reading& reading, const IniLine& line) {
+  if (line.value != "yes" && line.value != "no") {
+    fail_at(file_of(reading), line.number, "fork_cooldowns is yes or no, got \"{}\"", line.value);
+  }
+  reading.grid.fork_cooldowns = line.value == "yes";
+}
+
 template <std::int64_t SizeClass::*Member>
 void read_size(Reading& reading, const IniLine& line) {
   reading.grid.classes.back().*Member = whole_number(file_of(reading), line, 1);
@@ -93,6 +100,7 @@ constexpr GridKey kStudyKeys[] = {
     {"rate", [](Reading& reading, const IniLine& line) { reading.grid.rate_file = line.value; }},
     {"attempts",
      [](Reading& reading, const IniLine& line) { reading.grid.attempts = whole_number(file_of(reading), line, 1); }},
+    {"fork_cooldowns", read_fork_cooldowns},
     {"not_yet", read_not_yet},
 };
 

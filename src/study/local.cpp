@@ -48,8 +48,10 @@ class LocalRunner {
 
   LocalOutcome run() {
     while (!running_.empty() || (!waiting_.empty() && !shutdown_requested())) {
-      while (!shutdown_requested() && !waiting_.empty() && std::ssize(running_) < options_.at_once) begin_next();
-      if (!running_.empty()) wait_for_one();
+      while (!shutdown_requested() && std::ssize(running_) < options_.at_once && begin_next()) {
+      }
+      if (running_.empty()) break;  // what is left waits for what will not come
+      wait_for_one();
     }
     outcome_.is_stopped = shutdown_requested();
     outcome_.left += std::ssize(waiting_);
@@ -60,9 +62,19 @@ class LocalRunner {
   const std::string& stage_of(const Task& task) const { return planned_.stages[task.stage]; }
   StageStatus status_of(const Task& task) const { return read_stage(study_, *task.cell, stage_of(task)); }
 
-  void begin_next() {
-    Task task = waiting_.back();
-    waiting_.pop_back();
+  // A fork waits for the run that it forks from.
+  bool is_ready(const Task& task) const {
+    if (task.cell->trunk.empty()) return true;
+    const auto trunk = std::ranges::find(planned_.cells, task.cell->trunk, &PlannedCell::name);
+    return trunk == planned_.cells.end() || read_stage(study_, *trunk, "train").state == StageState::done;
+  }
+
+  // Whether there was a task that could begin, or be counted.
+  bool begin_next() {
+    const auto next = std::find_if(waiting_.rbegin(), waiting_.rend(), [&](const Task& one) { return is_ready(one); });
+    if (next == waiting_.rend()) return false;
+    Task task = *next;
+    waiting_.erase(std::next(next).base());
     const StageStatus status = status_of(task);
     if (status.state == StageState::done) {
       task.tries = 0;
@@ -84,6 +96,7 @@ class LocalRunner {
                               task.cell->name, stage_of(task)},
                              environment_)] = task;
     }
+    return true;
   }
 
   void stop_all() {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "clip_hpc/study/cost.hpp"
+#include "clip_hpc/study/forks.hpp"
 #include "clip_hpc/study/plan_table.hpp"
 #include "clip_hpc/study/points.hpp"
 
@@ -40,6 +41,7 @@ class Planner {
     plan_.points = std::ssize(points);
     for (const Point& point : points) add(point);
     give_names();
+    if (grid().fork_cooldowns) plan_forks(plan_.cells, grid());
     for (Cell& cell : plan_.cells) account(cell);
     return std::move(plan_);
   }
@@ -202,11 +204,13 @@ class Planner {
     const std::string path = value_of(settings, "model.config");
     const ModelAnswer& answer = answer_about(path);
     if (answer.cost) {
-      const std::int64_t kept =
-          kept_patches(*answer.cost, value_of(settings, "strategy.name"), number_of(settings, "strategy.mask_ratio"));
       // study.cost is a factor on one pass over each half of the pair, as the paper's 2 for SLIP is.
-      const int views = cost > 0 ? 1 : views_of(value_of(settings, "strategy.name"));
-      cell.macs = answer.cost->macs(kept, answer.cost->context, views);
+      const std::string strategy = value_of(settings, "strategy.name");
+      cell.macs = pair_macs(*answer.cost, {.strategy = strategy,
+                                           .mask_ratio = number_of(settings, "strategy.mask_ratio"),
+                                           .unmasked = number_of(settings, "strategy.unmasked"),
+                                           .image_size = whole_of(settings, "strategy.image_size"),
+                                           .views = cost > 0 ? 1 : views_of(strategy)});
       cell.parameters = static_cast<double>(answer.cost->parameters);
     } else {
       if (!answer.refusal.empty() && !may_be_unknown(point)) {
@@ -253,7 +257,7 @@ class Planner {
                               ? grid().tflops
                               : rates_.tflops_of(std::filesystem::path(value_of(cell.settings, "model.config")).stem(),
                                                  value_of(cell.settings, "train.precision"));
-    if (tflops > 0) cell.gpu_hours = cell.total_flops() / (tflops * 1e12) / 3600;
+    if (tflops > 0) cell.gpu_hours = cell.own_flops() / (tflops * 1e12) / 3600;
     // fp32 master weights and two moments, and the weights once more as safetensors; one more while it is written.
     const double keep = number_of(cell.settings, "checkpoint.keep") + 1;
     cell.storage_bytes = keep * 16 * cell.parameters;

@@ -32,6 +32,11 @@ std::vector<std::string> variables_of(const std::vector<Submission>& submissions
   return names;
 }
 
+std::vector<PlannedCell> trunks_first(std::vector<PlannedCell> cells) {
+  std::ranges::stable_partition(cells, [](const PlannedCell& cell) { return cell.trunk.empty(); });
+  return cells;
+}
+
 bool is_over(StageState state) { return state == StageState::done || state == StageState::given_up; }
 
 }  // namespace
@@ -92,7 +97,7 @@ std::vector<Submission> plan_submission(const PlannedStudy& planned, const Queue
   std::map<std::pair<std::string, int>, int> place;  // in `all`, of what is submitted
   for (std::size_t s = 0; s < planned.stages.size(); ++s) {
     const std::string& stage = planned.stages[s];
-    for (const PlannedCell& cell : planned.cells) {
+    for (const PlannedCell& cell : trunks_first(planned.cells)) {
       if (!cell.not_yet.empty()) continue;
       const std::pair key{stage, cell.task};
       const StageState state = status.at(key).state;
@@ -108,9 +113,23 @@ std::vector<Submission> plan_submission(const PlannedStudy& planned, const Queue
           continue;
         }
       }
+      if (s == 0 && !cell.trunk.empty()) {
+        const auto trunk = std::ranges::find(planned.cells, cell.trunk, &PlannedCell::name);
+        if (trunk == planned.cells.end()) continue;
+        const std::pair before{stage, trunk->task};
+        if (const auto submitted = place.find(before); submitted != place.end()) {
+          wanted.follows = submitted->second;
+          wanted.trunk = trunk->task;
+        } else if (const auto queued = queue.find(before); queued != queue.end()) {
+          wanted.after = queued->second.job;
+          wanted.trunk = trunk->task;
+        } else if (status.at(before).state != StageState::done) {
+          continue;
+        }
+      }
       auto same = std::ranges::find_if(all, [&](const Submission& one) {
         return one.stage == wanted.stage && one.size_class == wanted.size_class && one.after == wanted.after &&
-               one.follows == wanted.follows;
+               one.follows == wanted.follows && one.trunk == wanted.trunk;
       });
       if (same == all.end()) same = all.insert(all.end(), wanted);
       same->tasks.push_back(cell.task);
@@ -147,8 +166,13 @@ echo "prepare: job $prepare"
     const SizeClass& size = *std::ranges::find(planned.classes, one.size_class, &SizeClass::name);
     std::string dependency;
     if (!prepare.empty() && one.stage == planned.stages.front()) dependency = "afterok:$prepare";
-    if (!one.after.empty()) dependency = "aftercorr:" + one.after;
-    if (one.follows >= 0) dependency = "aftercorr:$" + names[static_cast<std::size_t>(one.follows)];
+    std::string before = one.after;
+    if (one.follows >= 0) before = "$" + names[static_cast<std::size_t>(one.follows)];
+    if (!before.empty() && one.trunk == 0) dependency = "aftercorr:" + before;  // task by task
+    if (one.trunk > 0) {                                                        // all of it after one task
+      if (one.follows >= 0) before = "${" + before.substr(1) + "}";
+      dependency = fmt::format("afterok:{}_{}", before, one.trunk);
+    }
     text += fmt::format("\n{}=$(sbatch --parsable --job-name='{}' --array={}{} \\\n", names[i],
                         job_name(study, one.stage, one.size_class), array_ranges(one.tasks),
                         size.limit > 0 ? fmt::format("%{}", size.limit) : "");

@@ -54,7 +54,8 @@ std::optional<Error> Diagnostics::after_step(const Batch& batch, const PairBatch
                                              double lr) {
   window_.steps += 1;
   window_.text_tokens += tokens_of(pairs);
-  window_.kept_patches = pairs.kept ? pairs.kept->size(1) : run_.model.image().patches();
+  window_.image_size = batch.image_size;
+  window_.kept_patches = pairs.kept ? pairs.kept->size(1) : run_.model.image().patches_at(batch.image_size);
   if (!run_.device.is_cpu() && !is_due()) return std::nullopt;
   run_.communicator->synchronize();
   if (const std::optional<Error> problem = problem_of(batch)) return problem;
@@ -102,8 +103,9 @@ MetricsLine Diagnostics::measure(const StepResult& result, double lr) {
   world.all_reduce_max(memory);
   const double seconds = window_.timer.seconds(), all_seconds = seconds * world.size();
   const auto steps = static_cast<double>(window_.steps);
-  const double macs = run_.model.forward_macs(window_.kept_patches, std::llround(window_.text_tokens / steps)) +
-                      run_.model.further_view_macs(std::ssize(run_.strategy.views) - 1);
+  const double macs =
+      run_.model.forward_macs(window_.kept_patches, std::llround(window_.text_tokens / steps), window_.image_size) +
+      run_.model.further_view_macs(std::ssize(run_.strategy.views) - 1, window_.image_size);
   MetricsLine line;
   line.step = run_.progress.step;
   line.samples_seen = run_.progress.samples_seen;

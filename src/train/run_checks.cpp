@@ -44,6 +44,26 @@ void check_freezing(const RunConfig& config, const ClipModel& model) {
   }
 }
 
+void check_phases(const ClipModel& model, const Strategy& strategy) {
+  const ImageTower& image = model.image();
+  for (const Phase& one : strategy.phases) {
+    const std::int64_t own = image.image_size(), size = one.image_size > 0 ? one.image_size : own;
+    if (size != own && image.size_step() == 0) {
+      throw input_error("strategy.image_size = {}: a {} reads images of {} alone: leave it at 0", size,
+                        model.image_kind(), own);
+    }
+    if (size > own) {
+      throw input_error("strategy.image_size = {} is more than the {} that the model is made for: use less, or 0", size,
+                        own);
+    }
+    if (size != own && size % image.size_step() != 0) {
+      throw input_error("strategy.image_size = {} must be a multiple of {}, as this image tower divides it", size,
+                        image.size_step());
+    }
+    one.kept_patches(image.patches_at(size));  // throws where none can be left out
+  }
+}
+
 void check_text_tokens(const RunConfig& config, const ClipModel& model) {
   const std::int64_t tokens = config.strategy.text_tokens, context = model.text().context();
   if (tokens == 0) return;

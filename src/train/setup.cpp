@@ -75,8 +75,8 @@ double mib_of(const Updater& updater) {
 RunCost cost_of(const TrainingRun& run) {
   const ImageTower& image = run.model.image();
   const TextTower& text = run.model.text();
-  return {.image_macs = image.cost().macs(static_cast<double>(run.kept_patches())) +
-                        run.model.further_view_macs(std::ssize(run.strategy.views) - 1),
+  return {.image_macs = image.macs_at(run.image_size(), run.kept_patches()) +
+                        run.model.further_view_macs(std::ssize(run.strategy.views) - 1, run.image_size()),
           .text_macs = text.cost().macs(static_cast<double>(text.context())),
           .parameters = run.model.arena().declared_numel(),
           .patches = image.patches(),
@@ -171,8 +171,8 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
       communicator(make_communicator(world, config.comm, device)),
       host_communicator(device.is_cpu() ? nullptr : make_mpi_communicator(world, {.timeout_s = config.comm.timeout_s})),
       split(even_split(config.train.global_batch, world.size(), world.rank(), "train.global_batch")),
-      cadence{config.train.global_batch, config.checkpoint.every_steps, config.eval.every_samples,
-              config.eval.at_checkpoints, config.train.check_ranks_every},
+      cadence{config.train.global_batch,  config.checkpoint.every_steps,  config.eval.every_samples,
+              config.eval.at_checkpoints, config.train.check_ranks_every, step_list(config.checkpoint.at_steps)},
       identity(identity_of(config, data, model.config(), total_steps(config.train, data.epoch_samples))) {
   check_teacher(config, strategy);
   check_freezing(config, model);
@@ -182,8 +182,7 @@ TrainingRun::TrainingRun(World& of, const TrainRequest& asked, ComputeDevice whe
   const std::int64_t parts = config.train.micro_batch < most_rows ? config.train.micro_batch : 0;
   if (config.model.freeze != "image") check_parts(model, parts, config.train.recompute);
   model.take_statistics_over(*communicator);
-  for (const Phase& one : strategy.phases)
-    one.kept_patches(model.image().patches());  // throws where none can be left out
+  check_phases(model, strategy);
   model.recompute_blocks(config.train.recompute);
 }
 
@@ -250,8 +249,11 @@ void announce(const TrainingRun& run) {
   const ModelConfig& shape = run.model.config();
   const ParameterArena& arena = run.model.arena();
   log_info(
-      "{}: {:.1f} M parameters, {} of {} patches, {} pairs an epoch, {} steps of {} pairs, {} ranks x {} threads, {}{}",
-      shape.name, static_cast<double>(arena.declared_numel()) / 1e6, run.kept_patches(), run.model.image().patches(),
+      "{}: {:.1f} M parameters, {} of {} patches{}, {} pairs an epoch, {} steps of {} pairs, {} ranks x {} threads, "
+      "{}{}",
+      shape.name, static_cast<double>(arena.declared_numel()) / 1e6, run.kept_patches(),
+      run.model.image().patches_at(run.image_size()),
+      run.phase().image_size > 0 ? fmt::format(" of images of {} pixels", run.image_size()) : "",
       run.data.epoch_samples, run.progress.total_steps, run.config.train.global_batch, run.world.size(),
       at::get_num_threads(), run.config.train.precision,
       arena.share().parts > 1 ? fmt::format(", optimizer state shared: {:.1f} MiB a rank", mib_of(run.updater)) : "");
@@ -274,8 +276,14 @@ LoaderOptions loader_options(const TrainingRun& run) {
   for (std::size_t i = 0; i < run.data.sets.size(); ++i) {
     options.sources.push_back({run.data.sets[i], run.data.weights[i], run.data.subset});
   }
-  const int image_size = static_cast<int>(run.model.image().image_size());
-  options.views = parse_views(run.strategy.views, image_size, run.strategy.augment);
+  const std::span<const Phase> phases = run.strategy.phases;
+  const std::vector<std::int64_t> begins = phase_begins(phases, run.progress.total_steps);
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    const int size = static_cast<int>(run.image_size_in(phases[i]));
+    std::vector<ViewSpec> views = parse_views(run.strategy.views, size, run.strategy.augment);
+    if (i == 0) options.views = views;
+    if (i > 0) options.later_views.push_back({begins[i], std::move(views)});
+  }
   options.encode = [&tokenizer = run.tokenizer](std::string_view caption, std::span<std::int32_t> ids) {
     return tokenizer.encode_into(caption, ids);
   };
@@ -336,8 +344,7 @@ std::vector<double> drop_rates_of(const TrainingRun& run) {
 }
 
 PairBatch pair_batch(const TrainingRun& run, Batch& batch) {
-  const ImageTower& image = run.model.image();
-  const std::int64_t size = image.image_size(), patches = image.patches(), kept = run.kept_patches();
+  const std::int64_t size = batch.image_size, patches = run.model.image().patches_at(size), kept = run.kept_patches();
   // Graphs want few shapes, and ranks that record together one.
   const std::int64_t multiple = !run.config.train.cuda_graph ? 1
                                 : run.world.size() == 1      ? 16

@@ -302,6 +302,11 @@ TEST(Checkpoint, OldOnesExpire) {
   const CheckpointOptions two{.keep = 2};
   EXPECT_EQ(expired_checkpoints({30, 10, 20, 40}, two), (std::vector<std::int64_t>{10, 20}));
   EXPECT_EQ(expired_checkpoints({10}, two), (std::vector<std::int64_t>{}));
+  CheckpointOptions forks = two;
+  forks.at_steps = "10, 30";
+  EXPECT_EQ(expired_checkpoints({10, 20, 30, 40, 50}, forks), (std::vector<std::int64_t>{20}));
+  EXPECT_EQ(step_list(""), std::vector<std::int64_t>{});
+  for (const char* wrong : {"x", "5,", "0", "-3", "1e3"}) EXPECT_THROW(step_list(wrong), Error) << wrong;
   CheckpointOptions milestones{.keep = 1};
   milestones.keep_every = 20;
   EXPECT_EQ(expired_checkpoints({10, 20, 30, 40, 50}, milestones), (std::vector<std::int64_t>{10, 30}));

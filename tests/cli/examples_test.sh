@@ -17,7 +17,7 @@ texts() {
     # shellcheck disable=SC2086
     "$CLIP_HPC_BINARY_DIR/bin/clip_study" $command --help
   done
-  cat README.md INSTALL.md CONTRIBUTING.md docs/*.md bench/README.md bench/results/*.md jobs/*.sh jobs/*.slurm
+  cat README.md INSTALL.md CONTRIBUTING.md docs/*.md bench/README.md bench/results/*.md jobs/*.sh jobs/*.slurm jobs/paper/*.slurm
   grep -h "^#" configs/study/*.cfg
 }
 # A line of its own, or between back quotes; what starts it and comments are cut away.

@@ -11,7 +11,7 @@ libtorch=$(dirname "$(dirname "$(libtorch_of "$clip_hpc")")")
 cd / || exit 1
 
 # --- what is there ---------------------------------------------------------------------------------------------------
-for file in jobs/{env.sh,vit_s_flip.slurm,study_array.slurm,study_cell.sh} configs/{quickstart,emoji,vit_s_flip,study/small}.cfg configs/models/ViT-S-16-paper.json \
+for file in jobs/{env.sh,train_job.sh,vit_s_flip.slurm,paper/vit_b16.slurm,study_array.slurm,study_cell.sh} configs/{quickstart,emoji,vit_s_flip,study/small,paper/base}.cfg configs/models/ViT-S-16-paper.json \
   configs/sites/example_gpu_cluster.env; do
   check "share/clip_hpc/$file" test -r "$share/$file"
 done

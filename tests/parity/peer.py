@@ -25,6 +25,7 @@ def model_of(config):
     has_group_norm = vision.pop("norm", "batch") == "group"
     conv_stem = vision.pop("conv_stem", [])
     more = vision.pop("timm_model_kwargs", {})  # open_clip 3.3 has no such key, timm knows the words
+    has_max_pool = more.pop("max_pool", True)
     if has_group_norm:
         more["norm_layer"] = partial(timm.layers.GroupNorm, num_groups=32, eps=1e-6)
     create = timm.create_model
@@ -41,6 +42,8 @@ def model_of(config):
         model = kind(**{**config, "vision_cfg": vision})
     finally:
         timm.create_model = create
+    if not has_max_pool:
+        model.visual.trunk.maxpool = torch.nn.Identity()
     if has_group_norm:
         for module in model.visual.modules():
             if isinstance(module, torch.nn.Conv2d):

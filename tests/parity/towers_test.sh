@@ -35,11 +35,13 @@ write_model resnet '"timm_model_name": "resnet26", "image_size": 64'
 write_model resnet_small '"timm_model_name": "resnet50", "image_size": 64, "timm_proj": "mlp", "timm_model_kwargs": {"layers": [2, 1, 1, 1], "channels": [16, 16, 32, 64]}'
 write_model clip_resnet '"layers": [2, 1, 1, 1], "width": 16, "head_width": 32, "image_size": 96, "patch_size": null'
 write_model resnet_group '"timm_model_name": "resnet50", "image_size": 48, "norm": "group", "timm_model_kwargs": {"layers": [2, 1, 1, 1], "channels": [32, 64, 64, 64]}'
-for model in mixer mixer_mlp swin swin_padded swin_even resnet resnet_small resnet_group clip_resnet; do
+write_model resnet_basic '"timm_model_name": "resnet18", "image_size": 32, "timm_model_kwargs": {"layers": [2, 1, 1, 1], "channels": [16, 16, 32, 64], "max_pool": false}'
+write_model basic_group '"timm_model_name": "resnet34", "image_size": 48, "norm": "group", "timm_model_kwargs": {"layers": [1, 2, 1, 1], "channels": [64, 32, 64, 64]}'
+for model in mixer mixer_mlp swin swin_padded swin_even resnet resnet_small resnet_group resnet_basic basic_group clip_resnet; do
   case_of $model fp64
   case_of $model fp32_tight
 done
-for model in resnet clip_resnet; do case_of $model fp64 dump.training=false; done
+for model in resnet resnet_basic resnet_group clip_resnet mixer swin; do case_of $model fp64 dump.training=false; done
 # Stochastic depth, with the same draw on both sides.
 deep='"timm_drop_path": 0.4'
 write_model mixer_deep "$mixer, $deep, \"timm_model_kwargs\": {\"embed_dim\": 48, \"num_blocks\": 3, \"patch_size\": 16, \"img_size\": 64}"
@@ -80,6 +82,8 @@ sized() { # NAME TRUNK_PARAMETERS WIDTH EMBED VISION
   check "$1: $2 parameters" grep -q "\"image\":$(($2 + $3 * $4))," <<<"$("$clip_hpc" model --json "$1.json")"
 }
 sized resnet50 23508032 2048 1024 '"timm_model_name": "resnet50"'
+sized resnet18 11176512 512 1024 '"timm_model_name": "resnet18"'
+sized resnet34 21284672 512 1024 '"timm_model_name": "resnet34"'
 sized swin_tiny 27519354 768 640 '"timm_model_name": "swin_tiny_patch4_window7_224"'
 sized mixer_b32 59524428 768 512 '"timm_model_name": "mixer_b32_224"'
 sized mixer_b16 59111472 768 512 '"timm_model_name": "mixer_b16_224"'
@@ -100,7 +104,7 @@ refuses() { # text, VISION
 }
 refuses 'mixer_b32_224 is of 224' '"timm_model_name": "mixer_b32_224", "image_size": 256'
 refuses 'swin_tiny_patch4_window7_224 is of 224' '"timm_model_name": "swin_tiny_patch4_window7_224", "image_size": 256'
-refuses 'timm_model_name = resnet34' '"timm_model_name": "resnet34"'
+refuses 'timm_model_name = resnet14' '"timm_model_name": "resnet14"'
 refuses 'norm = "layer"' '"timm_model_name": "resnet50", "norm": "layer"'
 refuses 'image_size = 100 must be a multiple of 32' '"layers": [3, 4, 6, 3], "width": 64, "image_size": 100'
 finish

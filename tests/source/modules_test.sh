@@ -80,7 +80,7 @@ for _ in {1..401}; do echo '// line'; done >"$planted/src/train/long.cpp"
 check 'planted: a file of 401 lines' finds limits '401 lines, more than 400'
 
 if command -v shellcheck >/dev/null; then
-  check 'shellcheck' shellcheck -x -P "$root" "$root"/jobs/*.sh "$root"/jobs/*.slurm "$root/.ci/run" \
+  check 'shellcheck' shellcheck -x -P "$root" "$root"/jobs/*.sh "$root"/jobs/*.slurm "$root"/jobs/paper/*.slurm "$root/.ci/run" \
     "$root"/tests/*.sh "$root"/tests/*/*.sh
 else
   skip shellcheck 'shellcheck is not installed'

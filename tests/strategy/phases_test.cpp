@@ -39,6 +39,19 @@ TEST(Phases, ALearningRateOfItsOwnBeginsASchedule) {
   }
 }
 
+TEST(Phases, BeginsAreWhereThePhaseChanges) {
+  const std::vector<Phase> three{{.fraction_of_run = 0.3}, {.fraction_of_run = 0.3}, {.fraction_of_run = 0.4}};
+  for (const std::int64_t total : {1, 3, 10, 101}) {
+    const std::vector<std::int64_t> begins = phase_begins(three, total);
+    ASSERT_EQ(begins.size(), 3U);
+    EXPECT_EQ(begins[0], 0);
+    for (std::int64_t step = 0; step < total; ++step) {
+      const std::size_t expected = step >= begins[2] ? 2 : step >= begins[1] ? 1 : 0;
+      EXPECT_EQ(&phase_at(three, step, total), &three[expected]) << step << " of " << total;
+    }
+  }
+}
+
 TEST(Phases, OnePhaseIsTheWholeRun) {
   const std::vector<Phase> one{{}};
   EXPECT_EQ(&phase_at(one, 0, 10), &one[0]);

@@ -29,8 +29,21 @@ TEST(Strategy, FlipEndsWithWholeImages) {
   EXPECT_EQ(flip.phases[1].kept_patches(49), 49);
   EXPECT_EQ(flip.phases[1].text_tokens, 0);
   EXPECT_EQ(flip.phases[1].lr, 1e-5);
-  test::expect_error(ErrorKind::input, {"strategy.unmasked", "use flip"},
+  test::expect_error(ErrorKind::input, {"strategy.unmasked", "strategy.name = flip, strategy.image_size"},
                      [] { make_strategy({.name = "clip", .unmasked = 0.1}); });
+  // Of a flip that drops nothing, too.
+  EXPECT_THROW(make_strategy({.name = "flip", .mask_ratio = 0, .unmasked = 0.1}), Error);
+}
+
+TEST(Strategy, SmallImagesAreAPhaseOfAnyStrategy) {
+  const Strategy slip =
+      make_strategy({.name = "slip", .unmasked = 0.1, .image_size = 112, .text_tokens = 16, .ssl_view = "crop_flip"});
+  ASSERT_EQ(slip.phases.size(), 2U);
+  EXPECT_EQ(slip.phases[0].image_size, 112);
+  EXPECT_EQ(slip.phases[0].text_tokens, 16);
+  EXPECT_EQ(slip.phases[1].image_size, 0);
+  EXPECT_FALSE(slip.phases[1].lr.has_value());
+  EXPECT_EQ(make_strategy({.image_size = 112}).phases.size(), 1U);
 }
 
 TEST(Strategy, IsAValue) {

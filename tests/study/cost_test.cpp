@@ -17,15 +17,16 @@ constexpr const char* kPage = R"(# Models
 |---|---|---|
 | net | 16 | 1.2 M |
 
-| model | image tower | patches | context | parameters | image fixed | image per patch | image per patch² | text fixed | text per token | text per token² | file hash |
-|---|---|---|---|---|---|---|---|---|---|---|---|
-| `net` | vit | 16 | 77 | 1200000 | 1 | 2 | 3 | 4 | 5 | 6 | 0123456789abcdef |
-| cnn | convnext | 0 | 16 | 7 | 1000 | 0 | 0 | 4 | 5 | 6 | ffffffffffffffff |
+| model | image tower | image size | patches | context | parameters | image fixed | image per patch | image per patch² | text fixed | text per token | text per token² | file hash |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|
+| `net` | vit | 32 | 16 | 77 | 1200000 | 1 | 2 | 3 | 4 | 5 | 6 | 0123456789abcdef |
+| cnn | convnext | 32 | 0 | 16 | 7 | 1000 | 0 | 0 | 4 | 5 | 6 | ffffffffffffffff |
 
 Text behind it.
 )";
 
-constexpr const char* kJson = R"({"name": "net", "patches": 4, "context": 8, "parameters": {"image": 1, "total": 9},
+constexpr const char* kJson =
+    R"({"name": "net", "image_size": 16, "patches": 4, "context": 8, "parameters": {"image": 1, "total": 9},
   "macs": {"image": {"fixed": 10, "per_token": 2, "per_token_squared": 1},
            "text": {"fixed": 1, "per_token": 0, "per_token_squared": 0}}})";
 
@@ -50,6 +51,23 @@ TEST(Cost, FlipKeepsPatchesWhereThereAreSome) {
   EXPECT_EQ(kept_patches(rows[0].cost, "flip", 0.5), 8);
   EXPECT_EQ(kept_patches(rows[0].cost, "flip", 0.99), 1);
   EXPECT_EQ(kept_patches(rows[1].cost, "flip", 0.5), 0);
+}
+
+TEST(Cost, APairCostsWhatItsPhasesAndViewsCost) {
+  const ModelCost patches{.image_size = 32,
+                          .patches = 16,
+                          .context = 7,
+                          .image = {.fixed = 5, .per_token = 2, .per_token_squared = 1},
+                          .text = {.fixed = 100, .per_token = 0, .per_token_squared = 0}};
+  const auto image = [](double n) { return 5 + 2 * n + n * n; };
+  EXPECT_EQ(pair_macs(patches, {.strategy = "clip"}), image(16) + 100);
+  EXPECT_EQ(pair_macs(patches, {.strategy = "flip", .mask_ratio = 0.5}), image(8) + 100);
+  EXPECT_EQ(pair_macs(patches, {.strategy = "slip", .views = 3}), 3 * image(16) + 100);
+  EXPECT_EQ(pair_macs(patches, {.strategy = "clip", .unmasked = 0.25, .image_size = 16}),
+            0.75 * image(4) + 0.25 * image(16) + 100);
+  EXPECT_EQ(pair_macs(patches, {.strategy = "flip", .mask_ratio = 0.5, .image_size = 16}), image(2) + 100);
+  const ModelCost maps{.image_size = 32, .image = {.fixed = 400}};
+  EXPECT_EQ(pair_macs(maps, {.strategy = "clip", .image_size = 16}), 100);
 }
 
 TEST(Cost, OfAModelOfThePageWhateverItsName) {
@@ -89,7 +107,8 @@ TEST(Cost, OfAnotherModelClipHpcIsAsked) {
   });
   test::expect_error(ErrorKind::input, {"wrote no JSON"}, [&] { ask_cost(program("echo net: 5 M\n"), "net.json"); });
   test::expect_error(ErrorKind::input, {"of another version", "macs"}, [&] {
-    ask_cost(program("echo '{\"patches\": 1, \"context\": 1, \"parameters\": {\"total\": 1}}'\n"), "net.json");
+    ask_cost(program("echo '{\"image_size\": 16, \"patches\": 1, \"context\": 1, \"parameters\": {\"total\": 1}}'\n"),
+             "net.json");
   });
   EXPECT_FALSE(ask_cost((scratch / "nothing").native(), "net.json"));
 }

@@ -24,6 +24,14 @@ TEST(Cadence, SavesByStepsWhenAskedAndAtTheEnd) {
   }
 }
 
+TEST(Cadence, SavesAtTheStepsThatAreNamed) {
+  Cadence cadence;
+  cadence.save_at_steps = {3, 7};
+  for (const std::int64_t step : {1, 3, 4, 7, 8}) {
+    EXPECT_EQ(decide(cadence, {.step = step, .total_steps = 10}, {}).save, step == 3 || step == 7) << step;
+  }
+}
+
 TEST(Cadence, AStopSavesAndLeavesTheEvaluationToTheNextSession) {
   const Cadence both{.global_batch = kBatch, .save_every_steps = 5, .evaluate_at_checkpoints = true};
   const Decision next = decide(both, after(5), {.stop = true});

@@ -24,11 +24,13 @@ namespace clip_hpc {
 struct CheckpointOptions {
   std::int64_t every_steps = 0;  // 0: not by steps
   double every_minutes = 10;     // 0: not by time
+  std::string at_steps = {};     // further steps, kept for ever: "400,800"
   std::int64_t keep = 2;
   std::int64_t keep_every = 0;  // steps that are kept for ever; 0: none
   double timeout_s = 600;       // of storage that does not answer; 0: none
 };
 void describe(OptionTable& table, CheckpointOptions& options);
+std::vector<std::int64_t> step_list(const std::string& text);  // "400,800"; throws input
 
 struct CheckpointContent {
   std::vector<NamedBuffer> buffers;   // master, what the optimizer keeps, and ema where weights are averaged

@@ -80,9 +80,10 @@ class ClipModel {
   void take_statistics_over(Communicator& ranks) { statistics_ = &ranks; }
 
   // Forward multiply-adds of one pair, as the paper counts compute: `kept` patches of the image, `text_tokens`
-  // positions of the text.
-  double forward_macs(std::int64_t kept, std::int64_t text_tokens) const;
-  double further_view_macs(std::int64_t views) const;  // of so many further views of a pair, with their head
+  // positions of the text. `image_size`: 0 is the model's.
+  double forward_macs(std::int64_t kept, std::int64_t text_tokens, std::int64_t image_size = 0) const;
+  // Of so many further views of a pair, with their head.
+  double further_view_macs(std::int64_t views, std::int64_t image_size = 0) const;
   // The attention calls of both towers for `rows` pairs.
   std::vector<AttentionShape> attention_shapes(std::int64_t rows, std::int64_t kept, std::int64_t text_tokens) const;
   ParameterCounts parameter_counts() const;

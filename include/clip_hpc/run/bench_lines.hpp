@@ -25,6 +25,8 @@ struct StepLine {  // also of `bench load --with-step`, under another name in `b
   std::int64_t batch = 0;  // of all ranks
   std::string precision;
   double mask_ratio = 0;
+  std::int64_t image_size = 0;  // 0: the model's
+  bool slip = false;
   double text_tokens = 0;  // that are computed for a caption, on average
   bool pack_captions = false;
   std::int64_t micro_batch = 0, loss_columns = 0;

@@ -22,7 +22,7 @@ struct StrategyOptions {
   std::string name = "clip";
   double mask_ratio = 0.5;
   double unmasked = 0, unmasked_lr = 0;
-  std::int64_t text_tokens = 0;
+  std::int64_t image_size = 0, text_tokens = 0;
   std::string text_mask = "truncate";
   std::string augmentation = "none";
   std::int64_t augment_ops = 0;

@@ -20,12 +20,13 @@ struct TowerCost {
 };
 
 struct ModelCost {
-  std::string model;         // stem of its file
+  std::string model = {};  // stem of its file
+  std::int64_t image_size = 0;
   std::int64_t patches = 0;  // of an image; 0: none of them can be left out
   std::int64_t context = 0;  // positions of a text
   std::int64_t parameters = 0;
-  TowerCost image;  // tokens: the patches that are kept
-  TowerCost text;
+  TowerCost image = {};  // tokens: the patches that are kept
+  TowerCost text = {};
   // Of a pair whose image is encoded in `views` views.
   double macs(std::int64_t kept, std::int64_t text_tokens, int views = 1) const {
     return views * image.macs(kept) + text.macs(text_tokens);
@@ -34,6 +35,17 @@ struct ModelCost {
 
 // Patches of an image that a strategy keeps: all but FLIP's `mask_ratio` of them, at least one.
 std::int64_t kept_patches(const ModelCost& model, const std::string& strategy, double mask_ratio);
+
+struct PairShape {  // how a run sees its pairs
+  std::string strategy = {};
+  double mask_ratio = 0.5;
+  double unmasked = 0;          // share of the run in which images are whole
+  std::int64_t image_size = 0;  // of the other share; 0: the model's
+  int views = 1;
+};
+// Forward multiply-adds of a pair, on average over the run, with all positions of the text. An image of another size
+// has fewer patches, or, where there are none, a cost by its pixels.
+double pair_macs(const ModelCost& model, const PairShape& shape);
 
 // How often a strategy encodes an image: SLIP three times, where the paper counts twice the whole (study.cost = 2 of a
 // grid). Its head, 0.5 % of a ViT-B/32, is not counted.

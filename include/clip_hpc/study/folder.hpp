@@ -1,6 +1,6 @@
 // A study's folder on disk, and what it says about its cells.
 //   plan.json  cells.txt (line N: task N of the job arrays)  eval.words  probe.words
-//   cells/<name>/{config.cfg, run/, train.json, eval.json, probe.json, *.log, history.log, lease}
+//   cells/<name>/{config.cfg, origin, run/, train.json, eval.json, probe.json, *.log, history.log, lease}
 //   subsets/<name>.h5  jobs/{prepare.sh, submit_*.sh}  log/
 // Written by clip_study; states by jobs/study_cell.sh, which holds the lease.
 #pragma once
@@ -26,6 +26,8 @@ struct StudyFolder {
   std::filesystem::path state_file(const std::string& name, const std::string& stage) const;
   std::filesystem::path lease(const std::string& name) const { return cell(name) / "lease"; }  // base/lease.hpp
   RunFolder run(const std::string& name) const { return RunFolder{cell(name) / "run"}; }
+  // Of a cell that forks: the checkpoint that it begins from, relative to the study's folder.
+  std::filesystem::path origin_file(const std::string& name) const { return cell(name) / "origin"; }
   std::filesystem::path subset_file(const std::string& name) const { return path / "subsets" / (name + ".h5"); }
   std::filesystem::path prepare_script() const { return path / "jobs" / "prepare.sh"; }
 };
@@ -42,7 +44,8 @@ struct PlannedCell {
   std::string size_class;
   std::string not_yet;
   std::int64_t samples = 0;
-  int task = 0;  // line of cells.txt, from 1
+  int task = 0;            // line of cells.txt, from 1
+  std::string trunk = {};  // the cell that it forks from, or none
 };
 struct PlannedStudy {
   std::string name;

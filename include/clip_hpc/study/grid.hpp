@@ -89,7 +89,8 @@ struct Grid {
   double tflops = 0;             // a GPU, with backward
   std::string rate_file;         // of clip_hpc bench step --json
   std::int64_t attempts = 3;
-  Settings settings;  // base files, then [set]
+  bool fork_cooldowns = false;  // forks.hpp
+  Settings settings;            // base files, then [set]
   int settings_line = 0;
   std::vector<Axis> axes;
   std::vector<GridBlock> blocks;

@@ -28,11 +28,18 @@ struct CellPoint {
   std::vector<std::string> labels;
 };
 
+// A cell that begins from a checkpoint of a longer one: up to there the two are one run.
+struct Fork {
+  std::string trunk;
+  std::int64_t step = 0, samples = 0;  // at the checkpoint
+};
+
 struct Cell {
   std::string name;
   std::vector<CellPoint> points;
   Settings settings;  // without data.subset, run.name and run.dir, which depend on the study's folder
   std::optional<Subset> subset;
+  std::optional<Fork> fork = {};
   std::string not_yet;  // why this build cannot train it; empty: it can
   std::string size_class;
   int line = 0;
@@ -41,10 +48,12 @@ struct Cell {
   std::int64_t samples = 0;      // seen in training
   double macs = 0;               // forward, of one pair, both towers
   double parameters = 0;
-  double gpu_hours = 0;      // 0: no rate known
-  double storage_bytes = 0;  // checkpoints
-  double total_macs() const { return macs * static_cast<double>(samples); }
+  double gpu_hours = 0;                                                      // 0: no rate known
+  double storage_bytes = 0;                                                  // checkpoints
+  double total_macs() const { return macs * static_cast<double>(samples); }  // of the model, a trunk's part included
   double total_flops() const { return 6 * total_macs(); }  // 2 a multiply-add, backward twice the forward
+  std::int64_t own_samples() const { return fork ? samples - fork->samples : samples; }  // that its run trains
+  double own_flops() const { return 6 * macs * static_cast<double>(own_samples()); }
 };
 
 struct Plan {

@@ -34,6 +34,7 @@ struct Submission {
   std::vector<int> tasks;
   std::string after;  // a queued job, or nothing
   int follows = -1;   // place in the list of the array that it follows task by task, or none
+  int trunk = 0;      // of forks: the one task of `after`, or of `follows`, that they all wait for
 };
 std::vector<Submission> plan_submission(const PlannedStudy& planned, const Queue& queue,
                                         const std::map<std::pair<std::string, int>, StageStatus>& status);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "clip_hpc/run/progress.hpp"
 
@@ -13,6 +14,7 @@ struct Cadence {
   std::int64_t evaluate_every_samples = 0;  // 0: not by samples
   bool evaluate_at_checkpoints = false;
   std::int64_t check_ranks_every_steps = 0;  // 0: never
+  std::vector<std::int64_t> save_at_steps = {};
 };
 
 struct Agreed {  // by all ranks, after a step

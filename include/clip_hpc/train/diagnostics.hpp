@@ -31,7 +31,7 @@ class Diagnostics {
   struct Window {  // sums since the last line
     Timer timer;
     double text_tokens = 0, data_wait_s = 0, comm_wait_s = 0;  // the waits: what they were when it began
-    std::int64_t steps = 0, kept_patches = 0;                  // the latter of the last step
+    std::int64_t steps = 0, kept_patches = 0, image_size = 0;  // the latter two of the last step
   };
   Window new_window() const;
   bool is_due() const;

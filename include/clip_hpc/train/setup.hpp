@@ -56,7 +56,11 @@ struct TrainingRun {
 
   std::uint64_t seed() const { return static_cast<std::uint64_t>(config.run.seed); }
   const Phase& phase() const { return phase_at(strategy.phases, progress.step, progress.total_steps); }
-  std::int64_t kept_patches() const { return phase().kept_patches(model.image().patches()); }
+  std::int64_t image_size_in(const Phase& one) const {
+    return one.image_size > 0 ? one.image_size : model.image().image_size();
+  }
+  std::int64_t image_size() const { return image_size_in(phase()); }
+  std::int64_t kept_patches() const { return phase().kept_patches(model.image().patches_at(image_size())); }
   bool packs_captions() const;  // padding between captions is left out of the text tower
 };
 

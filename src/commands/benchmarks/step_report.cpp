@@ -20,6 +20,8 @@ void add_step_options(ArgumentTable& table, StepBenchOptions& options) {
             "mean length of captions of many lengths; 0: all fill the text positions", in_range(0.0, 1024.0));
   table.add("pack-captions", options.pack_captions, "leave the padding between them out");
   table.add("mask-ratio", options.strategy.mask_ratio, "FLIP's share of dropped patches", in_range(0.0, 0.99));
+  table.add("image-size", options.strategy.image_size, "side of the images, as strategy.image_size; 0: the model's",
+            at_least(0));
   table.add("slip", options.slip, "two further views of each image, through strategy.ssl_*'s head");
   std::vector<std::string> losses;
   for (const LossTerm& term : loss_terms()) {
@@ -83,6 +85,8 @@ StepLine line_of(const char* bench, const StepBenchOptions& options, const StepR
   line.batch = options.global_batch;
   line.precision = options.precision;
   line.mask_ratio = options.strategy.mask_ratio;
+  line.image_size = options.strategy.image_size;
+  line.slip = options.slip;
   line.text_tokens = rate.text_tokens;
   line.pack_captions = options.caption_tokens > 0 && options.pack_captions;
   line.micro_batch = options.micro_batch;

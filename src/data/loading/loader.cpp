@@ -1,6 +1,7 @@
 #include "clip_hpc/data/loading/loader.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "clip_hpc/base/error.hpp"
@@ -19,6 +20,15 @@ std::uint64_t samples_of(const LoaderSource& source) {
   return source.ids.empty() ? source.set->count() : source.ids.size();
 }
 
+void check_views(std::span<const ViewSpec> views) {
+  for (const ViewSpec& view : views) {
+    if (view.size != views[0].size || view.channels != views[0].channels) {
+      throw input_error("all views of a batch need one size: {} has {}, {} has {}", views[0].name, views[0].size,
+                        view.name, view.size);
+    }
+  }
+}
+
 LoaderOptions checked(LoaderOptions options) {
   if (options.sources.empty()) throw input_error("data.train names no set: give at least one packed set");
   for (const LoaderSource& source : options.sources) {
@@ -31,11 +41,10 @@ LoaderOptions checked(LoaderOptions options) {
     }
   }
   if (options.views.empty()) throw internal_error("a loader without views");
-  for (const ViewSpec& view : options.views) {
-    if (view.size != options.views[0].size || view.channels != options.views[0].channels) {
-      throw input_error("all views of a batch need one size: {} has {}, {} has {}", options.views[0].name,
-                        options.views[0].size, view.name, view.size);
-    }
+  check_views(options.views);
+  for (const ViewsFrom& later : options.later_views) {
+    if (later.views.size() != options.views.size()) throw internal_error("a loader whose number of views changes");
+    check_views(later.views);
   }
   if (options.workers < 1) throw input_error("data.workers must be at least 1, got {}", options.workers);
   if (options.context > 0 && !options.encode) throw internal_error("a loader with a context and no tokenizer");
@@ -79,7 +88,9 @@ BatchLoader::BatchLoader(LoaderOptions options)
       plan_(make_plan(options_)),
       slice_(rank_slice(options_.global_batch, options_.world, options_.rank)),
       next_step_(options_.start_step) {
-  batch_bytes_ = options_.views.size() * slice_.size() * options_.views[0].bytes();
+  std::size_t most = options_.views[0].bytes();
+  for (const ViewsFrom& later : options_.later_views) most = std::max(most, later.views[0].bytes());
+  batch_bytes_ = options_.views.size() * slice_.size() * most;
   depth_ = static_cast<int>(
       std::clamp<std::uint64_t>(options_.memory_bytes / std::max<std::uint64_t>(batch_bytes_, 1), 1, kMaxDepth));
   for (int i = 0; i < options_.workers; ++i) {
@@ -146,6 +157,7 @@ void BatchLoader::open_slot() {
   Batch& batch = slot->batch;
   batch.step = next_step_++;
   batch.n = static_cast<int>(slice_.size());
+  batch.image_size = views_at(batch.step)[0].size;
   batch.images.resize(batch_bytes_);
   batch.captions.resize(slice_.size());
   batch.ids.resize(slice_.size() * static_cast<std::size_t>(options_.context));
@@ -159,6 +171,11 @@ void BatchLoader::open_slot() {
   ring_.push_back(std::move(slot));
   if (batch.n == 0) batch_done_.notify_all();
   work_or_stop_.notify_all();  // there are rows for the other threads, too
+}
+
+const std::vector<ViewSpec>& BatchLoader::views_at(std::int64_t step) const {
+  const auto after = std::ranges::upper_bound(options_.later_views, step, {}, &ViewsFrom::step);
+  return after == options_.later_views.begin() ? options_.views : std::prev(after)->views;
 }
 
 BatchLoader::Located BatchLoader::locate(std::uint64_t place) const {
@@ -222,10 +239,11 @@ void BatchLoader::make_views(Batch& batch, int row, const Located& located, Scra
   timer.restart();
   const auto index = static_cast<std::size_t>(row);
   const std::uint64_t position = batch.positions[index];
-  const std::size_t view_bytes = options_.views[0].bytes();
-  for (std::size_t view = 0; view < options_.views.size(); ++view) {
+  const std::vector<ViewSpec>& views = views_at(batch.step);
+  const std::size_t view_bytes = views[0].bytes();
+  for (std::size_t view = 0; view < views.size(); ++view) {
     RandomStream random(options_.seed, Purpose::augment, position, view);
-    apply_view(image, options_.views[view], random,
+    apply_view(image, views[view], random,
                std::span(batch.images).subspan((view * slice_.size() + index) * view_bytes, view_bytes));
   }
   const PickedCaption caption = pick_caption(sample.captions, options_.seed, position);

@@ -1,5 +1,9 @@
 #include "clip_hpc/model/layers/patch_embedding.hpp"
 
+#include <ATen/core/grad_mode.h>
+
+#include <cmath>
+
 namespace clip_hpc {
 namespace {
 
@@ -14,6 +18,20 @@ at::Tensor to_patches(const at::Tensor& pixels, std::int64_t patch) {
 }
 
 }  // namespace
+
+at::Tensor positions_at(const at::Tensor& positions, std::int64_t to) {
+  const std::int64_t rows = positions.size(0), from = std::llround(std::sqrt(static_cast<double>(rows)));
+  if (from == to) return positions;
+  at::Tensor weights;  // [from * from, to * to]: what each position gives to the new ones
+  {
+    const at::NoGradGuard no_gradients;
+    const at::Tensor each = at::eye(rows, positions.options().dtype(at::kFloat)).view({1, rows, from, from});
+    weights = at::_upsample_bicubic2d_aa(each, {to, to}, /*align_corners=*/false, std::nullopt, std::nullopt)
+                  .view({rows, to * to});
+  }
+  const at::ScalarType sums = positions.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  return at::matmul(weights.to(sums).t(), positions.to(sums)).to(positions.scalar_type());
+}
 
 at::Tensor embedded_patches(const ParameterArena& arena, const Affine& stem, const at::Tensor& positions,
                             const at::Tensor& pixels, const std::optional<at::Tensor>& kept) {

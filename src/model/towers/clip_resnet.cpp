@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "clip_hpc/model/layers/affine.hpp"
-#include "clip_hpc/model/layers/bottleneck.hpp"
 #include "clip_hpc/model/layers/channel_norm.hpp"
+#include "clip_hpc/model/layers/residual_block.hpp"
 #include "clip_hpc/model/towers/tower.hpp"
 #include "clip_hpc/ops/conv.hpp"
 #include "clip_hpc/ops/linear.hpp"
@@ -96,7 +96,7 @@ class ClipResNet : public ImageTower {
       x = normed(stem_[i], x, {.stride = i == 0 ? 2 : 1, .padding = 1}, pass, true);
     }
     x = averaged(x, 2);  // [batch, size / 4, size / 4, width]
-    for (const Bottleneck& block : blocks_) x = block_forward(block, x, pass);
+    for (const ResidualBlock& block : blocks_) x = block_forward(block, x, pass);
     return attended(x);
   }
 
@@ -132,14 +132,15 @@ class ClipResNet : public ImageTower {
   }
 
  private:
-  static Bottleneck declare_block(ParameterArena& arena, const std::string& name, std::int64_t in, std::int64_t planes,
-                                  std::int64_t stride, bool is_first) {
+  static ResidualBlock declare_block(ParameterArena& arena, const std::string& name, std::int64_t in,
+                                     std::int64_t planes, std::int64_t stride, bool is_first) {
     const std::int64_t out = kExpansion * planes;
-    Bottleneck block;
+    ResidualBlock block;
     block.stride = stride;
-    block.conv1 = declare_conv(arena, name + "conv1", name + "bn1", {planes, in, 1, 1});
-    block.conv2 = declare_conv(arena, name + "conv2", name + "bn2", {planes, planes, 3, 3});
-    block.conv3 = declare_conv(arena, name + "conv3", name + "bn3", {out, planes, 1, 1}, 0);  // begins as the identity
+    block.convs = {
+        declare_conv(arena, name + "conv1", name + "bn1", {planes, in, 1, 1}),
+        declare_conv(arena, name + "conv2", name + "bn2", {planes, planes, 3, 3}),
+        declare_conv(arena, name + "conv3", name + "bn3", {out, planes, 1, 1}, 0)};  // begins as the identity
     if (is_first) block.downsample = declare_conv(arena, name + "downsample.0", name + "downsample.1", {out, in, 1, 1});
     return block;
   }
@@ -167,10 +168,10 @@ class ClipResNet : public ImageTower {
     return layer.norm(arena_, conv_channels_last(x, arena_.parameter(layer.kernel.weight), {}, shape), pass, relu);
   }
 
-  at::Tensor block_forward(const Bottleneck& block, const at::Tensor& x, const Pass& pass) const {
-    at::Tensor y = normed(block.conv1, x, {}, pass, true);
-    y = averaged(normed(block.conv2, y, {.padding = 1}, pass, true), block.stride);
-    y = normed(block.conv3, y, {}, pass);
+  at::Tensor block_forward(const ResidualBlock& block, const at::Tensor& x, const Pass& pass) const {
+    at::Tensor y = normed(block.convs[0], x, {}, pass, true);
+    y = averaged(normed(block.convs[1], y, {.padding = 1}, pass, true), block.stride);
+    y = normed(block.convs[2], y, {}, pass);
     const at::Tensor shortcut = block.downsample ? normed(*block.downsample, averaged(x, block.stride), {}, pass) : x;
     return (y + shortcut).relu();
   }
@@ -194,7 +195,7 @@ class ClipResNet : public ImageTower {
   ClipResNetConfig config_;
   std::int64_t embed_dim_;
   std::vector<NormedConv> stem_;
-  std::vector<Bottleneck> blocks_;
+  std::vector<ResidualBlock> blocks_;
   std::size_t positions_ = 0;
   Affine key_, query_, value_, out_;
 };

@@ -120,6 +120,11 @@ class ConvNext : public ImageTower {
   std::int64_t image_size() const override { return config_.timm.image_size; }
   std::int64_t width() const override { return config_.widths.back(); }
   std::int64_t patches() const override { return 0; }
+  std::int64_t size_step() const override {
+    std::int64_t step = config_.stem_patch;
+    for (std::size_t i = 0; i < config_.depths.size(); ++i) step *= config_.halves(i) ? 2 : 1;
+    return step;
+  }
 
   std::vector<double> drop_rates() const override { return rising_rates(drop_path(config_.timm), config_.blocks(), 1); }
   std::string training_note() const override { return depth_note(config_.timm); }

@@ -183,6 +183,7 @@ class TimmVit : public ImageTower {
   std::int64_t image_size() const override { return config_.timm.image_size; }
   std::int64_t width() const override { return shape_.width; }
   std::int64_t patches() const override { return config_.patches(); }
+  std::int64_t size_step() const override { return config_.variant.patch; }
   std::vector<double> drop_rates() const override { return rising_rates(drop_path(config_.timm), shape_.layers, 2); }
   std::string training_note() const override {
     const std::string depth = depth_note(config_.timm), patches = patch_dropout_note(config_.timm.patch_dropout);
@@ -192,7 +193,8 @@ class TimmVit : public ImageTower {
   at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept, const Pass& pass) const override {
     const std::int64_t batch = pixels.size(0), width = shape_.width, prefix = class_token_ ? 1 : 0;
     const at::Tensor positions = arena_.parameter(positions_).squeeze(0);  // [prefix + patches, width]
-    at::Tensor x = embedded_patches(arena_, stem_, positions.slice(0, prefix), pixels, kept);
+    at::Tensor x = embedded_patches(
+        arena_, stem_, positions_at(positions.slice(0, prefix), pixels.size(2) / config_.variant.patch), pixels, kept);
     if (class_token_) {
       const at::Tensor first = arena_.parameter(*class_token_).view({width}) + positions.select(0, 0);
       x = at::cat({first.expand({batch, 1, width}), x}, 1);  // [batch, 1 + kept, width]

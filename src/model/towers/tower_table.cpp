@@ -5,6 +5,17 @@
 
 namespace clip_hpc {
 
+std::int64_t ImageTower::patches_at(std::int64_t size) const {
+  if (size == image_size() || patches() == 0) return patches();
+  const std::int64_t grid = size / size_step();
+  return grid * grid;
+}
+
+double ImageTower::macs_at(std::int64_t size, std::int64_t kept) const {
+  const double side = static_cast<double>(size) / static_cast<double>(image_size());
+  return patches() > 0 ? cost().macs(static_cast<double>(kept)) : cost().fixed * side * side;
+}
+
 extern const ImageTowerKind kVit, kTimmVit, kConvNext, kMixer, kSwin, kResNet, kClipResNet;
 extern const TextTowerKind kTextTransformer;
 

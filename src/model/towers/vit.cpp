@@ -132,6 +132,7 @@ class Vit : public ImageTower {
   std::int64_t image_size() const override { return config_.image_size; }
   std::int64_t width() const override { return config_.width; }
   std::int64_t patches() const override { return config_.patches(); }
+  std::int64_t size_step() const override { return config_.patch_size; }
 
   std::string training_note() const override { return patch_dropout_note(config_.patch_dropout); }
 
@@ -140,7 +141,8 @@ class Vit : public ImageTower {
     const std::int64_t batch = pixels.size(0);
     const at::Tensor positions = arena_.parameter(positions_);  // [1 + patches, width]
     const at::Tensor picture = v.conv_stem.empty() ? pixels : conv_stem_(arena_, pixels);
-    at::Tensor x = embedded_patches(arena_, stem_, positions.slice(0, 1), picture, kept);
+    at::Tensor x = embedded_patches(arena_, stem_, positions_at(positions.slice(0, 1), pixels.size(2) / v.patch_size),
+                                    picture, kept);
     const at::Tensor first = (arena_.parameter(class_embedding_) + positions.select(0, 0)).expand({batch, 1, v.width});
     x = at::cat({first, x}, 1);  // [batch, 1 + kept, width]
     if (ln_pre_) x = (*ln_pre_)(arena_, x);

@@ -46,6 +46,51 @@ TEST(TowerTable, CostOfAVitIsThatOfItsParts) {
   EXPECT_EQ(model.forward_macs(8, 7), model.image().cost().macs(8) + model.text().cost().macs(7));
 }
 
+// A smaller image through the same weights is what a model of that size computes whose positions were resized.
+TEST(TowerTable, AViTReadsSmallerImagesThroughInterpolatedPositions) {
+  ClipModel large(test::two_small_towers(32, 12), at::kDouble), small(test::two_small_towers(16, 12), at::kDouble);
+  large.initialise("open_clip", 3);
+  small.initialise("open_clip", 4);
+  EXPECT_EQ(large.image().size_step(), 8);
+  EXPECT_EQ(large.image().patches_at(16), small.image().patches());
+  EXPECT_EQ(large.image().macs_at(16, 4), small.image().cost().macs(4));
+  const auto& specs = large.arena().specs();
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const at::Tensor from = large.arena().parameter(i).detach(), into = small.arena().parameter(i).detach();
+    if (!specs[i].grid) {
+      into.copy_(from);
+      continue;
+    }
+    const at::Tensor grid = from.slice(0, 1).view({1, 4, 4, -1}).permute({0, 3, 1, 2}).contiguous();
+    const at::Tensor resized = at::_upsample_bicubic2d_aa(grid, {2, 2}, false, std::nullopt, std::nullopt);
+    into.copy_(at::cat({from.slice(0, 0, 1), resized.permute({0, 2, 3, 1}).reshape({4, -1})}));
+  }
+  const at::Tensor pixels = at::arange(2 * 3 * 256, at::kDouble).sin().view({2, 3, 16, 16});
+  const at::Tensor found = large.encode_image(pixels, {}, true), expected = small.encode_image(pixels);
+  EXPECT_LT((found - expected).abs().max().item<double>(), 1e-6);
+  found.sum().backward();
+  const at::Tensor gradient = large.arena().gradients();
+  EXPECT_GT(gradient.abs().max().item<double>(), 0);
+}
+
+TEST(TowerTable, MapsOfSmallerImagesCostByTheirPixels) {
+  const auto model_of = [](int side) {
+    return ClipModel(parse_model_config(
+        {{"embed_dim", 16},
+         {"vision_cfg",
+          {{"timm_model_name", "convnext_tiny"},
+           {"image_size", side},
+           {"timm_model_kwargs", {{"depths", {1, 1, 1, 1}}, {"dims", {8, 16, 16, 32}}}}}},
+         {"text_cfg", {{"context_length", 12}, {"vocab_size", 50}, {"width", 24}, {"heads", 2}, {"layers", 2}}}},
+        "maps"));
+  };
+  const ClipModel large = model_of(128), small = model_of(64);
+  EXPECT_EQ(large.image().size_step(), 32);
+  EXPECT_EQ(large.image().patches_at(64), 0);
+  const double expected = small.image().cost().macs(0);
+  EXPECT_NEAR(large.image().macs_at(64, 0), expected, 0.01 * expected);
+}
+
 TEST(TowerTable, AttentionShapesAreOfBothTowers) {
   const ClipModel model(test::two_small_towers(32, 12));
   const std::vector<AttentionShape> shapes = model.attention_shapes(5, 16, 12);

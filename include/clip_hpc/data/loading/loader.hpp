@@ -30,9 +30,15 @@ struct LoaderSource {
   std::vector<std::uint64_t> ids;  // a subset of the set; empty: all samples
 };
 
+struct ViewsFrom {
+  std::int64_t step = 0;
+  std::vector<ViewSpec> views;
+};
+
 struct LoaderOptions {
   std::vector<LoaderSource> sources;
-  std::vector<ViewSpec> views;  // all of one size and channel count
+  std::vector<ViewSpec> views;         // all of one size and channel count
+  std::vector<ViewsFrom> later_views;  // as many of another size, from a step on; ascending
   // Captions become ids in the loader's threads, too. Fills `ids` and returns how many count; called from all threads.
   std::function<int(std::string_view caption, std::span<std::int32_t> ids)> encode;
   int context = 0;  // ids a caption; 0: captions alone
@@ -56,7 +62,8 @@ struct LoaderOptions {
 struct Batch {
   std::int64_t step = -1;
   int n = 0;
-  std::vector<std::uint8_t> images;  // [views, n, channels, size, size]
+  int image_size = 0;
+  std::vector<std::uint8_t> images;  // [views, n, channels, image_size, image_size]
   std::vector<std::string> captions;
   std::vector<std::int32_t> ids;          // [n, context]
   std::vector<std::int32_t> lengths;      // [n]
@@ -109,6 +116,7 @@ class BatchLoader {
   Slot* claim(std::unique_lock<std::mutex>& lock, const std::stop_token& stop);
   void open_slot();
   Located locate(std::uint64_t place) const;
+  const std::vector<ViewSpec>& views_at(std::int64_t step) const;
   void fill_row(Batch& batch, int row, Scratch& scratch);
   void make_views(Batch& batch, int row, const Located& located, Scratch& scratch) const;
   void note_bad(std::uint64_t sample_id, const std::string& reason);

@@ -18,4 +18,8 @@ namespace clip_hpc {
 at::Tensor embedded_patches(const ParameterArena& arena, const Affine& stem, const at::Tensor& positions,
                             const at::Tensor& pixels, const std::optional<at::Tensor>& kept);
 
+// positions [from * from, width] of a square grid -> [to * to, width] of another: bicubic with antialiasing, as
+// PyTorch's interpolate has it, written as one product with constant weights, whose gradient repeats its bits.
+at::Tensor positions_at(const at::Tensor& positions, std::int64_t to);
+
 }  // namespace clip_hpc

@@ -43,6 +43,13 @@ class ImageTower {
   virtual std::int64_t width() const = 0;    // of the pooled features
   virtual std::int64_t patches() const = 0;  // 0: none can be left out
 
+  // Images whose side is a multiple of this can be encoded too, in training: a shorter sequence or smaller maps;
+  // learned positions are interpolated. 0: of image_size() alone.
+  virtual std::int64_t size_step() const { return 0; }
+  std::int64_t patches_at(std::int64_t size) const;
+  // Multiply-adds of an image of that side; beside image_size() of all that is no patch by the number of pixels.
+  double macs_at(std::int64_t size, std::int64_t kept) const;
+
   // pixels [batch, 3, size, size], normalised, compute type -> [batch, width]. `kept` [batch, n] int64: the patches
   // that are encoded; all of them without it.
   virtual at::Tensor pooled(const at::Tensor& pixels, const std::optional<at::Tensor>& kept,

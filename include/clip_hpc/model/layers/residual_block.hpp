@@ -1,9 +1,10 @@
-// What a ResNet's residual block is made of: three convolutions, each with its norm, and a fourth on the shortcut where
-// sizes differ.
+// What a ResNet's residual block is made of: convolutions, each with its norm, and one more on the shortcut where sizes
+// differ.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "clip_hpc/model/layers/affine.hpp"
 #include "clip_hpc/model/layers/channel_norm.hpp"
@@ -15,8 +16,8 @@ struct NormedConv {
   ChannelNorm norm;
 };
 
-struct Bottleneck {
-  NormedConv conv1, conv2, conv3;
+struct ResidualBlock {
+  std::vector<NormedConv> convs;  // a bottleneck has three, a basic block two
   std::optional<NormedConv> downsample;
   std::int64_t stride = 1;
 };
