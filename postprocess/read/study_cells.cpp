@@ -48,6 +48,9 @@ StudyCell cell_of(const Json& json) {
   }
   cell.set_samples = json.at("set_samples").get<double>();
   cell.samples = json.at("samples").get<double>();
+  if (const auto fork = json.find("fork"); fork != json.end() && fork->is_object()) {
+    cell.shared_samples = fork->at("samples").get<double>();
+  }
   cell.samples_seen = json.at("samples_seen").get<double>();
   cell.macs = json.at("macs").get<double>();
   cell.planned_hours = json.at("gpu_hours").get<double>();

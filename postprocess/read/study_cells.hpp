@@ -45,7 +45,8 @@ struct StudyCell {
   std::vector<GridPoint> points;
   std::string tower, strategy;  // out of the labels
   double set_samples = 0;
-  double samples = 0;  // planned
+  double samples = 0;         // planned
+  double shared_samples = 0;  // of them, those of another cell's run that this one forks from
   double samples_seen = 0;
   double macs = 0;  // forward, of one pair, both towers
   double planned_hours = 0;

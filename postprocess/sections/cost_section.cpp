@@ -1,5 +1,6 @@
 #include "postprocess/sections/cost_section.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -22,9 +23,13 @@ void add(CostSum& sum, const Entry& entry) {
   const StudyCell& cell = *entry.cell;
   if (cell.kind == StateKind::done) ++sum.done;
   sum.planned_hours += cell.planned_hours;
-  sum.planned_macs += cell.macs * cell.samples;
+  sum.planned_macs += cell.macs * (cell.samples - cell.shared_samples);
+  if (cell.shared_samples > 0) {
+    ++sum.forks;
+    sum.shared_macs += cell.macs * cell.shared_samples;
+  }
   const double seen = entry.samples_seen();
-  if (std::isfinite(seen)) sum.macs += cell.macs * seen;
+  if (std::isfinite(seen)) sum.macs += cell.macs * std::max(0.0, seen - cell.shared_samples);
   if (std::isfinite(cell.energy_j)) {
     sum.energy_j += cell.energy_j;
     ++sum.with_energy;
@@ -127,6 +132,14 @@ std::string cost_section(const RunsCost& cost, const char* hours) {
   if (!cost.by_state.empty() && all > 0) {
     text += fmt::format("<p>{} of the {} went into cells that failed, {} into cells that are not finished.</p>\n",
                         show_percent(cost.wasted_share()), hours, show_percent(cost.unfinished_share()));
+  }
+  if (cost.whole.forks > 0) {
+    text += fmt::format(
+        "<p>{} cells began from a checkpoint of a longer one: {} MACs ({} of all) were computed once in place of twice "
+        "or "
+        "more.</p>\n",
+        cost.whole.forks, show_large(cost.whole.shared_macs),
+        show_percent(share_of(cost.whole.shared_macs, cost.whole.planned_macs + cost.whole.shared_macs)));
   }
   text += to_html(series);
   if (!cost.by_state.empty()) {

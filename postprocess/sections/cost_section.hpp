@@ -18,6 +18,8 @@ struct CostSum {
   double planned_macs = 0;  // forward, both towers, times samples
   double macs = 0;          // of the samples that were seen
   double energy_j = 0;      // of the cells that measured it
+  int forks = 0;            // cells that begin from another one's checkpoint
+  double shared_macs = 0;   // theirs before it, which are in no other number of this sum
   int with_energy = 0;
   double planned_flops() const { return 6 * planned_macs; }  // 2 a multiply-add, backward twice the forward
   double flops() const { return 6 * macs; }

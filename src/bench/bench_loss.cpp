@@ -6,11 +6,12 @@
 #include <algorithm>
 #include <fstream>
 #include <string>
+#include <string_view>
 
+#include "bench/simulated_communicator.hpp"
 #include "clip_hpc/base/statistics.hpp"
 #include "clip_hpc/base/timer.hpp"
 #include "clip_hpc/comm/device.hpp"
-#include "clip_hpc/loss/softmax_rows.hpp"
 
 namespace clip_hpc {
 namespace {
@@ -40,30 +41,35 @@ double peak_now(const at::Device& device) {
 }
 
 struct Data {
-  at::Tensor queries, keys, scale;
+  at::Tensor image, text, scale, bias;
 };
 
-Data make_data(std::int64_t global, std::int64_t rows, std::int64_t dim, const at::Device& device) {
+Data make_data(const LossTerm& term, std::int64_t rows, std::int64_t dim, const at::Device& device) {
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
-  const auto unit = [&](std::int64_t n, double phase) {
-    const at::Tensor x = at::arange(n * dim, options).mul(0.7390851).add(phase).sin().view({n, dim});
+  const auto unit = [&](double phase) {
+    const at::Tensor x = at::arange(rows * dim, options).mul(0.7390851).add(phase).sin().view({rows, dim});
     return (x / x.norm(2, {1}, true)).contiguous().requires_grad_();
   };
-  return {unit(rows, 0.1), unit(global, 0.4), at::full({}, 20.0, options).requires_grad_()};
+  Data data{unit(0.1), unit(0.4), at::full({}, 3.0, options).requires_grad_(), {}};
+  if (term.initial) data.bias = at::full({}, term.initial->logit_bias, options).requires_grad_();
+  return data;
 }
 
-LossRate measure(const Data& data, std::int64_t columns, double seconds) {
-  LossRate rate{.global = data.keys.size(0), .rows = data.queries.size(0), .dim = data.queries.size(1)};
-  rate.columns = columns;
+LossRate measure(const LossTerm& term, const Data& data, std::int64_t global, std::int64_t columns, double seconds) {
+  const std::int64_t rows = data.image.size(0), ranks = global / rows;
+  LossRate rate{.global = global, .rows = rows, .dim = data.image.size(1), .columns = columns};
+  SimulatedCommunicator comm(static_cast<int>(ranks), data.text.detach());
+  const BatchSplit split{std::vector<std::int64_t>(static_cast<std::size_t>(ranks), rows), 0};
   std::vector<double> forward, backward;
-  const at::Device device = data.keys.device();
+  const at::Device device = data.image.device();
   const double before = restart_peak(device);
   const Timer all;
   for (int round = 0; round < 2 || all.seconds() < seconds; ++round) {
-    for (const at::Tensor& leaf : {data.queries, data.keys, data.scale}) leaf.mutable_grad() = at::Tensor();
+    for (const at::Tensor& leaf : {data.image, data.text, data.scale}) leaf.mutable_grad() = at::Tensor();
     synchronize_device(device);
     const Timer timer;
-    const at::Tensor loss = softmax_loss_sum(data.queries, data.keys, data.scale, {0}, columns);
+    const at::Tensor loss =
+        term.partial(comm, {data.image, data.text, {}}, {data.scale, data.bias}, split, {.columns = columns});
     synchronize_device(device);
     const double half_ms = timer.milliseconds();
     loss.backward();
@@ -78,20 +84,32 @@ LossRate measure(const Data& data, std::int64_t columns, double seconds) {
   return rate;
 }
 
+// Products of [rows, dim] and [global, dim]: of the softmax in both directions logits, gradient of the rows, gradient
+// of the keys, and the logits once more where they were not kept; of the sigmoid, which has one direction, the first
+// three.
+double products_of(const LossTerm& term, bool in_blocks) {
+  const double kept = in_blocks ? 4 : 3;
+  return term.name == std::string_view("sigmoid") ? 3 : 2 * kept;
+}
+
 }  // namespace
 
-std::vector<LossRate> bench_loss(std::int64_t global, std::int64_t rows, std::int64_t dim, std::int64_t columns,
-                                 double seconds, double plain_limit_bytes, const at::Device& device) {
-  const Data data = make_data(global, rows, dim, device);
+std::vector<LossRate> bench_loss(const LossTerm& term, std::int64_t global, std::int64_t rows, std::int64_t dim,
+                                 std::int64_t columns, double seconds, double plain_limit_bytes,
+                                 const at::Device& device) {
+  const Data data = make_data(term, rows, dim, device);
+  const double product = static_cast<double>(rows) * static_cast<double>(global) * static_cast<double>(dim);
   std::vector<LossRate> rates;
   at::Tensor plain;
   if (4.0 * static_cast<double>(rows) * static_cast<double>(global) <= plain_limit_bytes) {
-    rates.push_back(measure(data, 0, seconds));
-    plain = data.keys.grad();
+    rates.push_back(measure(term, data, global, 0, seconds));
+    rates.back().macs = products_of(term, false) * product;
+    plain = data.image.grad();
   }
-  rates.push_back(measure(data, columns, seconds));
+  rates.push_back(measure(term, data, global, columns, seconds));
+  rates.back().macs = products_of(term, columns < global) * product;
   if (plain.defined()) {
-    rates.back().largest_difference = ((data.keys.grad() - plain).abs().max() / plain.abs().max()).item<double>();
+    rates.back().largest_difference = ((data.image.grad() - plain).abs().max() / plain.abs().max()).item<double>();
   }
   return rates;
 }

@@ -113,6 +113,7 @@ template <class Line, class Visit>
 requires std::is_same_v<std::remove_const_t<Line>, LossLine>
 void each_field(Line& line, Visit& visit) {
   visit.may("device", line.device);
+  visit.may("loss", line.loss);
   visit.may("global", line.global);
   visit.may("rows", line.rows);
   visit.may("dim", line.dim);
@@ -120,6 +121,7 @@ void each_field(Line& line, Visit& visit) {
   visit.may("threads", line.threads);
   visit.may("forward_ms", line.forward_ms);
   visit.may("backward_ms", line.backward_ms);
+  visit.may("macs", line.macs);
   visit.may("peak_bytes", line.peak_bytes);
   visit.may("largest_difference", line.largest_difference);
 }

@@ -33,7 +33,7 @@ std::vector<std::string> variables_of(const std::vector<Submission>& submissions
 }
 
 std::vector<PlannedCell> trunks_first(std::vector<PlannedCell> cells) {
-  std::ranges::stable_partition(cells, [](const PlannedCell& cell) { return cell.trunk.empty(); });
+  std::stable_partition(cells.begin(), cells.end(), [](const PlannedCell& cell) { return cell.trunk.empty(); });
   return cells;
 }
 

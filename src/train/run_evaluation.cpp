@@ -5,23 +5,36 @@
 #include "clip_hpc/run/metrics.hpp"
 
 namespace clip_hpc {
+namespace {
 
-bool evaluate(TrainingRun& run) {
-  run.communicator->synchronize();
-  synchronize_device(run.device.device);
-  Communicator& host = run.host_communicator ? *run.host_communicator : *run.communicator;
-  const EvalContext context{host, run.model, run.tokenizer, test_view(run.model.config(), run.config.eval.view)};
-  run.updater.average.exchange(*run.communicator);
-  const Evaluated outcome =
-      evaluate_all(run.world, context, run.config.eval, run.request.folder, run.progress, run.config.run.name);
-  run.updater.average.exchange(*run.communicator);
+void note_failures(TrainingRun& run, const Evaluated& outcome) {
   for (const EvalFailure& failure : outcome.failures) {
     log_info("warning: training goes on; evaluate step {} again with clip_hpc eval when this is mended",
              run.progress.step);
     if (run.world.rank() != 0) continue;
     append_event(run.request.folder.metrics_file(), {run.progress.step, kEvaluationFailed, failure.text});
   }
-  return outcome.finished;
+}
+
+}  // namespace
+
+bool evaluate(TrainingRun& run) {
+  run.communicator->synchronize();
+  synchronize_device(run.device.device);
+  Communicator& host = run.host_communicator ? *run.host_communicator : *run.communicator;
+  const EvalContext context{host, run.model, run.tokenizer, test_view(run.model.config(), run.config.eval.view)};
+  const auto evaluated = [&](const EvaluationOf& of) {
+    const Evaluated outcome =
+        evaluate_all(run.world, context, run.config.eval, run.request.folder, run.progress, run.config.run.name, of);
+    note_failures(run, outcome);
+    return outcome.finished;
+  };
+  run.updater.average.exchange(*run.communicator);
+  const bool finished = evaluated({});
+  run.updater.average.exchange(*run.communicator);
+  if (!finished || run.config.optim.ema == 0 || run.config.eval.data.empty()) return finished;
+  log_info("and with the weights as they are trained, not averaged:");
+  return evaluated({.weights = kTrainedWeights});
 }
 
 bool owes_evaluation(TrainingRun& run) {

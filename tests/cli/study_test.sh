@@ -16,7 +16,7 @@ check 'a grid that is not there' says 2 'cannot open the grid nowhere.cfg' "$cli
 check 'a folder that is no study' says 2 'is no study' "$clip_study" status --study nowhere
 printf '[axis lr]\noptim.lrr = 1\n' >wrong.cfg
 check 'a wrong grid is refused with its line' says 2 'wrong.cfg:2: unknown key "optim.lrr"' "$clip_study" plan --grid wrong.cfg
-for grid in small medium paper; do
+for grid in small towers_small strategies_small cooldown_small medium paper; do
   check "plan $grid" says 0 'cells to train' eval "cd '$CLIP_HPC_SOURCE_DIR' && '$clip_study' plan --grid configs/study/$grid.cfg"
 done
 
@@ -60,6 +60,30 @@ check 'no stage has run again' test "$(starts)" = "$before"
 check 'collect' says 0 'real/table.csv' "$clip_study" collect --study real
 check 'a line of the table' grep -q '^half_one_0,good,half,one,0,done,300,1,300,' real/table.csv
 check 'retrieval came from the stage eval' grep -q 'half_one_0,.*image_retrieval_recall@1' real/table.csv
+
+# Two lengths of a constant schedule out of one run: 24 steps, and a fork of 16 that shares the first 12.
+cat >forks.cfg <<GRID
+[study]
+base = tiny.cfg
+fork_cooldowns = yes
+[set]
+train.global_batch = 32
+optim.schedule = constant
+optim.cooldown = 0.25
+optim.warmup = 2
+eval.pictures = 0
+[axis length]
+short = train.samples=512
+long = train.samples=768
+GRID
+check 'plan says what forks save' says 0 '1 cells fork from a longer one' "$clip_study" plan --grid forks.cfg
+check 'forks' says 0 '2 cells done, 0 failed, 0 left' "$clip_study" submit --grid forks.cfg --study forks --local 2 --ranks 1
+check 'the fork began from the long run' grep -q 'resumed from step 12 ' forks/cells/short/run/log.txt
+check 'a run of that length' says 0 'training done: 16 steps' on_ranks 1 "$clip_hpc" --config forks/cells/short/config.cfg --run-dir by_itself
+check 'has the bits of the fork' cmp {by_itself,forks/cells/short/run}/checkpoints/step_000000016/model.safetensors
+check 'submit again does nothing' says 0 '2 cells done' "$clip_study" submit --grid forks.cfg --study forks --local 1
+rm -rf lonely && "$clip_study" plan --grid forks.cfg --study lonely >/dev/null
+check 'a fork without its trunk says so' says 1 'train that cell first' bash "$CLIP_HPC_SOURCE_DIR/jobs/study_cell.sh" lonely short train
 
 # Quality: the scores come from a model of the study before.
 cat >quality.cfg <<GRID

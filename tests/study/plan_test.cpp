@@ -140,7 +140,12 @@ TEST(Plan, TheGridsThatComeAlong) {
   EXPECT_NEAR(b32->macs / 1e9, 5.79, 0.06);  // figure 8b
   EXPECT_EQ(b32->samples, 3'400'000'000);
   EXPECT_EQ(make_plan(read_grid("configs/study/small.cfg"), {}).cells.size(), 48U);
-  EXPECT_EQ(make_plan(read_grid("configs/study/towers_small.cfg"), {}).cells.size(), 72U);
+  EXPECT_EQ(make_plan(read_grid("configs/study/towers_small.cfg"), {}).cells.size(), 60U);
+  EXPECT_EQ(make_plan(read_grid("configs/study/strategies_small.cfg"), {}).cells.size(), 36U);
+  const Plan cooldowns = make_plan(read_grid("configs/study/cooldown_small.cfg"), {});
+  EXPECT_EQ(cooldowns.cells.size(), 24U);
+  EXPECT_EQ(std::ranges::count_if(cooldowns.cells, [](const Cell& cell) { return cell.fork.has_value(); }), 14);
+  EXPECT_TRUE(std::ranges::all_of(paper.cells, [](const Cell& cell) { return cell.not_yet.empty(); }));
   EXPECT_LT(make_plan(read_grid("configs/study/medium.cfg"), {}).cells.size(), 100U);
 }
 

@@ -71,10 +71,10 @@ struct LoadLine {
 };
 
 struct LossLine {
-  std::string device;
+  std::string device, loss;
   std::int64_t global = 0, rows = 0, dim = 0, columns = 0;
   int threads = 1;
-  double forward_ms = 0, backward_ms = 0, peak_bytes = 0, largest_difference = 0;
+  double forward_ms = 0, backward_ms = 0, macs = 0, peak_bytes = 0, largest_difference = 0;
 };
 
 Json to_json(const StepLine& line);

@@ -5,8 +5,11 @@
 
 namespace clip_hpc {
 
-// Collective. Evaluates on every set of [eval], with the averaged weights where the run keeps them. What fails is said,
-// in metrics.jsonl too, and training continues. False: a rank was asked to stop.
+// In the label of results of a run that averages its weights: these are the others.
+inline constexpr const char* kTrainedWeights = "weights as trained";
+
+// Collective. Evaluates on every set of [eval], where the run keeps averaged weights with these and then with the
+// others. What fails is said, in metrics.jsonl too, and training continues. False: a rank was asked to stop.
 bool evaluate(TrainingRun& run);
 
 // Collective. The session before was stopped in, or just before, an evaluation of the step where this one starts.

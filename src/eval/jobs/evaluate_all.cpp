@@ -135,6 +135,9 @@ Evaluated evaluate_all(World& world, const EvalContext& given, const EvalOptions
 
   Evaluated outcome;
   const std::function<void(TaskResult)> hand_in = [&](TaskResult done) {
+    if (!of.weights.empty()) {
+      done.result.label += fmt::format("{}{}", done.result.label.empty() ? "" : ", ", of.weights);
+    }
     write_task_result(context.comm, folder, done);
     outcome.results.push_back(std::move(done.result));
   };

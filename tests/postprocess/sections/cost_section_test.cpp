@@ -63,6 +63,22 @@ TEST(CostOfAStudy, EnergyIsSummedWhereItWasMeasured) {
   EXPECT_PRED2(contains, cost_section(cost, "GPU hours"), "<td data-v=\"3\">3</td></tr>");
 }
 
+TEST(CostOfAStudy, ForksSayWhatTheyDidNotTrainAgain) {
+  StudyView view;
+  view.cells.resize(2);
+  for (StudyCell& cell : view.cells) cell.macs = 1e9;
+  view.cells[0].samples = view.cells[0].samples_seen = 3000;
+  view.cells[1].samples = view.cells[1].samples_seen = 1000;
+  view.cells[1].shared_samples = 800;
+  std::vector<std::string> broken;
+  const RunsCost cost = cost_of(entries_of({}, view, broken), view);
+  EXPECT_EQ(cost.whole.forks, 1);
+  EXPECT_NEAR(cost.whole.planned_macs, 1e9 * 3200, 1);
+  EXPECT_NEAR(cost.whole.shared_macs, 1e9 * 800, 1);
+  EXPECT_PRED2(contains, cost_section(cost, "GPU hours"), "1 cells began from a checkpoint of a longer one");
+  EXPECT_PRED2(contains, cost_section(cost, "GPU hours"), "(20.0\u00a0% of all)");
+}
+
 TEST(CostOfAStudy, RunsAloneHaveHours) {
   const Scratch scratch;
   make_run(scratch / "a");

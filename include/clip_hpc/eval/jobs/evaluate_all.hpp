@@ -18,6 +18,7 @@ void check_evaluable(const PackedSet& set, const EvalOptions& options);
 struct EvaluationOf {
   SetNames names = {};          // what results call the sets
   std::string pretrained = {};  // empty: the run folder
+  std::string weights = {};     // goes into each result's label, where a model has others beside those it is known by
 };
 
 // Collective. Evaluates on every set and task of [eval] and prints one line each. Every result is written as soon as it
