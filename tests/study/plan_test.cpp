@@ -141,7 +141,7 @@ TEST(Plan, TheGridsThatComeAlong) {
   EXPECT_EQ(b32->samples, 3'400'000'000);
   EXPECT_EQ(make_plan(read_grid("configs/study/small.cfg"), {}).cells.size(), 48U);
   EXPECT_EQ(make_plan(read_grid("configs/study/towers_small.cfg"), {}).cells.size(), 60U);
-  EXPECT_EQ(make_plan(read_grid("configs/study/strategies_small.cfg"), {}).cells.size(), 36U);
+  EXPECT_EQ(make_plan(read_grid("configs/study/strategies_small.cfg"), {}).cells.size(), 48U);
   const Plan cooldowns = make_plan(read_grid("configs/study/cooldown_small.cfg"), {});
   EXPECT_EQ(cooldowns.cells.size(), 24U);
   EXPECT_EQ(std::ranges::count_if(cooldowns.cells, [](const Cell& cell) { return cell.fork.has_value(); }), 14);
