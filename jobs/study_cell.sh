@@ -110,11 +110,14 @@ fi
 
 case $stage in
   train)
+    # A fork begins from another cell's checkpoint, and goes on from its own, wherever the study has moved.
     from=auto
-    if [ -r "$folder/origin" ]; then from=$study/$(cat "$folder/origin"); fi
-    if [ "$from" != auto ] && [ ! -d "$folder/run/checkpoints" ] && [ ! -d "$from" ]; then
-      echo "study_cell: $cell begins from $from, which is not there: train that cell first" >&2
-      exit 1
+    if [ -r "$folder/origin" ] && ! compgen -G "$folder/run/checkpoints/step_*[0-9]/manifest.json" >/dev/null; then
+      from=$study/$(cat "$folder/origin")
+      if [ ! -d "$from" ]; then
+        echo "study_cell: $cell begins from $from, which is not there: train that cell first" >&2
+        exit 1
+      fi
     fi
     command=("${PROGRAM:-clip_hpc}" --config "$folder/config.cfg" --run-dir "$folder/run" --resume "$from")
     ;;

@@ -100,7 +100,14 @@ std::vector<StudyMeasure> measures_of_runs(const std::vector<RunRecord>& runs) {
     point.set = std::round(static_cast<double>(last.samples_seen) / last.epoch);
     point.gmacs = costs.gmacs_of(run, keys);
     const double ranks = run.starts.empty() ? 1 : static_cast<double>(run.starts.back().world_size);
-    point.gpu_s_per_sample = training_time_s(run.metrics) * ranks / static_cast<double>(last.samples_seen);
+    // A run that began from another one's checkpoint has the time of its own part; its first step has a line.
+    const MetricsLine& first = run.metrics.front();
+    const bool is_branch = !run.starts.empty() && !run.starts.front().branch_of.empty() && first.step > 0;
+    const double before = is_branch ? static_cast<double>(first.samples_seen) * static_cast<double>(first.step - 1) /
+                                          static_cast<double>(first.step)
+                                    : 0;
+    const double own = static_cast<double>(last.samples_seen) - before;
+    if (own > 0) point.gpu_s_per_sample = training_time_s(run.metrics) * ranks / own;
     const double asked = number_of(keys, "train.samples"),
                  planned = asked > 0 ? asked : number_of(keys, "train.epochs") * point.set;
     std::int64_t newest = 0;

@@ -134,7 +134,10 @@ std::vector<StudyMeasure> measures_of(const Json& table) {
       run.quality = cell.at("fraction").get<double>();
       run.set = cell.at("set_samples").get<double>();
       run.gmacs = cell.at("macs").get<double>() / 1e9;
-      const auto seen = cell.at("samples_seen").get<double>();
+      // A fork's time is that of its own part.
+      const auto fork = cell.find("fork");
+      const double shared = fork != cell.end() && fork->is_object() ? fork->at("samples").get<double>() : 0;
+      const double seen = cell.at("samples_seen").get<double>() - shared;
       if (seen > 0) run.gpu_s_per_sample = cell.at("measured_gpu_hours").get<double>() * 3600 / seen;
       std::int64_t last = 0;
       for (const Json& result : cell.at("results")) last = std::max(last, result.at("step").get<std::int64_t>());

@@ -38,7 +38,7 @@ StudyTable table_of(const StudyFolder& study, const PlannedStudy& planned) {
   for (const Json& axis : planned.json.at("axes")) table.csv += "," + axis.get<std::string>();
   table.csv +=
       ",state,set_samples,fraction,samples,samples_seen,macs,total_macs,total_flops,gpu_hours,measured_gpu_hours,"
-      "energy_j,run,step,dataset,task,variant,metric,value,n,chance\n";
+      "energy_j,run,step,dataset,label,task,variant,metric,value,n,chance\n";
   std::vector<std::string> all_jobs;
   for (const PlannedCell& cell : planned.cells) {
     const std::vector<std::string> jobs = training_jobs(study, cell.name);
@@ -95,9 +95,9 @@ StudyTable table_of(const StudyFolder& study, const PlannedStudy& planned) {
                           energy_j > 0 ? fmt::format("{}", energy_j) : "", csv_field(run.path.native()));
       for (const Result& result : results) {
         for (const auto& [metric, value] : result.metrics) {
-          table.csv += fmt::format("{},{},{},{},{},{},{},{},{}\n", head, result.step, csv_field(result.dataset),
-                                   result.task, csv_field(result.variant), metric, value, result.n,
-                                   result.chance ? fmt::format("{}", *result.chance) : "");
+          table.csv += fmt::format("{},{},{},{},{},{},{},{},{},{}\n", head, result.step, csv_field(result.dataset),
+                                   csv_field(result.label), result.task, csv_field(result.variant), metric, value,
+                                   result.n, result.chance ? fmt::format("{}", *result.chance) : "");
         }
       }
     }

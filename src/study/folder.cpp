@@ -32,25 +32,31 @@ bool has_begun(const StudyFolder& study, const std::string& cell) {
   return std::filesystem::exists(study.state_file(cell, "train")) || study.run(cell).exists();
 }
 
+// The first line of one that the other lacks.
+std::string line_of_one(const std::vector<std::string>& one, const std::vector<std::string>& other) {
+  const auto found = std::ranges::find_if(one, [&](const std::string& line) {
+    return !line.starts_with('[') && std::ranges::find(other, line) == other.end();
+  });
+  return found == one.end() ? "" : *found;
+}
+
+// Asked of all cells before one of them is written.
+void check_cell(const StudyFolder& study, const Cell& cell) {
+  const std::filesystem::path file = study.cell(cell.name) / "config.cfg";
+  if (!has_begun(study, cell.name) || !std::filesystem::exists(file)) return;
+  const std::vector<std::string> before = lines_of(file), now = split_lines(config_text(study, cell));
+  if (before == now) return;
+  throw input_error(
+      "{} has begun with another configuration (\"{}\", now \"{}\"): take another --study or another label, or remove "
+      "{} "
+      "to train it anew",
+      cell.name, line_of_one(before, now), line_of_one(now, before), study.cell(cell.name).native());
+}
+
 void write_cell(const StudyFolder& study, const Cell& cell) {
   const std::filesystem::path file = study.cell(cell.name) / "config.cfg";
-  const std::string text = config_text(study, cell);
-  if (std::filesystem::exists(file)) {
-    const std::string before = read_text_file(file);
-    if (before == text) return;
-    if (has_begun(study, cell.name)) {
-      const std::vector<std::string> old_lines = lines_of(file);
-      const std::vector<std::string> new_lines = split_lines(text);
-      const auto other = std::ranges::find_if(
-          new_lines, [&](const std::string& line) { return std::ranges::find(old_lines, line) == old_lines.end(); });
-      throw input_error(
-          "{} has begun with another configuration (now \"{}\"): take another --study or another label, or "
-          "remove {} to train it anew",
-          cell.name, other == new_lines.end() ? "" : *other, study.cell(cell.name).native());
-    }
-  }
   std::filesystem::create_directories(file.parent_path());
-  write_file_atomic(file, text);
+  write_file_atomic(file, config_text(study, cell));
 }
 
 void write_origin(const StudyFolder& study, const Cell& cell) {
@@ -142,6 +148,9 @@ std::vector<std::string> read_cell_lines(const StudyFolder& study) { return line
 void write_study(const StudyFolder& study, const Plan& plan) {
   for (const char* part : {"cells", "subsets", "jobs", "log"}) std::filesystem::create_directories(study.path / part);
   std::vector<std::string> lines = read_cell_lines(study);
+  for (const Cell& cell : plan.cells) {
+    if (cell.not_yet.empty()) check_cell(study, cell);
+  }
   for (const Cell& cell : plan.cells) {
     if (!cell.not_yet.empty()) continue;  // its configuration would be refused
     write_cell(study, cell);

@@ -60,7 +60,8 @@ void plan_forks(std::vector<Cell>& cells, const Grid& grid) {
   std::set<std::string> trunks;
   for (Cell& cell : cells) {
     if (!cools_down(cell)) continue;
-    const Cell* trunk = nullptr;  // the first of those that cool down last
+    if (cooldown_begin(cell) >= steps_of(cell)) continue;  // it rounds to no step at all
+    const Cell* trunk = nullptr;                           // the first of those that cool down last
     for (const Cell& other : cells) {
       if (!cools_down(other) || !is_same_but_for_its_end(cell, other)) continue;
       if (trunk == nullptr || cooldown_begin(other) > cooldown_begin(*trunk)) trunk = &other;
@@ -81,7 +82,11 @@ void plan_forks(std::vector<Cell>& cells, const Grid& grid) {
     for (const Cell& cell : cells) {
       if (cell.fork && cell.fork->trunk == trunk.name) steps.insert(cell.fork->step);
     }
-    if (!steps.empty()) trunk.settings[kAtSteps] = {fmt::format("{}", fmt::join(steps, ","))};
+    if (steps.empty()) continue;
+    trunk.kept_for_forks = std::ssize(steps);
+    std::vector<std::string>& asked = trunk.settings[kAtSteps];
+    const std::string of_forks = fmt::format("{}", fmt::join(steps, ","));
+    asked = {asked.empty() || asked.back().empty() ? of_forks : asked.back() + "," + of_forks};
   }
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <set>
 #include <thread>
 
 #include "clip_hpc/base/log.hpp"
@@ -50,7 +51,10 @@ class LocalRunner {
     while (!running_.empty() || (!waiting_.empty() && !shutdown_requested())) {
       while (!shutdown_requested() && std::ssize(running_) < options_.at_once && begin_next()) {
       }
-      if (running_.empty()) break;  // what is left waits for what will not come
+      if (running_.empty()) {
+        tell_what_waits();
+        break;
+      }
       wait_for_one();
     }
     outcome_.is_stopped = shutdown_requested();
@@ -62,17 +66,24 @@ class LocalRunner {
   const std::string& stage_of(const Task& task) const { return planned_.stages[task.stage]; }
   StageStatus status_of(const Task& task) const { return read_stage(study_, *task.cell, stage_of(task)); }
 
-  // A fork waits for the run that it forks from.
-  bool is_ready(const Task& task) const {
-    if (task.cell->trunk.empty()) return true;
-    const auto trunk = std::ranges::find(planned_.cells, task.cell->trunk, &PlannedCell::name);
-    return trunk == planned_.cells.end() || read_stage(study_, *trunk, "train").state == StageState::done;
+  // A fork waits for the run that it forks from, whose state is read again when something here has ended.
+  bool is_ready(const Task& task) {
+    const std::string& name = task.cell->trunk;
+    if (name.empty() || trained_.contains(name)) return true;
+    if (!looks_at_trunks_) return false;
+    const auto trunk = std::ranges::find(planned_.cells, name, &PlannedCell::name);
+    if (trunk == planned_.cells.end() || read_stage(study_, *trunk, "train").state != StageState::done) return false;
+    trained_.insert(name);
+    return true;
   }
 
   // Whether there was a task that could begin, or be counted.
   bool begin_next() {
     const auto next = std::find_if(waiting_.rbegin(), waiting_.rend(), [&](const Task& one) { return is_ready(one); });
-    if (next == waiting_.rend()) return false;
+    if (next == waiting_.rend()) {
+      looks_at_trunks_ = false;
+      return false;
+    }
     Task task = *next;
     waiting_.erase(std::next(next).base());
     const StageStatus status = status_of(task);
@@ -99,6 +110,14 @@ class LocalRunner {
     return true;
   }
 
+  // What is left waits for what will not come.
+  void tell_what_waits() const {
+    for (const Task& task : waiting_) {
+      log_info("{} waits for {}, which is not trained: it was given up, or runs elsewhere", task.cell->name,
+               task.cell->trunk);
+    }
+  }
+
   void stop_all() {
     log_info("stopping {} cells", running_.size());
     for (const auto& [pid, task] : running_) ::kill(pid, SIGTERM);
@@ -117,6 +136,7 @@ class LocalRunner {
     if (found == running_.end()) return;
     const Task task = found->second;
     running_.erase(found);
+    looks_at_trunks_ = true;
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - task.started;
     const StageStatus now = status_of(task);
     log_info("{} of {}: {} after {:.0f} s{}{}  ({} of {} cells done)", stage_of(task), task.cell->name,
@@ -136,6 +156,8 @@ class LocalRunner {
   std::vector<Task> waiting_;  // taken from the back
   std::map<pid_t, Task> running_;
   std::size_t all_ = 0;
+  std::set<std::string> trained_;  // trunks
+  bool looks_at_trunks_ = true;
   bool has_asked_ = false;
   LocalOutcome outcome_;
 };

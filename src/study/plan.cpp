@@ -190,6 +190,12 @@ class Planner {
            point.block, label_text(point),
            warmup_samples > 0 ? fmt::format("warmup_samples = {} are", warmup_samples) : "warmup =", warmup, steps);
     }
+    const double cooldown = number_of(settings, "optim.cooldown"), whole = static_cast<double>(steps);
+    const double warm = warmup < 1 ? warmup * whole : warmup, cool = cooldown < 1 ? cooldown * whole : cooldown;
+    if (cooldown > 0 && std::round(warm) + std::round(cool) > whole) {
+      fail(point.line, "[grid {}], {}: the warm-up and optim.cooldown are {:.0f} and {:.0f} steps, but the cell has {}",
+           point.block, label_text(point), warm, cool, steps);
+    }
   }
 
   void resolve_model(Cell& cell, const Point& point) {
@@ -204,6 +210,7 @@ class Planner {
     const std::string path = value_of(settings, "model.config");
     const ModelAnswer& answer = answer_about(path);
     if (answer.cost) {
+      check_image_size(point, *answer.cost, whole_of(settings, "strategy.image_size"));
       // study.cost is a factor on one pass over each half of the pair, as the paper's 2 for SLIP is.
       const std::string strategy = value_of(settings, "strategy.name");
       cell.macs = pair_macs(*answer.cost, {.strategy = strategy,
@@ -227,6 +234,16 @@ class Planner {
       if (may_be_unknown(point) && cell.not_yet.empty()) cell.not_yet = "model.config = " + path;
     }
     if (cost > 0) cell.macs *= cost;
+  }
+
+  // What a cell would refuse when it starts, as far as the table of models tells.
+  void check_image_size(const Point& point, const ModelCost& model, std::int64_t size) const {
+    if (size == 0 || size == model.image_size) return;
+    const auto grid = std::llround(std::sqrt(static_cast<double>(model.patches)));
+    const std::int64_t patch = grid > 0 ? model.image_size / grid : 1;
+    if (size < model.image_size && size % patch == 0) return;
+    fail(point.line, "[grid {}], {}: strategy.image_size = {}: {} takes less than {} pixels, a multiple of {}",
+         point.block, label_text(point), size, model.model, model.image_size, patch);
   }
 
   const ModelAnswer& answer_about(const std::string& path) {
@@ -259,7 +276,7 @@ class Planner {
                                                  value_of(cell.settings, "train.precision"));
     if (tflops > 0) cell.gpu_hours = cell.own_flops() / (tflops * 1e12) / 3600;
     // fp32 master weights and two moments, and the weights once more as safetensors; one more while it is written.
-    const double keep = number_of(cell.settings, "checkpoint.keep") + 1;
+    const double keep = number_of(cell.settings, "checkpoint.keep") + 1 + static_cast<double>(cell.kept_for_forks);
     cell.storage_bytes = keep * 16 * cell.parameters;
     for (const SizeClass& size : grid().classes) {
       cell.size_class = size.name;

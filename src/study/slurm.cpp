@@ -139,6 +139,19 @@ std::vector<Submission> plan_submission(const PlannedStudy& planned, const Queue
   return all;
 }
 
+std::vector<std::string> forks_without_trunk(const PlannedStudy& planned,
+                                             const std::map<std::pair<std::string, int>, StageStatus>& status) {
+  std::vector<std::string> lines;
+  for (const PlannedCell& cell : planned.cells) {
+    const auto trunk = std::ranges::find(planned.cells, cell.trunk, &PlannedCell::name);
+    if (cell.trunk.empty() || trunk == planned.cells.end()) continue;
+    if (is_over(status.at({"train", cell.task}).state)) continue;
+    if (status.at({"train", trunk->task}).state != StageState::given_up) continue;
+    lines.push_back(fmt::format("{} waits for {}, which was given up: its train.log says why", cell.name, cell.trunk));
+  }
+  return lines;
+}
+
 std::string submit_script(const StudyFolder& study, const PlannedStudy& planned,
                           const std::vector<Submission>& submissions, const std::string& prepare) {
   std::string text = fmt::format(R"sh(#!/usr/bin/env bash

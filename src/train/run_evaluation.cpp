@@ -23,18 +23,21 @@ bool evaluate(TrainingRun& run) {
   synchronize_device(run.device.device);
   Communicator& host = run.host_communicator ? *run.host_communicator : *run.communicator;
   const EvalContext context{host, run.model, run.tokenizer, test_view(run.model.config(), run.config.eval.view)};
-  const auto evaluated = [&](const EvaluationOf& of) {
+  const auto evaluated = [&](const EvalOptions& options, const EvaluationOf& of) {
     const Evaluated outcome =
-        evaluate_all(run.world, context, run.config.eval, run.request.folder, run.progress, run.config.run.name, of);
+        evaluate_all(run.world, context, options, run.request.folder, run.progress, run.config.run.name, of);
     note_failures(run, outcome);
     return outcome.finished;
   };
   run.updater.average.exchange(*run.communicator);
-  const bool finished = evaluated({});
+  const bool finished = evaluated(run.config.eval, {});
   run.updater.average.exchange(*run.communicator);
   if (!finished || run.config.optim.ema == 0 || run.config.eval.data.empty()) return finished;
   log_info("and with the weights as they are trained, not averaged:");
-  return evaluated({.weights = kTrainedWeights});
+  EvalOptions options = run.config.eval;  // files beside the numbers are the average's
+  options.per_class = false;
+  options.pictures = 0;
+  return evaluated(options, {.weights = kTrainedWeights});
 }
 
 bool owes_evaluation(TrainingRun& run) {

@@ -75,8 +75,13 @@ double mib_of(const Updater& updater) {
 RunCost cost_of(const TrainingRun& run) {
   const ImageTower& image = run.model.image();
   const TextTower& text = run.model.text();
-  return {.image_macs = image.macs_at(run.image_size(), run.kept_patches()) +
-                        run.model.further_view_macs(std::ssize(run.strategy.views) - 1, run.image_size()),
+  double image_macs = 0;  // on average over the phases, wherever this session begins
+  for (const Phase& phase : run.strategy.phases) {
+    const std::int64_t size = run.image_size_in(phase), kept = phase.kept_patches(image.patches_at(size));
+    image_macs += phase.fraction_of_run *
+                  (image.macs_at(size, kept) + run.model.further_view_macs(std::ssize(run.strategy.views) - 1, size));
+  }
+  return {.image_macs = image_macs,
           .text_macs = text.cost().macs(static_cast<double>(text.context())),
           .parameters = run.model.arena().declared_numel(),
           .patches = image.patches(),

@@ -236,6 +236,23 @@ TEST_F(StartFromFiles, AnotherHeadWidthOfClipsResNetIsRefused) {
                [&] { start_from_weights(wide, {.image = folder_ / "narrow"}, ""); });
 }
 
+// Neither does the pool behind a ResNet's stem.
+TEST_F(StartFromFiles, AnotherPoolBehindTheStemIsRefused) {
+  ModelConfig config = test::two_small_towers(32, 12);
+  config.vision = {{"timm_model_name", "resnet18"},
+                   {"image_size", 32},
+                   {"timm_model_kwargs", {{"layers", {1, 1, 1, 1}}, {"channels", {8, 8, 8, 8}}, {"max_pool", false}}}};
+  config = parse_model_config(to_json(config), "unpooled");
+  std::filesystem::create_directory(folder_ / "unpooled");
+  write_safetensors(folder_ / "unpooled/open_clip_model.safetensors", Source(config).weights());
+  write_json_file(folder_ / "unpooled/open_clip_config.json", to_json(config));
+  start_from_weights(*std::make_unique<ClipModel>(config, at::kFloat), {.image = folder_ / "unpooled"}, "");
+  config.vision["timm_model_kwargs"].erase("max_pool");
+  ClipModel pooled(config, at::kFloat);
+  expect_error(ErrorKind::input, {"unpooled", "timm_model_kwargs.max_pool = false", "says true"},
+               [&] { start_from_weights(pooled, {.image = folder_ / "unpooled"}, ""); });
+}
+
 // As XLM-RoBERTa's and CoCa's: the image tower may be taken all the same.
 TEST_F(StartFromFiles, AnImageTowerBesideATextTowerThatIsNotSupported) {
   std::filesystem::create_directory(folder_ / "roberta");

@@ -147,6 +147,17 @@ TEST(ModelFile, KeysAtTheirDefaultsAreTakenAndOthersNamed) {
                            {"hf_pooler_type", "mean_pooler"},
                            {"scale_fc", false}});
   EXPECT_EQ(to_json(parsed(json)), to_json(parsed(with("", "embed_dim", 16))));
+  Json timm = with("", "embed_dim", 16);  // null is the network's own pool
+  timm["vision_cfg"] = {
+      {"timm_model_name", "vit_base_patch16_siglip_224"},
+      {"timm_pool", nullptr},
+      {"image_size", 32},
+      {"timm_model_kwargs",
+       {{"img_size", 32}, {"patch_size", 16}, {"embed_dim", 16}, {"depth", 1}, {"num_heads", 2}, {"mlp_ratio", 2.0}}}};
+  EXPECT_EQ(ClipModel(parsed(timm)).image().patches(), 4);
+  timm["vision_cfg"]["timm_proj"] = "none";
+  test::expect_error(ErrorKind::input, {"timm_pool is empty", "name the pool"},
+                     [&] { const ClipModel model(parsed(timm)); });
   refuses(with("", "nonscalar_logit_scale", true), {"nonscalar_logit_scale = true", "only false is"});
   refuses(with("vision_cfg", "attentional_pool", true), {"attentional_pool = true", "only false is"});
   refuses(with("vision_cfg", "patch_dropout", 1.5), {"patch_dropout = 1.5", "[0, 1)"});

@@ -36,7 +36,10 @@ write_model no_mask '' '"no_causal_mask": true' ''
 write_model no_ln_pre '"no_ln_pre": true, "mlp_ratio": 3.0' '"mlp_ratio": 2.5' '"init_logit_scale": 1.5'
 
 case_of b32_scaled_down "$scratch/b32.json" fp32
-for variant in plain quick_gelu avg eos last no_mask no_ln_pre; do case_of $variant "$scratch/$variant.json" fp32; done
+for variant in plain quick_gelu avg eos last no_mask no_ln_pre; do
+  case_of $variant "$scratch/$variant.json" fp64
+  case_of ${variant}_fp32 "$scratch/$variant.json" fp32_tight
+done
 case_of flip_half_of_the_patches "$scratch/plain.json" fp32 dump.mask_ratio=0.5
 case_of flip_three_quarters_of_49 "$scratch/b32.json" fp32 dump.mask_ratio=0.75
 case_of flip_mean_of_the_patches "$scratch/avg.json" fp32 dump.mask_ratio=0.5
@@ -47,7 +50,7 @@ case_of tiny_of_the_quick_start "$CLIP_HPC_SOURCE_DIR/configs/models/tiny.json" 
 
 against model_parity.py <"$scratch/cases" >"$scratch/answers" 2>&1 || cat "$scratch/answers"
 grep -vE '^(equal|[0-9]+ comparisons, 0 failed)' "$scratch/answers"
-names=(b32_scaled_down plain quick_gelu avg eos last no_mask no_ln_pre flip_half_of_the_patches flip_three_quarters_of_49
+names=(b32_scaled_down {plain,quick_gelu,avg,eos,last,no_mask,no_ln_pre}{,_fp32} flip_half_of_the_patches flip_three_quarters_of_49
   flip_mean_of_the_patches text_cut_behind_its_end fp64_to_nine_digits bf16_same_direction tiny_of_the_quick_start)
 for name in "${names[@]}"; do check "$name" grep -qx "equal $name" "$scratch/answers"; done
 finish

@@ -32,7 +32,7 @@ TEST(Collect, ASharedCellStandsUnderEachOfItsPoints) {
   ASSERT_EQ(lines.size(), 5U);  // a head, two points with two metrics each
   EXPECT_PRED2(starts_with, lines[0], "cell,grid,length,seed,state,set_samples");
   EXPECT_PRED2(starts_with, lines[1], "one_0,all,one,0,missing,1000,1,1000,0,");
-  EXPECT_PRED2(contains, lines[1], ",20,\"a,b\",zeroshot_classification,,acc1,0.5,10,0.1");
+  EXPECT_PRED2(contains, lines[1], ",20,\"a,b\",,zeroshot_classification,,acc1,0.5,10,0.1");
   EXPECT_PRED2(starts_with, lines[3], "one_0,all,same,0,");
   EXPECT_TRUE(table.json["cells"][0]["energy_j"].is_null());
 }

@@ -4,6 +4,7 @@
 #include "clip_hpc/study/folder.hpp"
 #include "clip_hpc/study/plan_table.hpp"
 #include "clip_hpc/study/slurm.hpp"
+#include "tests/expect_error.hpp"
 #include "tests/study/study_fixtures.hpp"
 
 namespace clip_hpc {
@@ -89,6 +90,37 @@ TEST(Forks, TheFolderSaysWhereACellBegins) {
   EXPECT_NE(read_text_file(study.cell("k5_0") / "config.cfg").find("at_steps = 16,32"), std::string::npos);
 }
 
+TEST(Forks, ACooldownOfNoStepForksNothing) {
+  const Project folder;
+  std::string text = kLengths;
+  text.replace(text.find("cooldown = 0.2"), 14, "cooldown = 0.02");  // of 20 steps none, of 40 one, of 100 two
+  const Plan plan = folder.plan(text);
+  EXPECT_FALSE(cell_of(plan, "k1_0").fork);
+  EXPECT_EQ(cell_of(plan, "k2_0").fork->step, 39);
+}
+
+TEST(Forks, CheckpointsThatAreAskedForStay) {
+  const Project folder;
+  const Plan plan = folder.plan("checkpoint.at_steps = 5\n" + std::string(kLengths));
+  EXPECT_EQ(cell_of(plan, "k5_0").settings.at("checkpoint.at_steps"), std::vector<std::string>{"5,16,32"});
+  const double parameters = cell_of(plan, "k5_0").parameters;  // two newest, one in writing, two that forks begin from
+  EXPECT_DOUBLE_EQ(cell_of(plan, "k5_0").storage_bytes, (2 + 1 + 2) * 16 * parameters);
+  EXPECT_DOUBLE_EQ(cell_of(plan, "k1_0").storage_bytes, (2 + 1) * 16 * parameters);
+}
+
+// A longer cell becomes the trunk; the old one has begun, and nothing is rewritten.
+TEST(Forks, AStudyThatHasBegunIsLeftAsItIsWhereItCannotBeExtended) {
+  const Project folder;
+  const StudyFolder study{folder.scratch / "study"};
+  write_study(study, folder.plan(kLengths));
+  write_file_atomic(study.state_file("k5_0", "train"), "{}");
+  std::string longer = kLengths;
+  longer.replace(longer.find("[axis seed]"), 11, "k9 = train.samples=9000\n[axis seed]");
+  test::expect_error(ErrorKind::input, {"k5_0 has begun", "at_steps = 16,32", "another --study"},
+                     [&] { write_study(study, folder.plan(longer)); });
+  EXPECT_EQ(read_text_file(study.origin_file("k1_0")), "cells/k5_0/run/checkpoints/step_000000016\n");
+}
+
 TEST(Forks, AForkIsSubmittedAfterItsTrunk) {
   const Project folder;
   const StudyFolder study{folder.scratch / "study"};
@@ -119,6 +151,9 @@ TEST(Forks, AForkIsSubmittedAfterItsTrunk) {
   EXPECT_TRUE(queued[1].after.empty() && queued[1].follows == -1);  // of the trunk that is done
   status[{"train", trunk}].state = StageState::given_up;
   EXPECT_EQ(plan_submission(planned, {}, status).size(), 1U);
+  const std::vector<std::string> blocked = forks_without_trunk(planned, status);
+  ASSERT_EQ(blocked.size(), 2U);
+  EXPECT_EQ(blocked[0], "k1_0 waits for k5_0, which was given up: its train.log says why");
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ struct Cell {
   Settings settings;  // without data.subset, run.name and run.dir, which depend on the study's folder
   std::optional<Subset> subset;
   std::optional<Fork> fork = {};
-  std::string not_yet;  // why this build cannot train it; empty: it can
+  std::int64_t kept_for_forks = 0;  // checkpoints that others begin from
+  std::string not_yet;              // why this build cannot train it; empty: it can
   std::string size_class;
   int line = 0;
   // Accounting.

@@ -39,6 +39,10 @@ struct Submission {
 std::vector<Submission> plan_submission(const PlannedStudy& planned, const Queue& queue,
                                         const std::map<std::pair<std::string, int>, StageStatus>& status);
 
+// Forks that will never begin, since the run that they fork from was given up: a line each.
+std::vector<std::string> forks_without_trunk(const PlannedStudy& planned,
+                                             const std::map<std::pair<std::string, int>, StageStatus>& status);
+
 // A script that a person can read, edit and run. `prepare`: the job that all wait for: "submit" (a new one), ""
 // (nothing is missing) or its id.
 std::string submit_script(const StudyFolder& study, const PlannedStudy& planned,

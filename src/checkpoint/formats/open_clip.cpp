@@ -22,6 +22,7 @@ namespace {
 constexpr const char* kConfigName = "open_clip_config.json";
 constexpr const char* kWeightsName = "open_clip_model.safetensors";
 constexpr const char* kTokenizerJson = "tokenizer.json";
+constexpr const char* kMergesName = "merges.txt";
 
 // Beside a tokenizer.model that does not say whether captions are put into lower case.
 std::optional<bool> lower_case_beside(const fs::path& folder) {
@@ -76,16 +77,18 @@ Json with_image_alone(Json json) {
 
 SourceFacts facts_of(const WeightSource& source) {
   SourceFacts facts;
-  if (!fs::is_directory(source.input)) return facts;
-  if (fs::exists(source.input / kConfigName)) {
-    const Json json = read_json_file(source.input / kConfigName);
-    facts.config =
-        parse_model_config(source.image_alone ? with_image_alone(json) : json, source.input.filename().string());
+  const fs::path& folder = source.input;
+  if (!fs::is_directory(folder)) return facts;
+  if (fs::exists(folder / kConfigName)) {
+    const Json json = read_json_file(folder / kConfigName);
+    facts.config = parse_model_config(source.image_alone ? with_image_alone(json) : json, folder.filename().string());
     facts.states_eos = true;  // its default is 2
   }
-  if (fs::exists(source.input / kTokenizerFileName)) {
-    facts.tokenizer_file = source.input / kTokenizerFileName;
-    facts.lower_case = lower_case_beside(source.input);
+  if (fs::exists(folder / kTokenizerFileName)) {
+    facts.tokenizer_file = folder / kTokenizerFileName;
+    facts.lower_case = lower_case_beside(folder);
+  } else if (fs::exists(folder / kMergesName)) {
+    facts.tokenizer_file = folder / kMergesName;  // CLIP's own, as folders of the hub have it
   }
   return facts;
 }

@@ -32,6 +32,12 @@ Json gelu_of(const ModelConfig& config, bool image) {
   return is_own_vit && config.quick_gelu ? "quick_gelu" : "gelu";
 }
 
+// Of a ResNet, whether it pools behind its stem: no tensor says it.
+Json max_pool_of(const Json& section) {
+  const auto kwargs = section.find("timm_model_kwargs");
+  return kwargs == section.end() ? Json(true) : kwargs->value("max_pool", Json(true));
+}
+
 }  // namespace
 
 void check_same_arithmetic(const ModelConfig& theirs, const ModelConfig& own, bool image, const std::string& where) {
@@ -45,6 +51,7 @@ void check_same_arithmetic(const ModelConfig& theirs, const ModelConfig& own, bo
   compare("heads", heads_of(theirs, image), heads_of(own, image));
   for (const char* key : kArithmetic) compare(key, there.value(key, Json()), here.value(key, Json()));
   if (!image) return;
+  compare("timm_model_kwargs.max_pool", max_pool_of(there), max_pool_of(here));
   if (theirs.norm.mean != own.norm.mean || theirs.norm.std != own.norm.std) {
     log_info(
         "warning: {}: its images were normalised with mean {:.3f} and deviation {:.3f}, this model's with {:.3f} and "

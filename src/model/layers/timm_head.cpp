@@ -9,7 +9,11 @@ TimmConfig read_timm_config(ModelSection& section, const std::string& model, boo
   double drop = 0;
   section.read("timm_model_name", c.name);
   section.read_side("image_size", c.image_size);
-  if (section.find("timm_pool") != nullptr) section.read("timm_pool", c.pool);
+  if (section.is_null("timm_pool")) {
+    c.pool = "";  // the network's own
+  } else if (section.find("timm_pool") != nullptr) {
+    section.read("timm_pool", c.pool);
+  }
   if (section.is_null("timm_proj")) {
     c.projection = "";
   } else {
@@ -29,6 +33,8 @@ TimmConfig read_timm_config(ModelSection& section, const std::string& model, boo
   require(
       (is_vit && c.projection.empty()) || c.projection == "linear" || c.projection == "mlp" || c.projection == "none",
       model, fmt::format("timm_proj = \"{}\" is not supported: use linear, mlp or none", c.projection));
+  require(!c.pool.empty() || c.projection == "linear" || c.projection == "mlp", model,
+          "timm_pool is empty, and without timm_proj = linear or mlp open_clip would not pool at all: name the pool");
   require(drop == 0, model, "timm_drop must be 0: this build has no dropout");
   require(c.patch_dropout == 0 || (is_vit && c.patch_dropout > 0 && c.patch_dropout < 1), model,
           is_vit ? "patch_dropout must be in [0, 1)"

@@ -47,7 +47,9 @@ int submit_to_slurm(const StudyFolder& study, const Plan& plan, bool is_dry) {
   const Queue queue = is_dry ? queue_if_there_is_one(study) : read_queue(study);
   const std::vector<Submission> submissions = plan_submission(planned, queue, status_of(study, planned));
   if (submissions.empty()) {
-    fmt::print("nothing is missing: {} tasks are queued or running\n", queue.size());
+    const std::vector<std::string> blocked = forks_without_trunk(planned, status_of(study, planned));
+    if (blocked.empty()) fmt::print("nothing is missing: {} tasks are queued or running\n", queue.size());
+    for (const std::string& one : blocked) fmt::print("{}\n", one);
     return kExitDone;
   }
   const auto preparing = queue.find({"prepare", 0});

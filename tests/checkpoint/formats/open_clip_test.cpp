@@ -166,6 +166,13 @@ TEST_F(OpenClipFolder, PicklesAreRefusedWithTheLineThatConvertsThem) {
   }
 }
 
+// OpenAI's: a zip with a program, which torch.load refuses with weights_only.
+TEST_F(OpenClipFolder, TorchScriptIsConvertedByItsOwnLine) {
+  write_file_atomic(folder_ / "it's a model.pt", "PK\x03\x04" + std::string(100, 'x') + "model/constants.pkl");
+  refuses({"pickle", "torch.jit.load(sys.argv[1], map_location='cpu').state_dict()", "it'\\''s a model.safetensors'"},
+          [&] { weight_source(folder_ / "it's a model.pt", {}); });
+}
+
 TEST_F(OpenClipFolder, LaionsNameOfTheWeightsIsFound) {
   write_open_clip_folder(folder_ / "out", model_);
   std::filesystem::rename(folder_ / "out/open_clip_model.safetensors",
