@@ -5,7 +5,6 @@
 # In:  CLIP_HPC_SITE (a file configs/sites/<name>.env), CLIP_HPC_BUILD (a build folder other than build/release),
 #      LIBTORCH (a LibTorch other than the one that clip_hpc was built with)
 # Out: CLIP_HPC_ROOT, PATH with clip_hpc on it, the CLIP_HPC_* values of the site, clip_hpc_launch, clip_hpc_job
-clip_hpc_options=$(set +o) # of the shell that sources this: it has them back at the end
 set -euo pipefail
 
 CLIP_HPC_ROOT=${CLIP_HPC_ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
@@ -233,6 +232,3 @@ clip_hpc_job() {
   fi
   exit "$status"
 }
-
-eval "$clip_hpc_options"
-unset clip_hpc_options

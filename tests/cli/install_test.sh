@@ -44,8 +44,6 @@ in_env() { # command...
   # shellcheck disable=SC2016
   env -u CLIP_HPC_ROOT -u CLIP_HPC_BUILD bash -c 'source "$1/jobs/env.sh" && shift && "$@"' env "$share" "$@"
 }
-# shellcheck disable=SC2016
-check 'env.sh leaves the shell its options' says 0 'still here' bash -c 'source "$1/jobs/env.sh"; false; echo "still $nobody_set_this here" | tr -s " "' env "$share"
 check 'env.sh finds the installed programs' says 0 "$prefix/bin/clip_hpc" in_env bash -c 'command -v clip_hpc'
 check 'env.sh: another site' says 0 gpu env CLIP_HPC_SITE=example_gpu_cluster bash -c \
   "source '$share/jobs/env.sh' && echo \$CLIP_HPC_PARTITION"
