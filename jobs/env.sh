@@ -5,7 +5,8 @@
 # In:  CLIP_HPC_SITE (a file configs/sites/<name>.env), CLIP_HPC_BUILD (a build folder other than build/release),
 #      LIBTORCH (a LibTorch other than the one that clip_hpc was built with)
 # Out: CLIP_HPC_ROOT, PATH with clip_hpc on it, the CLIP_HPC_* values of the site, clip_hpc_launch, clip_hpc_job
-set -euo pipefail
+# A shell in which somebody types keeps its options: -e would end it at the first command that fails.
+case $- in *i*) ;; *) set -euo pipefail ;; esac
 
 CLIP_HPC_ROOT=${CLIP_HPC_ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
 export CLIP_HPC_ROOT
@@ -35,14 +36,18 @@ clip_hpc_read_site() {
     export "${name?}"
   done
 }
-clip_hpc_read_site
+case $- in
+  *i*) clip_hpc_read_site || return ;;
+  *) clip_hpc_read_site ;;
+esac
 
 if [ -n "${CLIP_HPC_MODULES:-}" ] && type module >/dev/null 2>&1; then
   # Module scripts use unset variables freely.
+  case $- in *u*) clip_hpc_unset=-u ;; *) clip_hpc_unset=+u ;; esac
   set +u
   # shellcheck disable=SC2086
   module load $CLIP_HPC_MODULES
-  set -u
+  set "$clip_hpc_unset"
 fi
 
 # --- programs: a build folder, or the prefix that this script was installed into --------------------------------------

@@ -31,4 +31,17 @@ double nearest_quantile(std::span<const double> ascending, double fraction) {
   return ascending[static_cast<std::size_t>(std::lround(fraction * static_cast<double>(ascending.size() - 1)))];
 }
 
+double area_under_roc(std::vector<double> high, std::vector<double> low) {
+  std::ranges::sort(high);
+  std::ranges::sort(low);
+  double pairs = 0;  // in which the first is above
+  auto below = low.begin(), up_to = low.begin();
+  for (const double value : high) {
+    while (below != low.end() && *below < value) ++below;
+    while (up_to != low.end() && *up_to <= value) ++up_to;
+    pairs += 0.5 * static_cast<double>((below - low.begin()) + (up_to - low.begin()));
+  }
+  return pairs / (static_cast<double>(high.size()) * static_cast<double>(low.size()));
+}
+
 }  // namespace clip_hpc

@@ -1,13 +1,13 @@
 #include "clip_hpc/bench/bench_loss.hpp"
 
 #include <ATen/ATen.h>
-#include <malloc.h>
 
 #include <algorithm>
-#include <fstream>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "bench/held_bytes.hpp"
 #include "bench/simulated_communicator.hpp"
 #include "clip_hpc/base/statistics.hpp"
 #include "clip_hpc/base/timer.hpp"
@@ -16,28 +16,18 @@
 namespace clip_hpc {
 namespace {
 
-double status_bytes(const std::string& field) {
-  std::ifstream file("/proc/self/status");
-  for (std::string word; file >> word;) {
-    double kib = 0;
-    if (word == field && file >> kib) return kib * 1024.0;
+// Of `once`: what tensors hold in it, at most.
+template <class Once>
+double peak_bytes(const at::Device& device, const Once& once) {
+  if (device.is_cpu()) {
+    const HeldBytes counted;
+    once();
+    return counted.peak_bytes();
   }
-  return 0;
-}
-
-// High-water mark of what is in use, from here on: the kernel's of the resident set, or the GPU's allocator's.
-double restart_peak(const at::Device& device) {
-  if (!device.is_cpu()) {
-    device_peak(device, true);
-    return static_cast<double>(device_peak(device).allocated_bytes);
-  }
-  malloc_trim(0);
-  std::ofstream("/proc/self/clear_refs") << "5";
-  return status_bytes("VmRSS:");
-}
-
-double peak_now(const at::Device& device) {
-  return device.is_cpu() ? status_bytes("VmHWM:") : static_cast<double>(device_peak(device).allocated_bytes);
+  device_peak(device, true);
+  const auto before = static_cast<double>(device_peak(device).allocated_bytes);
+  once();
+  return static_cast<double>(device_peak(device).allocated_bytes) - before;
 }
 
 struct Data {
@@ -62,9 +52,7 @@ LossRate measure(const LossTerm& term, const Data& data, std::int64_t global, st
   const BatchSplit split{std::vector<std::int64_t>(static_cast<std::size_t>(ranks), rows), 0};
   std::vector<double> forward, backward;
   const at::Device device = data.image.device();
-  const double before = restart_peak(device);
-  const Timer all;
-  for (int round = 0; round < 2 || all.seconds() < seconds; ++round) {
+  const auto once = [&] {
     for (const at::Tensor& leaf : {data.image, data.text, data.scale}) leaf.mutable_grad() = at::Tensor();
     synchronize_device(device);
     const Timer timer;
@@ -74,22 +62,26 @@ LossRate measure(const LossTerm& term, const Data& data, std::int64_t global, st
     const double half_ms = timer.milliseconds();
     loss.backward();
     synchronize_device(device);
-    if (round == 0) continue;  // memory is allocated
-    forward.push_back(half_ms);
-    backward.push_back(timer.milliseconds() - half_ms);
-  }
-  rate.peak_bytes = std::max(0.0, peak_now(device) - before);
+    return std::pair(half_ms, timer.milliseconds() - half_ms);
+  };
+  once();  // memory is allocated
+  const Timer all;
+  do {
+    const auto [first_ms, second_ms] = once();
+    forward.push_back(first_ms);
+    backward.push_back(second_ms);
+  } while (all.seconds() < seconds);
+  for (const at::Tensor& leaf : {data.image, data.text, data.scale}) leaf.mutable_grad() = at::Tensor();
+  rate.peak_bytes = peak_bytes(device, once);
   rate.forward_ms = upper_median(forward);
   rate.backward_ms = upper_median(backward);
   return rate;
 }
 
-// Products of [rows, dim] and [global, dim]: of the softmax in both directions logits, gradient of the rows, gradient
-// of the keys, and the logits once more where they were not kept; of the sigmoid, which has one direction, the first
-// three.
+// Products of [rows, dim] and [global, dim]: logits, gradient of the images, gradient of the texts, and, of a softmax
+// that did not keep them, the logits once more.
 double products_of(const LossTerm& term, bool in_blocks) {
-  const double kept = in_blocks ? 4 : 3;
-  return term.name == std::string_view("sigmoid") ? 3 : 2 * kept;
+  return term.name == std::string_view("softmax") && in_blocks ? 4 : 3;
 }
 
 }  // namespace

@@ -119,10 +119,7 @@ StartReport take_tower(ClipModel& model, const NamedTensors& weights, bool image
     left.erase(found);
     if (tensor.sizes() != at::IntArrayRef(spec.shape)) {
       const at::Tensor resized = resized_positions(tensor, spec);
-      if (!resized.defined() && !is_head(spec.name)) {
-        throw input_error("{}: tensor {} has the shape [{}], the model [{}]: is model.config the right one?", where,
-                          spec.name, fmt::join(tensor.sizes(), ", "), fmt::join(spec.shape, ", "));
-      }
+      if (!resized.defined() && !is_head(spec.name)) refuse_shape(where, spec, tensor.sizes());
       (resized.defined() ? report.resized : report.fresh).push_back(spec.name);
       if (!resized.defined()) continue;
       tensor = resized;

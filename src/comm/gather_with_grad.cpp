@@ -73,6 +73,15 @@ struct GatherRows : torch::autograd::Function<GatherRows> {
 
 }  // namespace
 
+at::Tensor all_rows(Communicator& communicator, const at::Tensor& local, std::span<const std::int64_t> rows_per_rank) {
+  return gather(communicator, local, {rows_per_rank.begin(), rows_per_rank.end()});
+}
+
+at::Tensor sum_to_owner(Communicator& communicator, const at::Tensor& all,
+                        std::span<const std::int64_t> rows_per_rank) {
+  return scatter(communicator, all, {rows_per_rank.begin(), rows_per_rank.end()});
+}
+
 at::Tensor gather_rows(Communicator& communicator, const at::Tensor& local,
                        std::span<const std::int64_t> rows_per_rank) {
   const auto rank = static_cast<std::size_t>(communicator.rank());

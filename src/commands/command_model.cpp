@@ -72,7 +72,8 @@ Json json_of(const ClipModel& model) {
           {"patches", model.image().patches()},
           {"context", model.text().context()},
           {"parameters", {{"image", counts.image}, {"text", counts.text}, {"total", counts.total}}},
-          {"macs", {{"image", json_of(model.image().cost())}, {"text", json_of(model.text().cost())}}}};
+          {"macs", {{"image", json_of(model.image().cost())}, {"text", json_of(model.text().cost())}}},
+          {"training_note", model.image().training_note()}};
 }
 
 void print_json(const std::vector<std::string>& files) {
@@ -97,6 +98,12 @@ void print_text(const std::vector<std::string>& files) {
     fmt::print("{:<24} {:>10.1f} {:>10.1f} {:>10} {:>12.2f}\n", model.config().name, millions(counts.image),
                millions(counts.total - counts.image), model.arena().specs().size(),
                gmacs(model.forward_macs(model.image().patches(), model.text().context())));
+  }
+  for (const std::string& file : files) {
+    const ClipModel model(read_model_config(file));
+    if (const std::string note = model.image().training_note(); !note.empty()) {
+      fmt::print("{}: {}\n", model.config().name, note);
+    }
   }
 }
 

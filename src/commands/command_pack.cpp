@@ -271,6 +271,10 @@ int pack_source(World& world, PackWords words, const OpenSource& open) {
     for (const std::string& warning : opened.warnings) log_warn("{}", warning);
   }
   const fs::path output = words.output;
+  if (const fs::path of_input = opened.made_of / kTokenizerFileName;
+      !opened.made_of.empty() && !words.wants_tokenizer() && fs::exists(of_input)) {
+    words.tokenizer = of_input.native();
+  }
   const fs::path tokenizer = (opened.built_in ? output / "train" : output) / kTokenizerFileName;
   const std::vector<bool> done =
       sets_packed_before(world, opened, output, words.wants_tokenizer() ? tokenizer : fs::path());

@@ -9,6 +9,7 @@
 #include "clip_hpc/comm/collectively.hpp"
 #include "clip_hpc/commands.hpp"
 #include "clip_hpc/data/packed/scores.hpp"
+#include "clip_hpc/data/sources/repacked.hpp"
 #include "clip_hpc/eval/jobs/write_results.hpp"
 #include "clip_hpc/eval/open_model.hpp"
 #include "commands/read_arguments.hpp"
@@ -36,6 +37,20 @@ std::string spread_of(std::vector<float> scores) {
   const auto at = [&](double fraction) { return quantile(ascending, fraction); };
   return fmt::format("{:.3f} to {:.3f}, median {:.3f}, the middle half {:.3f} to {:.3f}", ascending.front(),
                      ascending.back(), at(0.5), at(0.25), at(0.75));
+}
+
+// Of a set whose captions were swapped for a share of the samples: whether scores tell which.
+void tell_swapped(const PackedSet& set, const std::vector<float>& scores) {
+  const std::vector<std::string>& labels = set.info().label_names;
+  if (std::ranges::find(labels, kSwappedLabel) == labels.end()) return;
+  const std::vector<std::int32_t> swapped = set.all_labels(kSwappedLabel);
+  std::vector<double> own, others;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (!std::isnan(scores[i])) (swapped[i] != 0 ? others : own).push_back(scores[i]);
+  }
+  if (own.empty() || others.empty()) return;
+  log_info("{} of {} captions are of another sample; the scores tell them with an area under the ROC curve of {:.4f}",
+           others.size(), own.size() + others.size(), area_under_roc(own, others));
 }
 
 }  // namespace
@@ -69,6 +84,7 @@ int command_score(World& world, std::span<const std::string> arguments) {
   const auto broken = std::ranges::count_if(scores, [](float score) { return std::isnan(score); });
   if (broken > 0) log_warn("{} pictures cannot be decoded: filter never keeps them", broken);
   log_info("{}: {} scores, {}", output, scores.size(), spread_of(scores));
+  if (world.rank() == 0) tell_swapped(set, scores);
   return kExitDone;
 }
 

@@ -57,7 +57,9 @@ at::Tensor ClipModel::encode_image(const at::Tensor& pixels, const std::optional
 }
 
 at::Tensor ClipModel::encode_view(const at::Tensor& pixels, const at::Tensor& branch_scales) const {
-  return image_->pooled(pixels, std::nullopt, image_pass(true, branch_scales));
+  Pass how = image_pass(true, branch_scales);
+  how.moves_statistics = false;  // once a step, by the view that an evaluation sees
+  return image_->pooled(pixels, std::nullopt, how);
 }
 
 at::Tensor ClipModel::project_view(const at::Tensor& pooled) const {

@@ -113,6 +113,9 @@ void describe(OptionTable& table, StrategyOptions& options) {
   std::vector<LossTerm> main_terms;
   std::ranges::copy_if(loss_terms(), std::back_inserter(main_terms), [](const LossTerm& one) { return !one.is_extra; });
   table.add("strategy.loss", options.loss, help_of(main_terms), one_of(names_of(main_terms)));
+  table.add("strategy.partial_gradient", options.partial_gradient,
+            "softmax: features of other ranks are constants in a rank's rows of the loss, as in the code of SLIP; the "
+            "gradient then depends on the number of ranks");
   table.add("strategy.distill", options.distill,
             "weight of a second term of the loss, distill: learn a teacher's similarities, whose features data.teacher "
             "names; 0: no teacher",
@@ -133,6 +136,10 @@ Strategy make_strategy(const StrategyOptions& options) {
   if (options.augmentation != "none") strategy.views = {options.augmentation};
   strategy.augment = {static_cast<int>(options.augment_ops), options.augment_magnitude, options.augment_mended};
   strategy.terms = {{&loss_term(options.loss), 1.0}};
+  strategy.partial_gradient = options.partial_gradient;
+  if (options.partial_gradient && options.loss != "softmax") {
+    throw input_error("strategy.partial_gradient is of strategy.loss = softmax, not of {}: leave it out", options.loss);
+  }
   if (options.distill > 0) strategy.terms.push_back({&loss_term("distill"), options.distill});
   row_named(strategies(), options.name, "strategy").apply(options, strategy);
   parse_views(strategy.views, 224, strategy.augment);  // what cannot be chosen is told before data is read

@@ -16,6 +16,9 @@ void note_failures(TrainingRun& run, const Evaluated& outcome) {
   }
 }
 
+// An average is what a run is known by; the weights as they are trained are evaluated beside it.
+bool has_two_weights(const TrainingRun& run) { return run.config.optim.ema > 0 && !run.config.eval.data.empty(); }
+
 }  // namespace
 
 bool evaluate(TrainingRun& run) {
@@ -32,7 +35,7 @@ bool evaluate(TrainingRun& run) {
   run.updater.average.exchange(*run.communicator);
   const bool finished = evaluated(run.config.eval, {});
   run.updater.average.exchange(*run.communicator);
-  if (!finished || run.config.optim.ema == 0 || run.config.eval.data.empty()) return finished;
+  if (!finished || !has_two_weights(run)) return finished;
   log_info("and with the weights as they are trained, not averaged:");
   EvalOptions options = run.config.eval;  // files beside the numbers are the average's
   options.per_class = false;
@@ -41,9 +44,12 @@ bool evaluate(TrainingRun& run) {
 }
 
 bool owes_evaluation(TrainingRun& run) {
-  return evaluation_is_due(run.cadence, run.progress, true) &&
-         !is_evaluated(run.world, run.config.eval, run.request.folder, run.progress.step,
-                       test_view(run.model.config(), run.config.eval.view));
+  if (!evaluation_is_due(run.cadence, run.progress, true)) return false;
+  const auto holds = [&](const std::string& weights) {
+    return is_evaluated(run.world, run.config.eval, run.request.folder, run.progress.step,
+                        test_view(run.model.config(), run.config.eval.view), weights);
+  };
+  return !holds("") || (has_two_weights(run) && !holds(kTrainedWeights));
 }
 
 }  // namespace clip_hpc

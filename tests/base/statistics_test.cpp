@@ -21,5 +21,12 @@ TEST(Statistics, MeanAndQuantiles) {
   EXPECT_EQ(quantile(values, 1), 10);
 }
 
+TEST(Statistics, AreaUnderTheRocCurve) {
+  EXPECT_EQ(area_under_roc({2, 3}, {0, 1}), 1);
+  EXPECT_EQ(area_under_roc({0, 1}, {2, 3}), 0);
+  EXPECT_EQ(area_under_roc({1, 1}, {1, 1, 1}), 0.5);
+  EXPECT_DOUBLE_EQ(area_under_roc({0.1, 0.4, 0.35, 0.8}, {0.2, 0.4}), (0 + 1.5 + 1 + 2) / 8);
+}
+
 }  // namespace
 }  // namespace clip_hpc

@@ -109,6 +109,9 @@ TEST(StartWeights, HalfATowerIsRefused) {
   }
   expect_error(ErrorKind::input, {"visual.conv1.weight", "[16, 3, 8, 8]", "[32, 3, 8, 8]"},
                [&] { take_tower(model, broken, true, "there"); });
+  ClipModel longer(test::two_small_towers(32, 20), at::kFloat);
+  expect_error(ErrorKind::input, {"there", "positional_embedding", "reads 12 tokens", "context_length = 12"},
+               [&] { take_tower(longer, source.weights(), false, "there"); });
   broken = source.weights();
   broken[3].second = broken[3].second * std::nan("");
   expect_error(ErrorKind::input, {"NaN"}, [&] { take_tower(model, broken, false, "there"); });

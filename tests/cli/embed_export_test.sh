@@ -21,6 +21,15 @@ check 'a broken picture, on ranks' says 3 'broken.png: ' on_ranks 2 "$clip_hpc" 
 check 'nothing is left of it' eval '! test -e f.h5 && ! test -e f.h5.part'
 check 'a folder that is not there' says 3 'cannot create nowhere/f.h5.part' on_ranks 2 "${embed[@]}" --output nowhere/f.h5
 
+# --- swapped captions ------------------------------------------------------------------------------------------------
+swap=("$clip_hpc" pack --from packed --input greek/train --corrupt 0.5)
+check 'a packed set again, with swapped captions, on 2 ranks' says 0 'swapped: ' on_ranks 2 "${swap[@]}" --output swapped
+check 'its tokenizer came along' cmp greek/train/tokenizer.model swapped/tokenizer.model
+check 'on one rank' says 0 'alone: ' "${swap[@]}" --output swapped_alone
+check 'the same bytes' cmp swapped/shard_00000.h5 swapped_alone/shard_00000.h5
+check 'score tells them' says 0 'area under the ROC curve of 0.' on_ranks 2 "$clip_hpc" score --model run --data swapped --output swapped.h5
+check 'twice is refused' says 2 'has swapped captions already' "$clip_hpc" pack --from packed --input swapped --corrupt 0.5 --output more
+
 # --- tokenize --------------------------------------------------------------------------------------------------------
 printf 'greek small letter alpha\n\nGREEK SMALL LETTER ALPHA\n' >lines.txt
 ids() { "$clip_hpc" tokenize --tokenizer "$@" <lines.txt; }
@@ -48,7 +57,13 @@ check 'features beside the results' eval 'ls direct/features/*.h5'
 check 'nothing in the folder' test ! -e exported/a/results.json -a ! -e exported/a/features
 check 'embed of the folder itself, on 2 ranks' says 0 'direct.h5: ' on_ranks 2 "$clip_hpc" embed --model exported/a/ --data greek/test_letters --output direct.h5
 check 'the same bytes as of its import' cmp back.h5 direct.h5
-bare=("$clip_hpc" embed --model exported/a/open_clip_model.safetensors --data greek/test_letters --output bare.h5)
+check 'embed of the file in its folder' says 0 'taken with the files beside it, open_clip_config.json' "$clip_hpc" embed \
+  --model exported/a/open_clip_model.safetensors --data greek/test_letters --output named.h5
+check 'the same bytes as of the folder' cmp back.h5 named.h5
+rm named.h5
+mkdir alone
+cp exported/a/open_clip_model.safetensors alone/
+bare=("$clip_hpc" embed --model alone/open_clip_model.safetensors --data greek/test_letters --output bare.h5)
 cp tiny.json a.json # whose name is written
 check 'embed of a bare file' says 0 'bare.h5: ' "${bare[@]}" --model-config a.json --tokenizer run --view resize
 check 'the same bytes' cmp back.h5 bare.h5
@@ -82,7 +97,7 @@ check 'the same configuration' cmp own/open_clip_config.json owned_out/open_clip
 printf '[{' >owned/results.json
 check 'damaged results end an evaluation before it begins' says 3 'give another --output' "$clip_hpc" eval --model owned \
   --data greek/test_letters
-weights=exported/a/open_clip_model.safetensors
+weights=alone/open_clip_model.safetensors
 check 'export of it' says 0 'of step 0' "$clip_hpc" export --model back --output exported/c
 check 'the same weights' cmp $weights exported/c/open_clip_model.safetensors
 import() { says 2 "$1" on_ranks 2 "$clip_hpc" import --output no "${@:2}"; } # text, words
@@ -92,6 +107,8 @@ check 'a tokenizer that is not there' import 'does not exist: give a SentencePie
 sed 's/"layers": 1, "width"/"layers": 2, "width"/' tiny.json >deeper.json
 check 'missing tensors are named' import 'lacks tensors of the model: visual' --input exported/a --config deeper.json
 sed 's/"width": 32, "heads": 2/"width": 64, "heads": 2/' tiny.json >wider.json
+sed 's/"context_length": [0-9]*/"context_length": 40/' tiny.json >longer.json
+check 'another context is named' import 'set text_cfg.context_length = ' --input exported/a --config longer.json
 check 'another shape is named' import 'has the shape' --input exported/a --config wider.json
 sed 's/"pool_type": "eos"/"pool_type": "argmax"/' tiny.json >argmax.json
 check 'a model with a vocabulary of CLIP' import 'use eos or last' --input $weights --config argmax.json --tokenizer run/tokenizer.model

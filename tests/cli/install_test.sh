@@ -47,6 +47,10 @@ in_env() { # command...
 check 'env.sh finds the installed programs' says 0 "$prefix/bin/clip_hpc" in_env bash -c 'command -v clip_hpc'
 check 'env.sh: another site' says 0 gpu env CLIP_HPC_SITE=example_gpu_cluster bash -c \
   "source '$share/jobs/env.sh' && echo \$CLIP_HPC_PARTITION"
+# Where somebody types, the shell's options stay his: a command that fails does not end it.
+typed() { env -u CLIP_HPC_ROOT -u CLIP_HPC_BUILD "${@:2}" bash --norc -i -c "source '$share/jobs/env.sh'; echo \"env gave \$?\"; false; echo \"\$1\"" typed "$1" 2>&1; }
+check 'env.sh: an interactive shell goes on' says 0 'still here' typed 'still here'
+check 'env.sh: and is told of a wrong site' says 0 'env gave 2' typed 'still here' CLIP_HPC_SITE=nowhere
 check 'env.sh: a site that is not there names the others' says 2 example_gpu_cluster.env env CLIP_HPC_SITE=nowhere \
   bash -c "source '$share/jobs/env.sh'"
 check 'pack' make_tiny "$scratch"

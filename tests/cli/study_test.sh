@@ -16,7 +16,7 @@ check 'a grid that is not there' says 2 'cannot open the grid nowhere.cfg' "$cli
 check 'a folder that is no study' says 2 'is no study' "$clip_study" status --study nowhere
 printf '[axis lr]\noptim.lrr = 1\n' >wrong.cfg
 check 'a wrong grid is refused with its line' says 2 'wrong.cfg:2: unknown key "optim.lrr"' "$clip_study" plan --grid wrong.cfg
-for grid in small towers_small strategies_small cooldown_small medium paper; do
+for grid in small towers_small strategies_small strategies_emoji cooldown_small quality_small medium paper; do
   check "plan $grid" says 0 'cells to train' eval "cd '$CLIP_HPC_SOURCE_DIR' && '$clip_study' plan --grid configs/study/$grid.cfg"
 done
 
@@ -84,6 +84,11 @@ check 'has the bits of the fork' cmp {by_itself,forks/cells/short/run}/checkpoin
 check 'submit again does nothing' says 0 '2 cells done' "$clip_study" submit --grid forks.cfg --study forks --local 1
 rm -rf lonely && "$clip_study" plan --grid forks.cfg --study lonely >/dev/null
 check 'a fork without its trunk says so' says 1 'train that cell first' bash "$CLIP_HPC_SOURCE_DIR/jobs/study_cell.sh" lonely short train
+
+printf '{"state": "failed", "attempts": 3, "final": true, "exit_code": 3}' >lonely/cells/long/train.json
+check 'status knows that it will not begin' says 0 'short does not begin: long' "$clip_study" status --study lonely
+check 'and does not wait for it' timeout 20 "$clip_study" status --study lonely --watch 1
+check 'nor does a local study' says 1 'short waits for long' "$clip_study" submit --grid forks.cfg --study lonely --local 1
 
 # Quality: the scores come from a model of the study before.
 cat >quality.cfg <<GRID

@@ -16,7 +16,7 @@ import open_clip
 import torch
 from safetensors.torch import save_file
 
-from export_parity_data import datasets, has_loose_marks, lines_of
+from export_parity_data import compare_outputs, datasets, has_loose_marks, lines_of
 from peer import Checks, read_json
 
 
@@ -25,8 +25,10 @@ def features(folder, file, *pictures):
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     ours, checks = datasets(file), Checks()
     with torch.no_grad():
-        checks.equal("image", ours["image"], model.eval().encode_image(ours["inputs"], normalize=True), 0, 2e-6)
-        checks.equal("text", ours["text"], model.encode_text(ours["ids"], normalize=True), 0, 2e-6)
+        image = model.eval().encode_image(ours["inputs"], normalize=True)
+        text, scale = model.encode_text(ours["ids"], normalize=True), model.logit_scale.exp()
+        bias = 0.0 if getattr(model, "logit_bias", None) is None else model.logit_bias
+        compare_outputs(checks, f"open_clip, {folder}", ours, image, text, scale * image @ text.T + bias, scale, bias)
     spread = (ours["text"] - ours["text"][0]).abs().max()
     checks.true("the texts differ", bool(spread > 0.01))
     steps = 1 / 255 / torch.tensor(model.visual.image_std).view(3, 1, 1)  # of one grey level

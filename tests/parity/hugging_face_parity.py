@@ -15,7 +15,7 @@ import torch
 import transformers
 from torch.nn.functional import normalize
 
-from export_parity_data import datasets, has_loose_marks, lines_of
+from export_parity_data import compare_outputs, datasets, has_loose_marks, lines_of
 from peer import Checks, load, read_json
 
 
@@ -54,13 +54,8 @@ def features(folder, file):
     with torch.no_grad():
         outputs = model(input_ids=ours["ids"], pixel_values=ours["inputs"])
         image, text = normalize(outputs.image_embeds, dim=-1), normalize(outputs.text_embeds, dim=-1)
-        checks.equal("image", ours["image"], image, 0, 3e-6)
-        checks.equal("text", ours["text"], text, 0, 3e-6)
-        logits = ours["image"] @ ours["text"].T * model.logit_scale.exp()
-        if hasattr(model, "logit_bias"):
-            logits = logits + model.logit_bias
-        checks.equal("logits", logits, outputs.logits_per_image, 0, 3e-4)
-        checks.true("as many right", bool((logits.argmax(1) == outputs.logits_per_image.argmax(1)).all()))
+        compare_outputs(checks, f"transformers, {folder}", ours, image, text, outputs.logits_per_image,
+                        model.logit_scale.exp(), getattr(model, "logit_bias", 0.0))
     checks.true("the texts differ", bool((text - text[0]).abs().max() > 0.01))
     checks.finish()
 

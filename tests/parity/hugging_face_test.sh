@@ -67,6 +67,11 @@ check "its features, logits and hits" peer features their_old in_old.h5
 check 'its export' quietly "$clip_hpc" export --model in_old --to hugging_face --output out_old
 check "CLIP's tokenizer in transformers' files" peer tokenizer out_old in_old.h5 texts.txt
 check 'and back, with its own tokenizer' says 0 'parameters, from out_old' "$clip_hpc" import --input out_old --output old_again
+# Folders of the hub have it as merges.txt in open_clip's layout, too.
+check "to open_clip's layout" quietly "$clip_hpc" export --model in_old --output open_old
+mv open_old/tokenizer.model open_old/merges.txt
+check 'import of that' says 0 'parameters, from open_old' "$clip_hpc" import --input open_old --output merges_again
+check 'with the same tokenizer' cmp in_old/tokenizer.model merges_again/tokenizer.model
 
 # OpenAI's own preprocessor_config.json gives sizes as numbers; older ones have none.
 as_openai_wrote_it() {

@@ -9,7 +9,7 @@ import sys
 
 import torch
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
-from open_clip.loss import ClipLoss
+from open_clip.loss import ClipLoss, DistillClipLoss
 from torch.nn.functional import normalize
 
 from peer import Checks, group_norm_names, load, model_of, read_json, set_depth
@@ -53,6 +53,10 @@ def compare(config, folder, precision):
     image, text = model.encode_image(pixels), model.encode_text(ids)
     image_unit, text_unit, scale = normalize(image, dim=-1), normalize(text, dim=-1), model.logit_scale.exp()
     loss, logits = ClipLoss()(image_unit, text_unit, scale), scale * image_unit @ text_unit.T
+    if "teacher" in dump:  # weight and scale as the dump has them
+        teacher = dump["teacher"].to(image_unit.dtype).chunk(2, dim=1)
+        contrastive, distilled = DistillClipLoss()(image_unit, text_unit, scale, *teacher, 30.0)
+        loss = contrastive + 1.5 * distilled
     loss.backward()
 
     bf16 = precision == "bf16"

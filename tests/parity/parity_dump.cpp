@@ -62,10 +62,11 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
   std::int64_t batch = 6, tokens = ClipModel(config).text().context();
   double mask_ratio = 0;
   std::string precision = "fp32";
-  bool training = true, depth = false;
+  bool training = true, depth = false, distill = false;
   OptionTable table;
   table.add("dump.training", training, "");
   table.add("dump.depth", depth, "");
+  table.add("dump.distill", distill, "");
   table.add("dump.batch", batch, "");
   table.add("dump.tokens", tokens, "");
   table.add("dump.mask_ratio", mask_ratio, "");
@@ -104,8 +105,17 @@ int dump_model(const ModelConfig& config, const std::filesystem::path& folder, s
   const at::Tensor text = model.encode_text(ids, training);
   const auto comm = make_self_communicator();
   const at::Tensor image_unit = normalise_features(image), text_unit = normalise_features(text);
-  const at::Tensor loss =
-      loss_term("softmax").partial(*comm, {image_unit, text_unit, {}}, {model.logit_scale(), {}}, {{batch}, 0}, {});
+  std::vector<WeightedTerm> terms{{&loss_term("softmax"), 1.0}};
+  Encoded rows{image_unit, text_unit, {}};
+  LossOptions options;
+  if (distill) {
+    terms.push_back({&loss_term("distill"), 1.5});
+    options.teacher_scale = 30;
+    const auto unit = [&] { return normalise_features(at::randn({batch, 20}, image_unit.options())); };
+    rows.teacher = at::cat({unit(), unit()}, 1);  // [batch, 2 * 20]
+    dump.emplace_back("teacher", rows.teacher);
+  }
+  const at::Tensor loss = partial_loss(*comm, terms, rows, {model.logit_scale(), {}}, {{batch}, 0}, options);
   loss.backward();
   const at::ScalarType kept_as = compute == at::kDouble ? at::kDouble : at::kFloat;
   if (compute == at::kDouble) dump.emplace_back("pixels", pixels);  // they are made in fp32

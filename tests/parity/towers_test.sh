@@ -41,7 +41,15 @@ for model in mixer mixer_mlp swin swin_padded swin_even resnet resnet_small resn
   case_of $model fp64
   case_of $model fp32_tight
 done
-for model in resnet resnet_basic resnet_group clip_resnet mixer swin; do case_of $model fp64 dump.training=false; done
+write_model vit '"image_size": 32, "layers": 3, "width": 48, "patch_size": 8, "head_width": 16'
+write_model timm_vit '"timm_model_name": "vit_base_patch16_224", "timm_pool": "token", "image_size": 32, "timm_model_kwargs": {"img_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 3, "num_heads": 3}'
+write_model convnext '"timm_model_name": "convnext_atto", "image_size": 32'
+for model in resnet resnet_basic resnet_group clip_resnet mixer swin vit timm_vit convnext; do
+  case_of $model fp64 dump.training=false
+done
+# A second term of the loss, open_clip's DistillClipLoss.
+case_of vit fp64 dump.distill=true
+case_of resnet fp64 dump.distill=true
 # Stochastic depth, with the same draw on both sides.
 deep='"timm_drop_path": 0.4'
 write_model mixer_deep "$mixer, $deep, \"timm_model_kwargs\": {\"embed_dim\": 48, \"num_blocks\": 3, \"patch_size\": 16, \"img_size\": 64}"
@@ -64,8 +72,6 @@ for model in convnext mixer resnet swin vit_conv; do
   case_of nano_$model fp64
 done
 # Twenty steps of training.
-write_model vit '"image_size": 32, "layers": 3, "width": 48, "patch_size": 8, "head_width": 16'
-write_model convnext '"timm_model_name": "convnext_atto", "image_size": 32'
 : >trained
 for model in vit convnext mixer swin resnet_small resnet_group clip_resnet; do
   names+=("${model}_trained")

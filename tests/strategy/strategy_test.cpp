@@ -60,6 +60,8 @@ TEST(Strategy, IsAValue) {
 TEST(Strategy, AnUnknownNameIsToldTheNearest) {
   test::expect_error(ErrorKind::input, {"unknown strategy \"flop\"", "\"flip\""},
                      [] { make_strategy({.name = "flop"}); });
+  test::expect_error(ErrorKind::input, {"strategy.partial_gradient", "softmax", "sigmoid"},
+                     [] { make_strategy({.loss = "sigmoid", .partial_gradient = true}); });
   test::expect_error(ErrorKind::input, {"unknown loss \"softmux\"", "\"softmax\""},
                      [] { make_strategy({.loss = "softmux"}); });
 }

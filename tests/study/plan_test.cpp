@@ -99,6 +99,10 @@ TEST(Plan, NonsenseIsRefusedWithItsLine) {
   says("[axis a]\noptim.warmup_samples = 951\n", "optim.warmup_samples = 951 are 20 steps, but the cell has 20");
   says("[axis a]\nstudy.fraction = 0.5\n", "study.fraction needs [study] scores");
   says("[axis a]\noptim.lr = 11\n", "5: [grid all], a=11: optim.lr must be 0 to 10, got 11");
+  says("[axis a]\nstrategy.image_size = 4096\n", "strategy.image_size = 4096: ");
+  says("[axis a]\nstrategy.image_size = 9\n", "a multiple of");
+  says("[axis a]\nx = optim.schedule=constant optim.cooldown=25\n",
+       "the warm-up and optim.cooldown are 1 and 25 steps, but the cell has 20");
   says("[axis a]\nx = data.train=nowhere\n", "nowhere is not there, so its number of samples is unknown");
 }
 
@@ -142,6 +146,8 @@ TEST(Plan, TheGridsThatComeAlong) {
   EXPECT_EQ(make_plan(read_grid("configs/study/small.cfg"), {}).cells.size(), 48U);
   EXPECT_EQ(make_plan(read_grid("configs/study/towers_small.cfg"), {}).cells.size(), 60U);
   EXPECT_EQ(make_plan(read_grid("configs/study/strategies_small.cfg"), {}).cells.size(), 48U);
+  EXPECT_EQ(make_plan(read_grid("configs/study/strategies_emoji.cfg"), {}).cells.size(), 24U);
+  EXPECT_EQ(make_plan(read_grid("configs/study/quality_small.cfg"), {}).cells.size(), 30U);
   const Plan cooldowns = make_plan(read_grid("configs/study/cooldown_small.cfg"), {});
   EXPECT_EQ(cooldowns.cells.size(), 24U);
   EXPECT_EQ(std::ranges::count_if(cooldowns.cells, [](const Cell& cell) { return cell.fork.has_value(); }), 14);

@@ -156,6 +156,20 @@ TEST_F(TrainLoop, AveragedWeightsAreKeptAndEvaluatedAndChangeNoTraining) {
       }
     }
 
+    // A run that was stopped between its two evaluations makes the second when it goes on.
+    const std::string whole = read_text_file(averaged.folder.results_file());
+    test_world().barrier();
+    test::on_rank_0([&] {
+      const std::vector<Result> results = read_run_results(averaged.folder);
+      std::filesystem::remove(averaged.folder.results_file());
+      for (const Result& one : results) {
+        if (one.step != kSteps || one.label.empty()) append_result(averaged.folder.results_file(), one);
+      }
+    });
+    EXPECT_EQ(run(averaged), kExitDone);
+    EXPECT_EQ(read_run_results(averaged.folder).size(), 2U * kSteps / 2);
+    test::on_rank_0([&] { write_file_atomic(averaged.folder.results_file(), whole); });
+
     // Whoever evaluates later sees what the run saw.
     const auto comm = make_communicator(test_world(), {});
     std::map<std::string, std::map<std::string, double>> metrics;

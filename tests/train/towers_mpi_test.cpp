@@ -64,6 +64,15 @@ TEST_F(TrainTowers, BatchStatisticsAreThoseOfTheWholeBatch) {
   const at::Tensor expected = model.arena().buffer(static_cast<std::size_t>(place - buffers.begin()));
   EXPECT_GT(expected.abs().max().item<float>(), 1e-3F);
   EXPECT_TRUE(at::allclose(found, expected, 1e-4, 1e-6));
+
+  TrainRequest slip = request_of("resnet_slip", kResNet);  // two further views of each image do not count
+  slip.config.train.samples = kBatch;
+  slip.config.optim.warmup = 0;
+  slip.config.strategy.name = "slip";
+  slip.config.strategy.ssl_hidden = 24;
+  slip.config.strategy.ssl_width = 10;
+  EXPECT_EQ(run(slip), kExitDone);
+  EXPECT_TRUE(at::allclose(saved(slip, 1, "visual.trunk.bn1.running_mean"), expected, 1e-4, 1e-6));
 }
 
 TEST_F(TrainTowers, WhatTakesTheBatchApartIsRefusedWithBatchNorm) {
@@ -133,6 +142,36 @@ TEST_F(TrainTowers, AFrozenTowerFromWeightsStays) {
   EXPECT_FALSE(at::equal(saved(unlocked, kSteps, "visual.proj"), saved(first, kSteps, "visual.proj")));
   EXPECT_TRUE(
       at::equal(saved(unlocked, kSteps, "visual.ln_post.weight"), saved(first, kSteps, "visual.ln_post.weight")));
+}
+
+TEST_F(TrainTowers, AFrozenTextTowerStays) {
+  const TrainRequest first = request("before");
+  EXPECT_EQ(run(first), kExitDone);
+  TrainRequest frozen = request("frozen_text");
+  frozen.config.model.init = first.folder.path.string();
+  frozen.config.model.freeze = "text";
+  frozen.config.checkpoint.every_steps = kSteps / 2;
+  EXPECT_EQ(run(frozen), kExitDone);
+  for (const char* name : {"ln_final.weight", "text_projection", "token_embedding.weight"}) {
+    EXPECT_TRUE(at::equal(saved(frozen, kSteps, name), saved(frozen, kSteps / 2, name))) << name;
+  }
+  EXPECT_FALSE(at::equal(saved(frozen, kSteps, "visual.proj"), saved(frozen, kSteps / 2, "visual.proj")));
+}
+
+// Of a frozen tower with BatchNorm the running statistics are used, and stay too.
+TEST_F(TrainTowers, AFrozenTowerKeepsItsStatistics) {
+  const TrainRequest first = request_of("statistics", kResNet);
+  EXPECT_EQ(run(first), kExitDone);
+  TrainRequest lit = request_of("statistics_lit", kResNet);
+  lit.config.model.init_image = first.folder.path.string();
+  lit.config.model.freeze = "image";
+  EXPECT_EQ(run(lit), kExitDone);
+  for (const char* name :
+       {"visual.trunk.bn1.running_mean", "visual.trunk.bn1.running_var", "visual.trunk.layer1.0.conv1.weight"}) {
+    EXPECT_TRUE(at::equal(saved(lit, kSteps, name), saved(first, kSteps, name))) << name;
+  }
+  EXPECT_GT(saved(first, kSteps, "visual.trunk.bn1.running_mean").abs().max().item<float>(), 1e-3F);
+  EXPECT_FALSE(at::equal(saved(lit, kSteps, "ln_final.weight"), saved(first, kSteps, "ln_final.weight")));
 }
 
 // A teacher's features, made once by embed, teach another model; micro-batches learn the same.

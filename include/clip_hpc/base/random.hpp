@@ -18,11 +18,12 @@ enum class Purpose : std::uint32_t {
   pack = 7,        // order and captions of the embedded sets
   bench = 8,
   test = 9,
-  fewshot = 10,      // which samples of a class
-  probe = 11,        // which samples of a class choose the hyper-parameter
-  bootstrap = 12,    // residuals of a fit
-  branch_keep = 13,  // stochastic depth
-  text_keep = 14,    // tokens of a caption that stay
+  fewshot = 10,        // which samples of a class
+  probe = 11,          // which samples of a class choose the hyper-parameter
+  bootstrap = 12,      // residuals of a fit
+  branch_keep = 13,    // stochastic depth
+  text_keep = 14,      // tokens of a caption that stay
+  swap_captions = 15,  // which samples of a set get another's caption, and whose
 };
 
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);

@@ -16,9 +16,8 @@ struct LossRate {
   std::int64_t global = 0, rows = 0, dim = 0;
   std::int64_t columns = 0;                // 0: all at once
   double forward_ms = 0, backward_ms = 0;  // medians
-  double peak_bytes =
-      0;            // memory above what was there before: the highest of the resident set, or allocated on the GPU
-  double macs = 0;  // multiply-adds, forward and backward
+  double peak_bytes = 0;                   // of tensors, at most, beside the features themselves
+  double macs = 0;                         // multiply-adds, forward and backward
   double largest_difference = 0;  // of a gradient from the plain loss's, over the largest gradient; 0 for the plain one
 };
 

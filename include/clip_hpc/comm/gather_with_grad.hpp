@@ -16,4 +16,9 @@ namespace clip_hpc {
 at::Tensor gather_rows(Communicator& communicator, const at::Tensor& local,
                        std::span<const std::int64_t> rows_per_rank);
 
+// Its two halves for a function that makes its own gradient: a new tensor of all rows, and this rank's rows of the sum
+// over ranks of `all`. Collective.
+at::Tensor all_rows(Communicator& communicator, const at::Tensor& local, std::span<const std::int64_t> rows_per_rank);
+at::Tensor sum_to_owner(Communicator& communicator, const at::Tensor& all, std::span<const std::int64_t> rows_per_rank);
+
 }  // namespace clip_hpc

@@ -58,7 +58,8 @@ class ClipModel {
                           bool training = false, const at::Tensor& branch_scales = {}) const;
 
   // A further view of the image: [batch, image().width()], and what a self-supervised term makes of it, [rows, width of
-  // the head]. Only of a model with a head; the second is collective over the ranks of take_statistics_over.
+  // the head]. Only of a model with a head; the second is collective over the ranks of take_statistics_over. Running
+  // statistics of the tower are those of the first view, which an evaluation sees.
   at::Tensor encode_view(const at::Tensor& pixels, const at::Tensor& branch_scales) const;
   at::Tensor project_view(const at::Tensor& pooled) const;
   const std::optional<ProjectionHead>& head() const { return head_; }
@@ -99,7 +100,7 @@ class ClipModel {
 
  private:
   Pass image_pass(bool training, const at::Tensor& branch_scales) const;
-  Pass pass(bool training) const { return {training, recompute_, statistics_, {}}; }
+  Pass pass(bool training) const { return {training, recompute_, statistics_}; }
 
   ModelConfig config_;
   ParameterArena arena_;

@@ -32,6 +32,7 @@ struct StrategyOptions {
   double distill = 0;
   std::string ssl_view = "simclr";
   double ssl_weight = 1, ssl_temperature = 0.1;
+  bool partial_gradient = false;
   std::int64_t ssl_hidden = 4096, ssl_width = 256;
 };
 void describe(OptionTable& table, StrategyOptions& options);
@@ -43,6 +44,7 @@ struct Strategy {
   std::vector<WeightedTerm> terms;
   std::optional<HeadSize> head = {};  // behind the image tower, for further views
   double temperature = 0.1;           // of a self-supervised term
+  bool partial_gradient = false;      // of softmax: LossOptions has it
 };
 
 struct StrategyKind {

@@ -61,21 +61,28 @@ Unwrapped without_wrappers(std::vector<std::string> names) {
 
 constexpr std::string_view kIndexSuffix = ".index.json";  // of weights in several files
 
-// Of a folder: the weights that it holds, the names that open_clip uses first. One that holds pickles alone names them.
-fs::path weights_in(const fs::path& folder) {
-  const auto first_of = [&](std::initializer_list<const char*> names) -> fs::path {
-    for (const char* name : names) {
-      if (fs::exists(folder / name)) return folder / name;
-    }
-    return {};
-  };
-  const fs::path found = first_of({"open_clip_model.safetensors", "open_clip_pytorch_model.safetensors",
-                                   "model.safetensors", "model.safetensors.index.json"});
-  if (found.empty()) {
-    throw input_error("{} holds neither open_clip_model.safetensors nor model.safetensors: is it a model's folder?",
-                      folder.native());
+// The first of these files that a folder holds, or nothing.
+fs::path first_in(const fs::path& folder, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (fs::exists(folder / name)) return folder / name;
   }
-  return found;
+  return {};
+}
+
+// Of a folder: the weights that it holds, the names that open_clip uses first; or nothing.
+fs::path weights_in(const fs::path& folder) {
+  return first_in(folder, {"open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
+                           "model.safetensors.index.json"});
+}
+
+// The folder of a file of weights that was named itself, where files beside it say what model they are of.
+fs::path described_folder(const fs::path& file) {
+  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::current_path();
+  if (weights_in(folder).filename() != file.filename()) return {};
+  const fs::path words = first_in(folder, {"open_clip_config.json", "config.json"});
+  if (words.empty()) return {};
+  log_info("{}: taken with the files beside it, {} among them", file.native(), words.filename().native());
+  return folder;
 }
 
 // The file itself, or those that an index names, all in its folder.
@@ -136,7 +143,22 @@ void describe_by(const fs::path& config_file, const std::string& where, SourceFa
   facts.states_eos = states_eos;
 }
 
+// Where the text tower of the weights reads captions of another length than the model's.
+std::string other_context(const NamedShape& spec, at::IntArrayRef found) {
+  if (spec.name != "positional_embedding" && spec.name != "text.positional_embedding") return {};
+  if (found.size() != 2 || spec.shape.size() != 2 || found[1] != spec.shape[1]) return {};
+  return fmt::format(
+      "its text tower reads {} tokens, that of the model's JSON {}: set text_cfg.context_length = {} there", found[0],
+      spec.shape[0], found[0]);
+}
+
 }  // namespace
+
+void refuse_shape(const std::string& where, const NamedShape& spec, at::IntArrayRef found) {
+  const std::string context = other_context(spec, found);
+  throw input_error("{}: tensor {} has the shape {}, the model {}: {}", where, spec.name, shape_text(found),
+                    shape_text(spec.shape), context.empty() ? "is the model's JSON the right one?" : context);
+}
 
 std::span<const WeightFormat> weight_formats() {
   static const WeightFormat kFormats[] = {
@@ -169,7 +191,13 @@ WeightSource weight_source(const fs::path& named, const fs::path& config_file) {
     throw input_error("{} does not exist: check --config", config_file.native());
   }
   refuse_pickle(source.input);
-  source.weights = fs::is_directory(source.input) ? weights_in(source.input) : source.input;
+  if (!fs::is_directory(source.input)) {
+    source.weights = source.input;
+    if (const fs::path folder = described_folder(source.input); !folder.empty()) source.input = folder;
+  } else if (source.weights = weights_in(source.input); source.weights.empty()) {
+    throw input_error("{} holds neither open_clip_model.safetensors nor model.safetensors: is it a model's folder?",
+                      source.input.native());
+  }
   source.names = without_wrappers(names_in(source.weights)).names;
   return source;
 }
@@ -281,8 +309,7 @@ NamedTensors match_weights(const NamedTensors& weights, const std::vector<NamedS
       }
     }
     if (tensor.sizes() != at::IntArrayRef(spec.shape)) {
-      throw input_error("{}: tensor {} has the shape {}, the model {}: is the model's JSON the right one?", where,
-                        spec.name, shape_text(tensor.sizes()), shape_text(spec.shape));
+      refuse_shape(where, spec, tensor.sizes());
     }
     require_weights(spec.name, tensor, where);
     matched.emplace_back(spec.name, tensor.to(at::kFloat).contiguous());

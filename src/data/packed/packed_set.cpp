@@ -57,8 +57,8 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_bytes_);
 }
 
-PackedSet::PackedSet(std::filesystem::path folder)
-    : folder_(without_slash(packed_path(std::move(folder)))), info_(read_dataset_json(folder_)) {
+PackedSet::PackedSet(const std::filesystem::path& folder)
+    : folder_(without_slash(packed_path(folder))), info_(read_dataset_json(folder_)) {
   std::uint64_t first = 0;
   for (const ShardInfo& shard : info_.shards) {
     shards_.push_back(open_shard(shard, first));
@@ -206,14 +206,18 @@ std::vector<std::int32_t> PackedSet::all_labels(const std::string& name) const {
   return labels;
 }
 
-std::vector<std::string> PackedSet::classnames(const std::string& label) const {
+std::filesystem::path PackedSet::classnames_file(const std::string& label) const {
   const std::string suffix = label.starts_with("label_") ? label.substr(5) : "";
-  return read_lines(folder_ / ("classnames" + suffix + ".txt"));
+  return folder_ / ("classnames" + suffix + ".txt");
 }
 
-std::vector<std::string> PackedSet::templates() const {
-  return read_lines(folder_ / "zeroshot_classification_templates.txt");
+std::filesystem::path PackedSet::templates_file() const { return folder_ / "zeroshot_classification_templates.txt"; }
+
+std::vector<std::string> PackedSet::classnames(const std::string& label) const {
+  return read_lines(classnames_file(label));
 }
+
+std::vector<std::string> PackedSet::templates() const { return read_lines(templates_file()); }
 
 void PackedSet::require_captions(const std::string& what, bool all) const {
   if (info_.max_captions == 0) {

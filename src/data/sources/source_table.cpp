@@ -4,6 +4,7 @@
 #include "clip_hpc/data/sources/built_in/embedded_glyphs.hpp"
 #include "clip_hpc/data/sources/clip_benchmark.hpp"
 #include "clip_hpc/data/sources/csv.hpp"
+#include "clip_hpc/data/sources/repacked.hpp"
 #include "clip_hpc/data/sources/source.hpp"
 #include "clip_hpc/data/sources/webdataset.hpp"
 
@@ -16,6 +17,7 @@ std::span<const SourceKind> source_kinds() {
       {"clip_benchmark",
        "a folder of CLIP_benchmark's: test/0.tar …, classnames.txt, templates; several captions per image",
        declare_clip_benchmark},
+      {"packed", "a packed set again, as it is or with the captions of a share swapped", declare_repacked},
       {"csv", "CSV files of image paths and captions, as open_clip trains from them", declare_csv},
       {"glyphs", "letters of the installed fonts and their Unicode names, with letters, pairs and faces held out",
        declare_glyphs},

@@ -31,7 +31,13 @@ SetNames names_of_sets(const EvalOptions& options, const SetNames& given) {
   return names_apart(folders, given);
 }
 
-bool holds_results(const EvalOptions& options, const RunFolder& folder, std::int64_t step, const std::string& view) {
+// A result's label where the model has other weights than those it is known by.
+std::string label_with(const std::string& label, const std::string& weights) {
+  return label.empty() || weights.empty() ? label + weights : fmt::format("{}, {}", label, weights);
+}
+
+bool holds_results(const EvalOptions& options, const RunFolder& folder, std::int64_t step, const std::string& view,
+                   const std::string& weights) {
   const std::vector<Result> results = read_run_results(folder);
   const auto holds = [&](const std::string& dataset, const std::string& task, const std::string& label,
                          const std::string& variant) {
@@ -47,7 +53,8 @@ bool holds_results(const EvalOptions& options, const RunFolder& folder, std::int
       const EvalTask& task = find_eval_task(name);
       for (const std::string& label : task.labels(set, options)) {
         for (const std::string& variant : task.variants(options)) {
-          if (!holds(set_name(set, names), task.result_task, result_label(label), variant)) return false;
+          const std::string labelled = label_with(result_label(label), weights);
+          if (!holds(set_name(set, names), task.result_task, labelled, variant)) return false;
         }
       }
     }
@@ -108,10 +115,10 @@ void evaluate_learned(World& world, const TaskRun& run, Evaluated& outcome) {
 }  // namespace
 
 bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& folder, std::int64_t step,
-                  const std::string& view) {
+                  const std::string& view, const std::string& weights) {
   std::array<std::int64_t, 1> missing{0};
   try {
-    missing[0] = world.rank() == 0 && !holds_results(options, folder, step, view) ? 1 : 0;
+    missing[0] = world.rank() == 0 && !holds_results(options, folder, step, view, weights) ? 1 : 0;
   } catch (const Error& problem) {  // of rank 0 alone, while the others wait
     log_warn("{}", problem.what());
     missing[0] = 1;
@@ -135,9 +142,7 @@ Evaluated evaluate_all(World& world, const EvalContext& given, const EvalOptions
 
   Evaluated outcome;
   const std::function<void(TaskResult)> hand_in = [&](TaskResult done) {
-    if (!of.weights.empty()) {
-      done.result.label += fmt::format("{}{}", done.result.label.empty() ? "" : ", ", of.weights);
-    }
+    done.result.label = label_with(done.result.label, of.weights);
     write_task_result(context.comm, folder, done);
     outcome.results.push_back(std::move(done.result));
   };

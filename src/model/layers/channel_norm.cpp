@@ -21,7 +21,7 @@ at::Tensor ChannelNorm::operator()(const ParameterArena& arena, const at::Tensor
   }
   BatchMoments moments;
   const at::Tensor out = batch_norm_of_ranks(x, gamma, beta, eps, pass.statistics, moments, relu);
-  update_running(mean, variance, moments, kMomentum);
+  if (pass.moves_statistics) update_running(mean, variance, moments, kMomentum);
   return out;
 }
 

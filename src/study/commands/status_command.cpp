@@ -49,8 +49,22 @@ struct StatusSum {
   int later = 0;
 };
 
+// A fork whose trunk was given up has nothing to begin with.
+bool is_without_trunk(const PlannedStudy& planned, const PlannedCell& cell, const StatusMap& status) {
+  const auto trunk = std::ranges::find(planned.cells, cell.trunk, &PlannedCell::name);
+  const auto state_of = [&](int task) { return status.at({planned.stages.front(), task}).state; };
+  return !cell.trunk.empty() && trunk != planned.cells.end() && state_of(trunk->task) == StageState::given_up &&
+         state_of(cell.task) != StageState::running && state_of(cell.task) != StageState::done;
+}
+
 std::string row_of(const PlannedStudy& planned, const PlannedCell& cell, const StatusMap& status, const Queue& queue,
                    StatusSum& sum) {
+  if (is_without_trunk(planned, cell, status)) {
+    ++sum.counts[planned.stages.front()]["without trunk"];
+    sum.reasons +=
+        fmt::format("{} does not begin: {}, whose checkpoint it needs, was given up\n", cell.name, cell.trunk);
+    return "  without trunk";
+  }
   std::string text;
   bool is_cell_over = false;
   for (const std::string& stage : planned.stages) {

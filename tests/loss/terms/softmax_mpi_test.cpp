@@ -101,6 +101,57 @@ TEST(SoftmaxTerm, ColumnsAtATimePassTheGradientOnByItsFactor) {
   for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(at::allclose(all[0][i], all[1][i], 1e-12, 1e-12));
 }
 
+// As the code of SLIP: the loss of a rank's own rows, in which the features of other ranks are constants.
+void check_partial_gradient(const Rows& rows, std::int64_t columns) {
+  World& world = test_world();
+  const auto comm = make_mpi_communicator(world);
+  const BatchSplit split{rows, world.rank()};
+  const std::int64_t first = split.first(), total = split.global();
+  const Whole whole = make_batch(total, at::kDouble);
+  const auto own_of = [&](const at::Tensor& all) {
+    return all.detach().narrow(0, first, split.rows()).clone().requires_grad_();
+  };
+  const at::Tensor image = own_of(whole.image), text = own_of(whole.text);
+  const auto among_others = [&](const at::Tensor& all, const at::Tensor& own) {
+    return at::cat({all.detach().slice(0, 0, first), own, all.detach().slice(0, first + split.rows())});
+  };
+  const at::Tensor labels = at::arange(first, first + split.rows(), at::kLong);
+  const auto one_way = [&](const at::Tensor& own, const at::Tensor& all) {
+    return at::cross_entropy_loss(own.mm(all.t()) * whole.logit_scale.exp(), labels, {}, at::Reduction::Sum);
+  };
+  const at::Tensor expected =
+      (one_way(image, among_others(whole.text, text)) + one_way(text, among_others(whole.image, image))) *
+      (0.5 / static_cast<double>(total));
+  const auto truth = torch::autograd::grad({expected}, {image, text, whole.logit_scale});
+
+  const at::Tensor part = softmax_term().partial(*comm, {image, text, {}}, {whole.logit_scale, {}}, split,
+                                                 {.columns = columns, .partial_gradient = true});
+  const auto found = torch::autograd::grad({part * 3}, {image, text, whole.logit_scale});
+  const auto near = [](const at::Tensor& a, const at::Tensor& b) { return at::allclose(a, b * 3, 1e-12, 1e-12); };
+  EXPECT_TRUE(near(found[0], truth[0])) << columns;
+  EXPECT_TRUE(near(found[1], truth[1])) << columns;
+  EXPECT_TRUE(near(sum_over_ranks(*comm, found[2]), sum_over_ranks(*comm, truth[2]))) << columns;
+  EXPECT_TRUE(at::allclose(sum_over_ranks(*comm, part), sum_over_ranks(*comm, expected), 1e-12, 1e-12));
+}
+
+TEST(SoftmaxTerm, ThePartialGradientIsThatOfEachRanksOwnRows) {
+  for (const std::int64_t columns : {0, 1, 3, 1000}) {
+    check_partial_gradient(even_rows(), columns);
+    check_partial_gradient(uneven_rows(), columns);
+  }
+}
+
+// What was gathered is gone after the first.
+TEST(SoftmaxTerm, ASecondBackwardPassIsRefused) {
+  const Whole batch = make_batch(4, at::kDouble);
+  const auto comm = make_self_communicator();
+  const at::Tensor loss =
+      softmax_term().partial(*comm, {batch.image, batch.text, {}}, {batch.logit_scale, {}}, {{4}, 0}, {});
+  const auto gradient = [&] { return torch::autograd::grad({loss}, {batch.text}, {}, /*retain_graph=*/true); };
+  gradient();
+  EXPECT_ANY_THROW(gradient());
+}
+
 TEST(SoftmaxTerm, SinglePrecisionIsClose) {
   check_against_reference(even_rows(), at::kFloat, 2e-5);
   check_against_reference(uneven_rows(), at::kFloat, 2e-5);

@@ -30,7 +30,8 @@ struct WeightSource {
   std::vector<std::string> names;  // of the tensors, without what wrappers put before all of them
   bool image_alone = false;        // the text tower is not wanted, and may be one that this build has not
 };
-// Looks at names alone. Throws input where there is none, or pickles alone.
+// Looks at names alone. A file that lies with files that describe its model is taken as their folder, with a line.
+// Throws input where there is none, or pickles alone.
 WeightSource weight_source(const std::filesystem::path& input, const std::filesystem::path& config_file);
 // What wrappers put before all names (module., _orig_mod., model.) is taken off, with a line.
 NamedTensors read_weights(const WeightSource& source);
@@ -72,6 +73,9 @@ OpenClipModel read_model_weights(const std::filesystem::path& input, const std::
 // A folder that must not exist, filled by `fill` beside its place, synced and renamed. Returns what `fill` returns.
 std::string write_model_folder(const std::filesystem::path& folder,
                                const std::function<std::string(const std::filesystem::path&)>& fill);
+
+// Throws input, naming both shapes and what is to be changed.
+[[noreturn]] void refuse_shape(const std::string& where, const NamedShape& spec, at::IntArrayRef found);
 
 // The tensors that `names` ask for, in fp32 and in their order. Tensors that are known to be no weights are left out,
 // with a line. Throws

@@ -34,7 +34,7 @@ class MappedFile {
 
 class PackedSet {
  public:
-  explicit PackedSet(std::filesystem::path folder);  // throws storage, naming the file and what to do
+  explicit PackedSet(const std::filesystem::path& folder);  // throws storage, naming the file and what to do
 
   const std::filesystem::path& folder() const { return folder_; }
   const DatasetInfo& info() const { return info_; }
@@ -54,8 +54,11 @@ class PackedSet {
   std::vector<std::int32_t> all_labels(const std::string& name) const;
 
   // CLIP_benchmark's side files: classnames.txt, classnames_<name>.txt for label_<name>, and the templates with {c}.
+  // Throws storage where they are not there.
   std::vector<std::string> classnames(const std::string& label = "label") const;
   std::vector<std::string> templates() const;
+  std::filesystem::path classnames_file(const std::string& label) const;
+  std::filesystem::path templates_file() const;
 
   // Reads shards again, every `world`-th beginning with `rank`; one line for each damaged shard, none when all is well.
   std::vector<std::string> verify(int rank = 0, int world = 1) const;

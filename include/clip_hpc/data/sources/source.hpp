@@ -26,6 +26,7 @@ struct OpenedSource {
   std::vector<SourceSet> sets;
   std::vector<std::string> warnings;  // for the caller to show once
   bool built_in = false;              // made by this program: its training split gets the tokenizer
+  std::filesystem::path made_of;      // a packed set whose tokenizer goes along, unless another one is asked for
 };
 using OpenSource = std::function<OpenedSource()>;  // throws input for what its options name wrongly
 

@@ -27,10 +27,10 @@ struct EvaluationOf {
 Evaluated evaluate_all(World& world, const EvalContext& context, const EvalOptions& options, const RunFolder& folder,
                        const Progress& progress, const std::string& run_name, const EvaluationOf& of = {});
 
-// Collective. Whether the folder's results hold everything that evaluate_all would write for this step and view, which
-// rank 0 says.
+// Collective. Whether the folder's results hold everything that evaluate_all would write for this step, view and
+// EvaluationOf::weights, which rank 0 says.
 bool is_evaluated(World& world, const EvalOptions& options, const RunFolder& folder, std::int64_t step,
-                  const std::string& view);
+                  const std::string& view, const std::string& weights = {});
 
 // Collective: whether a rank was asked to shut down.
 bool stop_is_asked(World& world);

@@ -31,6 +31,9 @@ struct LossOptions {
   std::int64_t columns = 0;    // of the logits in memory at a time; 0: all
   double teacher_scale = 100;  // on its cosine similarities
   double temperature = 0.1;    // of ntxent: divides its cosine similarities
+  // softmax: features of other ranks count as constants in a rank's own rows of the loss, and the gradient is less than
+  // that of the whole batch, as in the code of SLIP. Of one rank it is the same.
+  bool partial_gradient = false;
 };
 
 // Initial values that a term is trained from, for a model file that does not name its own.

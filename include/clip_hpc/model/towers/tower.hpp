@@ -23,6 +23,7 @@ struct Pass {  // how a forward pass is meant
   bool recompute = false;              // backward computes the blocks again; gradients have the same bits
   Communicator* statistics = nullptr;  // the ranks over which batch statistics are taken; null: this rank alone
   at::Tensor branch_scales = {};  // [batch, drop_rates()] fp32: stochastic depth's draw; undefined: every branch counts
+  bool moves_statistics = true;   // a training pass moves BatchNorm's running mean and variance
 };
 
 // Forward multiply-adds of one sample. Whole numbers below 2^53: sums of them are exact.
