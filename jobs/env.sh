@@ -48,6 +48,7 @@ if [ -n "${CLIP_HPC_MODULES:-}" ] && type module >/dev/null 2>&1; then
   # shellcheck disable=SC2086
   module load $CLIP_HPC_MODULES
   set "$clip_hpc_unset"
+  unset clip_hpc_unset
 fi
 
 # --- programs: a build folder, or the prefix that this script was installed into --------------------------------------
@@ -75,6 +76,7 @@ for setting in PARTITION ACCOUNT GPUS_PER_NODE; do
   name=CLIP_HPC_$setting
   if [ -n "${!name:-}" ]; then export "SBATCH_$setting=${!name}"; fi
 done
+unset setting name
 
 # --- threads ---------------------------------------------------------------------------------------------------------
 # One rank uses the processors that Slurm gave it. Outside Slurm ranks share a machine: clip_hpc_launch divides it.

@@ -71,9 +71,21 @@ struct GatherRows : torch::autograd::Function<GatherRows> {
   }
 };
 
+void check_rows(const Communicator& communicator, const at::Tensor& local,
+                std::span<const std::int64_t> rows_per_rank) {
+  const auto rank = static_cast<std::size_t>(communicator.rank());
+  if (rows_per_rank.size() == static_cast<std::size_t>(communicator.size()) && local.dim() > 0 &&
+      rows_per_rank[rank] == local.size(0)) {
+    return;
+  }
+  throw internal_error("gather_rows: {} row counts for {} ranks, a local tensor of {} dimensions", rows_per_rank.size(),
+                       communicator.size(), local.dim());
+}
+
 }  // namespace
 
 at::Tensor all_rows(Communicator& communicator, const at::Tensor& local, std::span<const std::int64_t> rows_per_rank) {
+  check_rows(communicator, local, rows_per_rank);
   return gather(communicator, local, {rows_per_rank.begin(), rows_per_rank.end()});
 }
 
@@ -84,12 +96,7 @@ at::Tensor sum_to_owner(Communicator& communicator, const at::Tensor& all,
 
 at::Tensor gather_rows(Communicator& communicator, const at::Tensor& local,
                        std::span<const std::int64_t> rows_per_rank) {
-  const auto rank = static_cast<std::size_t>(communicator.rank());
-  if (rows_per_rank.size() != static_cast<std::size_t>(communicator.size()) || local.dim() < 1 ||
-      rows_per_rank[rank] != local.size(0)) {
-    throw internal_error("gather_rows: {} row counts for {} ranks, a local tensor of {} dimensions",
-                         rows_per_rank.size(), communicator.size(), local.dim());
-  }
+  check_rows(communicator, local, rows_per_rank);
   if (communicator.size() == 1) return local;
   return GatherRows::apply(local, &communicator, std::vector<std::int64_t>(rows_per_rank.begin(), rows_per_rank.end()));
 }

@@ -113,9 +113,10 @@ void describe(OptionTable& table, StrategyOptions& options) {
   std::vector<LossTerm> main_terms;
   std::ranges::copy_if(loss_terms(), std::back_inserter(main_terms), [](const LossTerm& one) { return !one.is_extra; });
   table.add("strategy.loss", options.loss, help_of(main_terms), one_of(names_of(main_terms)));
-  table.add("strategy.partial_gradient", options.partial_gradient,
-            "softmax: features of other ranks are constants in a rank's rows of the loss, as in the code of SLIP; the "
-            "gradient then depends on the number of ranks");
+  table.add(
+      "strategy.partial_gradient", options.partial_gradient,
+      "softmax, on several ranks: the features that a row is compared with are constants, as in the code of SLIP; on "
+      "one rank nothing changes");
   table.add("strategy.distill", options.distill,
             "weight of a second term of the loss, distill: learn a teacher's similarities, whose features data.teacher "
             "names; 0: no teacher",

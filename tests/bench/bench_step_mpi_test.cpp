@@ -24,7 +24,7 @@ TEST(BenchStep, EveryRankIsToldOf) {
   options.seconds = 0.1;
   options.device = "cpu";
   const StepRate rate = bench_step(world, options);
-  EXPECT_EQ(rate.gather_bytes, 8 * options.model.embed_dim * options.global_batch);
+  EXPECT_EQ(rate.gather_bytes, 4 * options.model.embed_dim * options.global_batch);
   EXPECT_GT(rate.gradient_bytes, 0);
   EXPECT_GE(rate.gradient_buckets, 1);
   EXPECT_EQ(rate.gradients_alone_ms > 0, world.size() > 1);

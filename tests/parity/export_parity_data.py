@@ -17,11 +17,11 @@ def has_loose_marks(line):
 
 
 def compare_outputs(checks, what, ours, peer_image, peer_text, peer_logits, scale, bias=0.0):
-    """Features to 3e-6, logits accordingly; each picture chooses the same text, each text the same picture."""
-    checks.equal("image", ours["image"], peer_image, 0, 3e-6)
-    checks.equal("text", ours["text"], peer_text, 0, 3e-6)
+    """Features to 2e-6, logits accordingly; each picture chooses the same text, each text the same picture."""
+    checks.equal("image", ours["image"], peer_image, 0, 2e-6)
+    checks.equal("text", ours["text"], peer_text, 0, 2e-6)
     logits = ours["image"] @ ours["text"].T * scale + bias  # [pictures, texts]
-    checks.equal("logits", logits, peer_logits, 0, 3e-6 * max(1.0, float(scale)))
+    checks.equal("logits", logits, peer_logits, 0, 2e-6 * max(1.0, float(scale)))
     same = [(logits.argmax(axis) == peer_logits.argmax(axis)).sum().item() for axis in (1, 0)]
     checks.true(f"the same choices: {same} of {logits.shape}", same == list(logits.shape))
     if table := os.environ.get("ROUND_TRIP_TABLE"):

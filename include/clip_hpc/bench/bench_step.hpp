@@ -62,7 +62,7 @@ struct StepRate {
   std::vector<RankTime> ranks;      // in rank order; on rank 0
   std::int64_t gradient_bytes = 0;  // summed over ranks in a step, in so many buckets
   std::int64_t gradient_buckets = 0;
-  std::int64_t gather_bytes = 0;  // features of the global batch, that each rank has in the end
+  std::int64_t gather_bytes = 0;  // text features of the global batch, that each rank has in the end
   double gradients_alone_ms = 0;  // the same exchange with nothing beside it, slowest rank
   double gather_alone_ms = 0;     // features out and their gradients back, likewise
 };

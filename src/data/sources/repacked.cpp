@@ -76,7 +76,6 @@ PackSource open_repacked(const RepackOptions& options) {
   for (const std::string& label : labels) {
     if (fs::exists(set->classnames_file(label))) source.classnames[label] = set->classnames(label);
   }
-  if (options.swapped > 0) source.classnames[kSwappedLabel] = {"own caption", "caption of another sample"};
   if (fs::exists(set->templates_file())) source.templates = set->templates();
   return source;
 }

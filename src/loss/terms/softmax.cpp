@@ -28,13 +28,10 @@ void add_other_ranks(Communicator& comm, const at::Tensor& lse) {
 // The columns [begin, end) of all, and where this rank's own begin among them.
 struct Block {
   std::int64_t begin, end, first;
-  at::Tensor own_of(const at::Tensor& block, std::int64_t rows) const {  // its own columns; none: undefined
+  at::Tensor diagonal_of(const at::Tensor& block, std::int64_t rows) const {  // of its own pairs; none: undefined
     const std::int64_t from = std::max(begin, first), to = std::min(end, first + rows);
-    return from < to ? block.slice(1, from - begin, to - begin) : at::Tensor();
-  }
-  at::Tensor diagonal_of(const at::Tensor& block, std::int64_t rows) const {
-    const at::Tensor own = own_of(block, rows);
-    return own.defined() ? own.slice(0, std::max(begin, first) - first).diagonal() : own;
+    if (from >= to) return {};
+    return block.slice(1, from - begin, to - begin).slice(0, from - first, to - first).diagonal();
   }
 };
 
@@ -65,7 +62,7 @@ struct SoftmaxLoss : torch::autograd::Function<SoftmaxLoss> {
     if (is_whole) context->saved_data["logits"] = logits;
     context->saved_data["columns"] = columns;
     context->saved_data["rows_per_rank"] = split.rows_per_rank;
-    context->saved_data["partial"] = options.partial_gradient;
+    context->saved_data["partial"] = options.partial_gradient && comm->size() > 1;
     context->saved_data["communicator"] = reinterpret_cast<std::int64_t>(comm);  // an IValue holds no pointer
     const at::Tensor own = (scaled * text).sum(1);
     return (of_rows + of_columns.slice(0, first, first + rows) - own * 2).sum() * (0.5 / static_cast<double>(global));
@@ -95,19 +92,17 @@ struct SoftmaxLoss : torch::autograd::Function<SoftmaxLoss> {
       at::Tensor to_texts = logits.sub_(of_part).exp_();             // the columns' one, over the logits
       if (is_partial) {
         by_scale.add_(((to_image + to_texts) * of_loss).sum());
-        if (at::Tensor own = block.own_of(to_image, rows); own.defined()) {
-          const at::Tensor both = own.add_(block.own_of(to_texts, rows));
-          block.own_of(to_texts, rows).copy_(both);
-        }
         if (at::Tensor diagonal = block.diagonal_of(to_texts, rows); diagonal.defined()) {
           by_scale.sub_(block.diagonal_of(of_loss, rows).sum() * 2);
-          diagonal.sub_(2);
+          diagonal.sub_(1);
         }
       } else {
         to_image.add_(to_texts);
         to_texts = to_image;
       }
-      if (at::Tensor diagonal = block.diagonal_of(to_image, rows); diagonal.defined()) diagonal.sub_(2);
+      if (at::Tensor diagonal = block.diagonal_of(to_image, rows); diagonal.defined()) {
+        diagonal.sub_(is_partial ? 1 : 2);
+      }
       by_image.addmm_(to_image, part);
       at::mm_out(part, to_texts.t(), image);
     }

@@ -54,7 +54,8 @@ bool is_without_trunk(const PlannedStudy& planned, const PlannedCell& cell, cons
   const auto trunk = std::ranges::find(planned.cells, cell.trunk, &PlannedCell::name);
   const auto state_of = [&](int task) { return status.at({planned.stages.front(), task}).state; };
   return !cell.trunk.empty() && trunk != planned.cells.end() && state_of(trunk->task) == StageState::given_up &&
-         state_of(cell.task) != StageState::running && state_of(cell.task) != StageState::done;
+         state_of(cell.task) != StageState::running && state_of(cell.task) != StageState::done &&
+         state_of(cell.task) != StageState::given_up;
 }
 
 std::string row_of(const PlannedStudy& planned, const PlannedCell& cell, const StatusMap& status, const Queue& queue,

@@ -31,8 +31,9 @@ struct LossOptions {
   std::int64_t columns = 0;    // of the logits in memory at a time; 0: all
   double teacher_scale = 100;  // on its cosine similarities
   double temperature = 0.1;    // of ntxent: divides its cosine similarities
-  // softmax: features of other ranks count as constants in a rank's own rows of the loss, and the gradient is less than
-  // that of the whole batch, as in the code of SLIP. Of one rank it is the same.
+  // softmax: on several ranks the features that a row is compared with count as constants, as in the code of SLIP,
+  // which gathers without a gradient. The gradient is then about half of the whole one; of one rank it is the whole
+  // one.
   bool partial_gradient = false;
 };
 
